@@ -1,0 +1,56 @@
+package newsletter
+
+import (
+	"fmt"
+	"time"
+)
+
+// Issue is what a slot sends: one thread, or several as a digest.
+type Issue struct {
+	Number int64
+	// Slot is the key of the slot that was claimed; empty for an issue that
+	// was published by hand between slots.
+	Slot        string
+	Slug        string
+	Title       string
+	Subject     string
+	PublishedAt time.Time
+	Threads     []Thread
+}
+
+// IssuePath is the address of a digest's page below the site.
+func IssuePath(number int64) string { return fmt.Sprintf("issues/%d/", number) }
+
+// Counts are the deliveries of an issue by state. Their sum is Recipients.
+// A delivery that is being sent counts as pending.
+type Counts struct {
+	Recipients int `json:"recipients"`
+	Pending    int `json:"pending"`
+	Sent       int `json:"sent"`
+	Deferred   int `json:"deferred"`
+	Failed     int `json:"failed"`
+	Canceled   int `json:"canceled"`
+	InDoubt    int `json:"in_doubt"`
+}
+
+// Done tells whether nothing is left that the sender will do by itself.
+func (c Counts) Done() bool { return c.Pending == 0 && c.Deferred == 0 }
+
+// Add counts n more deliveries in state s.
+func (c *Counts) Add(s DeliveryState, n int) {
+	c.Recipients += n
+	switch s {
+	case DeliveryPending, DeliverySending:
+		c.Pending += n
+	case DeliverySent:
+		c.Sent += n
+	case DeliveryDeferred:
+		c.Deferred += n
+	case DeliveryFailed:
+		c.Failed += n
+	case DeliveryCanceled:
+		c.Canceled += n
+	case DeliveryInDoubt:
+		c.InDoubt += n
+	}
+}

@@ -1,0 +1,50 @@
+package newsletter
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Publication is what readers see of the whole: its name, its place on the
+// web and the person behind it.
+type Publication struct {
+	Title       string
+	Description string
+	// URL is the public address of the site, without a trailing slash. It may
+	// have a path.
+	URL string
+	// Language is a BCP 47 tag such as "en" or "pt-BR".
+	Language string
+	Author   Person
+	// Address is the postal address that stands under every mail; "none" and
+	// "" leave the line out.
+	Address string
+	// Accent is the one colour of pages and mails, a CSS hex colour.
+	Accent string
+	// Zone is the zone in which dates are shown; never nil.
+	Zone *time.Location
+}
+
+// Person is a name with ways to reach its owner; every field may be empty.
+type Person struct {
+	Name  string
+	Email string
+	URL   string
+}
+
+// Host returns the host name of the publication's address, without a port;
+// it is empty where the address is.
+func (p Publication) Host() string {
+	u, err := url.Parse(p.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// Link joins a path below the site, such as "threads/first/", to the
+// publication's address.
+func (p Publication) Link(path string) string {
+	return strings.TrimSuffix(p.URL, "/") + "/" + strings.TrimPrefix(path, "/")
+}

@@ -1,0 +1,184 @@
+package newsletter
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Thread is an ordered series of posts, as its file tells it. Times that the
+// file does not give are zero.
+type Thread struct {
+	// ID is given once, at first sight, and never changes. It is empty on a
+	// thread fresh from its file, until Identify has matched it.
+	ID string
+	// Slug is the last part of the page's address, unique in a publication.
+	// Fresh from the file it is the wish of the file (its slug key, else its
+	// name without the date).
+	Slug    string
+	Slugged bool // whether the slug key gave the slug
+	// GUID is the id in all feeds. Fresh from the file it is params.guid.
+	GUID string
+	// PinnedID is params.id.
+	PinnedID string
+	// File is the path below the threads folder, with forward slashes. It is
+	// empty when the file is gone.
+	File string
+	// Source is the file's text, byte for byte.
+	Source string
+
+	Title       string // never empty: the title key, else the first sentence
+	Titled      bool   // whether the title key gave the title
+	Description string // the description key, else empty
+	Excerpt     string // plain text: the description, else the beginning of the first post
+	Subject     string // params.subject: the mail's subject where it differs from the title
+	Author      string // params.author
+	Origin      string // params.source: where it was first written
+	Lang        string // the lang key, else empty
+	Tags        []string
+	// Images are the cover pictures: addresses, or paths below the thread's folder.
+	Images []string
+
+	Date        time.Time // when it was written
+	PublishDate time.Time // not before
+	ExpiryDate  time.Time // not from then on
+	Lastmod     time.Time // the author's word about the last change
+	Published   time.Time // params.published: went out elsewhere that day; never mailed
+
+	Draft    bool
+	Weight   int       // low goes first, 0 means none
+	Formerly []string  // params.formerly: ids and addresses it had elsewhere
+	Channels []Channel // params.channels; nil means all of them
+	To       []string  // params.to: the segment that gets it by mail
+
+	Posts []Post
+	// References are the Markdown link definitions of the file; they hold in
+	// every post.
+	References string
+	Words      int
+	Minutes    int // reading time, at least 1
+	// Assets are the local pictures that the posts and Images name, as paths
+	// below the thread's own folder.
+	Assets []string
+}
+
+// Channel is a way a thread goes out.
+type Channel string
+
+// The channels.
+const (
+	ChannelMail Channel = "mail"
+	ChannelWeb  Channel = "web"
+)
+
+// Post is one part of a thread.
+type Post struct {
+	// Text is Markdown, without the breaks around it.
+	Text string
+	// Line is where the post begins in its file, counted from 1.
+	Line int
+}
+
+// Via tells whether the thread goes out by c.
+func (t Thread) Via(c Channel) bool {
+	if len(t.Channels) == 0 {
+		return c == ChannelMail || len(t.To) == 0
+	}
+	return slices.Contains(t.Channels, c)
+}
+
+// Counts is the quiet line under a title: "14 posts • 3 min read".
+func (t Thread) Counts() string {
+	noun := "posts"
+	if len(t.Posts) == 1 {
+		noun = "post"
+	}
+	return fmt.Sprintf("%d %s • %d min read", len(t.Posts), noun, t.Minutes)
+}
+
+// MailSubject is the subject of the mail that carries the thread alone.
+func (t Thread) MailSubject() string { return cmp.Or(t.Subject, t.Title) }
+
+// Entry is a thread that is out: it has a page and stands in the feeds.
+type Entry struct {
+	Thread
+	// PublishedAt is when it went out: its issue's time, or params.published.
+	PublishedAt time.Time
+	// UpdatedAt is when its text last changed; never before PublishedAt.
+	UpdatedAt time.Time
+	// Issue is the number of the issue it went out in, 0 when it went out
+	// elsewhere.
+	Issue int64
+}
+
+// Path is the address of the entry's page below the site.
+func (t Thread) Path() string { return "threads/" + t.Slug + "/" }
+
+// Folder is what one reading of the threads folder found.
+type Folder struct {
+	// Label is how the author names the folder; the files of Problems begin
+	// with it.
+	Label   string
+	Threads []Thread
+	// Queue holds the ids of threads/QUEUE, top first.
+	Queue    []string
+	Problems []Problem
+}
+
+// Broken tells which files hold an error, as paths below the folder, each
+// once, in order.
+func (f Folder) Broken() []string {
+	var files []string
+	for _, p := range f.Problems {
+		file := strings.TrimPrefix(p.File, f.Label+"/")
+		if p.Severity == Error && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// Severity says whether a problem keeps a thread from going out.
+type Severity int
+
+// The severities.
+const (
+	Warning Severity = iota
+	Error
+)
+
+func (s Severity) String() string {
+	if s == Error {
+		return "error"
+	}
+	return "warning"
+}
+
+// Problem is one fault in what the author wrote, with its place.
+type Problem struct {
+	File     string // path as the author knows it
+	Line     int    // counted from 1; 0 when the whole file is meant
+	Field    string // the front matter key, if one is at fault
+	Severity Severity
+	Text     string // what is wrong and what to do
+}
+
+// String is the problem on one line: "threads/a.md:3: date: …".
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	b.WriteString(": ")
+	if p.Severity == Warning {
+		b.WriteString("warning: ")
+	}
+	if p.Field != "" {
+		b.WriteString(p.Field + ": ")
+	}
+	b.WriteString(p.Text)
+	return b.String()
+}
