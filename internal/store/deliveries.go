@@ -1,0 +1,300 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// Snapshot returns what issue number froze for its mail.
+func (s *Store) Snapshot(ctx context.Context, number int64) (newsletter.Snapshot, error) {
+	var snap newsletter.Snapshot
+	err := s.reader.QueryRowContext(ctx, `SELECT message, sender, domain, unsubscribe_url FROM issues WHERE number = $1`, number).
+		Scan(&snap.Message, &snap.Sender, &snap.Domain, &snap.UnsubscribeURL)
+	if err != nil {
+		return newsletter.Snapshot{}, fmt.Errorf("read the snapshot of issue %d: %w", number, err)
+	}
+	return snap, nil
+}
+
+// OpenBatches returns up to limit batches that may still hold pending
+// deliveries, of issues whose site is in place, the oldest issue first.
+func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error) {
+	var list []newsletter.Batch
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var b newsletter.Batch
+		err := rows.Scan(&b.ID, &b.Issue)
+		list = append(list, b)
+		return err
+	}, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
+		WHERE NOT b.done AND i.site_at IS NOT NULL ORDER BY b.issue, b.id LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read open batches: %w", err)
+	}
+	return list, nil
+}
+
+// PendingDeliveries returns what is pending in a batch.
+func (s *Store) PendingDeliveries(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
+	var list []newsletter.Delivery
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		d := newsletter.Delivery{Batch: batch.ID, Issue: batch.Issue}
+		var first sql.NullInt64
+		err := rows.Scan(&d.ID, &d.Subscriber, &d.Attempts, &d.Doubts, &first, &d.Email, &d.Name)
+		d.FirstAt = timeOf(first)
+		list = append(list, d)
+		return err
+	}, `SELECT d.id, d.subscriber, d.attempts, d.doubts, d.first_at, coalesce(s.email, ''), coalesce(s.name, '')
+		FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber
+		WHERE d.batch = $1 AND d.state = 'pending' ORDER BY d.id`, batch.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read batch %d of issue %d: %w", batch.ID, batch.Issue, err)
+	}
+	return list, nil
+}
+
+// Journal records how deliveries ended and marks others as being sent, all in
+// one commit. It returns for each entry whether its Next may be sent now: not
+// when its subscriber left in the meantime, which cancels the delivery.
+func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
+	goes := make([]bool, len(entries))
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		now := msNow()
+		for i, e := range entries {
+			if e.Ended != nil {
+				if err := recordEnd(ctx, tx, *e.Ended, now); err != nil {
+					return fmt.Errorf("record delivery %d: %w", e.Ended.ID, err)
+				}
+			}
+			if e.Next != 0 {
+				var err error
+				if goes[i], err = markSending(ctx, tx, e.Next, ms(e.At)); err != nil {
+					return fmt.Errorf("mark delivery %d: %w", e.Next, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the journal: %w", err)
+	}
+	return goes, nil
+}
+
+func recordEnd(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd, now int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8
+		WHERE id = $1 AND state = 'sending'`,
+		e.ID, e.State, e.Attempts, e.Doubts, msOrNull(e.NextAt), e.Code, e.Answer, now)
+	return err
+}
+
+func markSending(ctx context.Context, tx *sql.Tx, id, now int64) (bool, error) {
+	res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
+		WHERE id = $1 AND state = 'pending'
+		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`, id, now)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', changed_at = $2
+		WHERE id = $1 AND state = 'pending'
+		AND NOT EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`, id, now)
+	return false, err
+}
+
+// CloseBatch notes that nothing is pending in a batch, and ends its issue
+// where that was the last; it changes nothing while something is.
+func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE batches SET done = TRUE WHERE id = $1
+			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = batches.id AND d.state IN ('pending', 'sending'))`, b.ID)
+		if err != nil {
+			return err
+		}
+		return finishIssue(ctx, tx, b.Issue, time.Now())
+	})
+	if err != nil {
+		return fmt.Errorf("close batch %d of issue %d: %w", b.ID, b.Issue, err)
+	}
+	return nil
+}
+
+// finishIssue ends an issue of which nothing is left to send.
+func finishIssue(ctx context.Context, tx *sql.Tx, issue int64, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `UPDATE issues SET finished_at = $2 WHERE number = $1 AND finished_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.issue = issues.number AND NOT b.done)
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state = 'deferred')`,
+		issue, ms(now))
+	return err
+}
+
+// wake makes the chosen deliveries pending, with further columns set, and
+// opens their batches and issues again. It returns how many there were.
+func wake(ctx context.Context, tx *sql.Tx, set, where string, args ...any) (int, error) {
+	batches := map[int64]bool{}
+	n := 0
+	err := each(ctx, tx, func(rows *sql.Rows) error {
+		var batch int64
+		err := rows.Scan(&batch)
+		batches[batch] = true
+		n++
+		return err
+	}, `UPDATE deliveries SET state = 'pending', next_at = NULL`+set+` WHERE `+where+` RETURNING batch`, args...)
+	if err != nil {
+		return 0, err
+	}
+	for id := range batches {
+		if _, err := tx.ExecContext(ctx, `UPDATE batches SET done = FALSE WHERE id = $1`, id); err != nil {
+			return 0, err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE issues SET finished_at = NULL
+			WHERE number = (SELECT issue FROM batches WHERE id = $1) AND finished_at IS NOT NULL`, id)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// WakeDeferred makes up to limit deferred deliveries pending whose time has
+// come, and returns how many.
+func (s *Store) WakeDeferred(ctx context.Context, now time.Time, limit int) (int, error) {
+	next, err := s.NextDeferred(ctx)
+	if err != nil || next.IsZero() || next.After(now) {
+		return 0, err
+	}
+	var n int
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		n, err = wake(ctx, tx, "", `id IN (SELECT id FROM deliveries WHERE state = 'deferred' AND next_at <= $1 ORDER BY next_at LIMIT $2)`,
+			ms(now), limit)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("wake deferred deliveries: %w", err)
+	}
+	return n, nil
+}
+
+// NextDeferred is when the next deferred delivery is due, zero if there is none.
+func (s *Store) NextDeferred(ctx context.Context) (time.Time, error) {
+	var at sql.NullInt64
+	err := s.reader.QueryRowContext(ctx, `SELECT min(next_at) FROM deliveries WHERE state = 'deferred'`).Scan(&at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the next deferred delivery: %w", err)
+	}
+	return timeOf(at), nil
+}
+
+// Recover settles what a sender that died left behind: deliveries still marked
+// as being sent, which the relay may or may not have taken. Where resend is
+// set those in doubt for the first time become pending; all others wait for
+// the operator. Only the holder of the lock may call it, before it sends.
+func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if resend {
+			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, `state = 'sending' AND doubts = 0`); err != nil {
+				return err
+			}
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt' WHERE state = 'sending'`)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		held = int(n)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("settle deliveries in doubt: %w", err)
+	}
+	return again, held, nil
+}
+
+// Retry makes the failed deliveries of an issue pending, and returns how many;
+// those of subscribers who left meanwhile will be canceled.
+func (s *Store) Retry(ctx context.Context, issue int64) (int, error) {
+	return s.reopen(ctx, issue, `, attempts = 0`, `issue = $1 AND state = 'failed'`)
+}
+
+// ResolveResend sends an issue's deliveries in doubt again.
+func (s *Store) ResolveResend(ctx context.Context, issue int64) (int, error) {
+	return s.reopen(ctx, issue, "", `issue = $1 AND state = 'in_doubt'`)
+}
+
+func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		n, err = wake(ctx, tx, set, where, issue)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reopen deliveries of issue %d: %w", issue, err)
+	}
+	return n, nil
+}
+
+// ResolveSkip takes an issue's deliveries in doubt as sent.
+func (s *Store) ResolveSkip(ctx context.Context, issue int64) (int, error) {
+	res, err := s.writer.ExecContext(ctx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
+	if err != nil {
+		return 0, fmt.Errorf("skip deliveries in doubt of issue %d: %w", issue, err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+func msNow() int64 { return ms(time.Now()) }
+
+// Unsettled is a delivery that did not simply go out.
+type Unsettled struct {
+	Email    string                   `json:"email"`
+	State    newsletter.DeliveryState `json:"state"`
+	Attempts int                      `json:"attempts"`
+	Code     int                      `json:"code,omitempty"`
+	Answer   string                   `json:"answer,omitempty"`
+	NextAt   *time.Time               `json:"next_at,omitempty"`
+}
+
+// unsettledMax bounds how many deliveries one listing names.
+const unsettledMax = 10_000
+
+// Unsettled returns an issue's deliveries that are neither sent nor pending,
+// at most 10,000 of them.
+func (s *Store) Unsettled(ctx context.Context, issue int64) ([]Unsettled, error) {
+	list := []Unsettled{}
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var u Unsettled
+		var next sql.NullInt64
+		if err := rows.Scan(&u.Email, &u.State, &u.Attempts, &u.Code, &u.Answer, &next); err != nil {
+			return err
+		}
+		if next.Valid {
+			at := timeOf(next)
+			u.NextAt = &at
+		}
+		list = append(list, u)
+		return nil
+	}, `SELECT coalesce(s.email, ''), d.state, d.attempts, d.code, d.answer, d.next_at
+		FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber
+		WHERE d.issue = $1 AND d.state NOT IN ('sent', 'pending') ORDER BY d.state, d.id LIMIT $2`, issue, unsettledMax)
+	if err != nil {
+		return nil, fmt.Errorf("read the deliveries of issue %d: %w", issue, err)
+	}
+	return list, nil
+}
+
+// Deferred returns the first attempt of the delivery that is deferred the
+// longest, and when one is tried next; zero when none is.
+func (s *Store) Deferred(ctx context.Context) (oldest, next time.Time, err error) {
+	var first, at sql.NullInt64
+	err = s.reader.QueryRowContext(ctx, `SELECT min(first_at), min(next_at) FROM deliveries WHERE state = 'deferred'`).Scan(&first, &at)
+	if err != nil {
+		return time.Time{}, time.Time{}, fmt.Errorf("read deferred deliveries: %w", err)
+	}
+	return timeOf(first), timeOf(at), nil
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver called sqlite
+)
+
+//go:embed migrations/*/*.sql
+var migrations embed.FS
+
+// dialect is what differs between the databases.
+type dialect struct {
+	goose      goose.Dialect
+	migrations string // folder below migrations
+	// tables tells whether a table exists; $1 is its name.
+	tables string
+}
+
+var sqlite = dialect{
+	goose:      goose.DialectSQLite3,
+	migrations: "migrations/sqlite",
+	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
+}
+
+func (d dialect) folder() fs.FS {
+	sub, err := fs.Sub(migrations, d.migrations)
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}
+
+// Cache sizes of the two pools add up to less than 8 MB.
+const (
+	writerCacheKB = 4000
+	readerCacheKB = 900
+	readers       = 4
+)
+
+// openSQLite opens the file with one connection that writes and a few that
+// read. busy_timeout stands first, so that the pragmas after it wait too.
+func openSQLite(path string) (writer, reader *sql.DB, err error) {
+	if writer, err = sql.Open("sqlite", sqliteName(path, "immediate", writerCacheKB)); err != nil {
+		return nil, nil, err
+	}
+	writer.SetMaxOpenConns(1)
+	if reader, err = sql.Open("sqlite", sqliteName(path, "deferred", readerCacheKB, "query_only(ON)")); err != nil {
+		return nil, nil, err
+	}
+	reader.SetMaxOpenConns(readers)
+	return writer, reader, nil
+}
+
+func sqliteName(path, txlock string, cacheKB int, pragmas ...string) string {
+	q := url.Values{"_txlock": {txlock}}
+	q["_pragma"] = append([]string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)",
+		"temp_store(MEMORY)", "journal_size_limit(200000000)", fmt.Sprintf("cache_size(-%d)", cacheKB),
+	}, pragmas...)
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// isPostgres tells whether a database setting names a server.
+func isPostgres(database string) bool {
+	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/gofrs/flock"
+)
+
+// Lock makes its holder the only sender and the only writer of the output
+// folder. The system releases it when the process ends, however it ends.
+type Lock struct {
+	file *flock.Flock
+}
+
+// Holder is the process that holds a lock.
+type Holder struct {
+	Command string `json:"command"` // run, publish …
+	PID     int    `json:"pid"`
+}
+
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "another threadmill"
+	}
+	return fmt.Sprintf("threadmill %s (process %d)", h.Command, h.PID)
+}
+
+// LockedError says that another process holds the lock.
+type LockedError struct{ Holder Holder }
+
+func (e *LockedError) Error() string {
+	return e.Holder.String() + " is at work on this publication"
+}
+
+// TryLock takes the lock of the database at path, which stands beside it, for
+// the given command. It does not wait: a *LockedError tells who holds it.
+func TryLock(path, command string) (*Lock, error) {
+	f := flock.New(path+".lock", flock.SetPermissions(0o600))
+	ok, err := f.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if !ok {
+		return nil, &LockedError{readHolder(f.Path())}
+	}
+	l := &Lock{f}
+	holder, err := json.Marshal(Holder{command, os.Getpid()})
+	if err == nil {
+		err = os.WriteFile(f.Path(), append(holder, '\n'), 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.Unlock())
+	}
+	return l, nil
+}
+
+// readHolder reads who wrote the lock; the file may be half written.
+func readHolder(path string) Holder {
+	var h Holder
+	if b, err := os.ReadFile(path); err != nil || json.Unmarshal(b, &h) != nil {
+		return Holder{}
+	}
+	return h
+}
+
+// Unlock gives the lock back.
+func (l *Lock) Unlock() error { return l.file.Close() }
+
+// LockHolder returns who holds the lock of the database at path, nil when
+// nobody does.
+func LockHolder(path string) *Holder {
+	f := flock.New(path+".lock", flock.SetFlag(os.O_RDONLY))
+	ok, err := f.TryRLock()
+	if err != nil { // there is no lock file yet
+		return nil
+	}
+	defer f.Close()
+	if ok {
+		return nil
+	}
+	h := readHolder(f.Path())
+	return &h
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/pressly/goose/v3"
+)
+
+// Errors about the schema.
+var (
+	// ErrOlder says that the database is older than the program. Migrate mends it.
+	ErrOlder = errors.New("its schema is older than this threadmill; run `threadmill migrate`, or stop and start `threadmill run`")
+	// ErrNewer says that a newer program wrote the database.
+	ErrNewer = errors.New("its schema is newer than this threadmill; install the version that wrote it, or a newer one")
+)
+
+// Version is a schema: the database's own and the program's newest.
+type Version struct{ Database, Newest int64 }
+
+func (s *Store) provider() (*goose.Provider, error) {
+	p, err := goose.NewProvider(s.goose, s.writer, s.folder())
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return p, nil
+}
+
+// checkSchema compares the schema with the program's.
+func (s *Store) checkSchema(ctx context.Context) error {
+	v, err := s.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case v.Database == 0:
+		return errors.New("it is not a database of threadmill; set database to another file name")
+	case v.Database > v.Newest:
+		return fmt.Errorf("version %d, this program knows %d: %w", v.Database, v.Newest, ErrNewer)
+	case v.Database < v.Newest:
+		return fmt.Errorf("version %d, this program needs %d: %w", v.Database, v.Newest, ErrOlder)
+	}
+	return nil
+}
+
+// SchemaVersion reads the versions of the database and of the program. It
+// writes nothing.
+func (s *Store) SchemaVersion(ctx context.Context) (Version, error) {
+	p, err := s.provider()
+	if err != nil {
+		return Version{}, err
+	}
+	sources := p.ListSources()
+	v := Version{Newest: sources[len(sources)-1].Version}
+	var tables int
+	if err := s.reader.QueryRowContext(ctx, s.tables, "goose_db_version").Scan(&tables); err != nil {
+		return Version{}, fmt.Errorf("read schema version: %w", err)
+	}
+	if tables == 0 {
+		return v, nil
+	}
+	const newest = `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`
+	if err := s.reader.QueryRowContext(ctx, newest).Scan(&v.Database); err != nil {
+		return Version{}, fmt.Errorf("read schema version: %w", err)
+	}
+	return v, nil
+}
+
+// Migrate brings an older database to the newest schema, after a copy of it
+// beside the file; it returns the copy's path, empty when there was nothing to
+// do. Only the holder of the lock may call it.
+func (s *Store) Migrate(ctx context.Context) (copied string, err error) {
+	v, err := s.SchemaVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	if v.Database >= v.Newest {
+		return "", nil
+	}
+	copied = fmt.Sprintf("%s.before-%d", s.path, v.Newest)
+	if err := os.Remove(copied); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("replace the copy of an earlier try: %w", err)
+	}
+	if err := s.Backup(ctx, copied); err != nil {
+		return "", err
+	}
+	return copied, s.migrate(ctx)
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	p, err := s.provider()
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("change the schema: %w", err)
+	}
+	return nil
+}
+
+// Backup writes a consistent copy of the database to path, which must not
+// exist; it may run while mail goes out.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("back up to %s: the file exists; name another one", path)
+	}
+	if f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		return fmt.Errorf("back up: %w", err)
+	} else if err := f.Close(); err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	if _, err := s.reader.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+		return errors.Join(fmt.Errorf("back up to %s: %w", path, err), os.Remove(path))
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// NextIssue is the number that the next issue gets unless another process
+// publishes first.
+func (s *Store) NextIssue(ctx context.Context) (int64, error) {
+	var n int64
+	if err := s.reader.QueryRowContext(ctx, `SELECT coalesce(max(number), 0) + 1 FROM issues`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("read the last issue's number: %w", err)
+	}
+	return n, nil
+}
+
+// Publish makes an issue in one transaction: it claims the slot, if there is
+// one, and the threads, keeps the snapshot and gives everyone who is active
+// and not suppressed one pending delivery, in batches of the given size. An
+// issue without a message has no deliveries. It returns the number of
+// recipients; ErrTaken when another process had the slot, a thread or the
+// number first, and then nothing is changed.
+func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (recipients int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if slot != nil {
+			if err := claimSlot(ctx, tx, *slot, newsletter.SlotPublished, issue.Number, issue.PublishedAt); err != nil {
+				return err
+			}
+		}
+		if err := insertIssue(ctx, tx, issue, slot, snap); err != nil {
+			return err
+		}
+		for i, t := range issue.Threads {
+			if err := insertIssueThread(ctx, tx, issue.Number, i, t); err != nil {
+				return err
+			}
+		}
+		if len(snap.Message) > 0 {
+			if recipients, err = insertDeliveries(ctx, tx, issue.Number, batch); err != nil {
+				return err
+			}
+		}
+		return finishIssue(ctx, tx, issue.Number, issue.PublishedAt)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("publish issue %d: %w", issue.Number, err)
+	}
+	return recipients, nil
+}
+
+func insertIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot) error {
+	var key sql.NullString
+	if slot != nil {
+		key = sql.NullString{String: slot.Key, Valid: true}
+	}
+	message := snap.Message
+	if message == nil {
+		message = []byte{}
+	}
+	res, err := tx.ExecContext(ctx, `INSERT INTO issues (number, slot, slug, title, subject, published_at, message, sender, domain, unsubscribe_url)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (number) DO NOTHING`,
+		issue.Number, key, issue.Slug, issue.Title, issue.Subject, ms(issue.PublishedAt),
+		message, snap.Sender, snap.Domain, snap.UnsubscribeURL)
+	return inserted(res, err)
+}
+
+func insertIssueThread(ctx context.Context, tx *sql.Tx, issue int64, position int, t newsletter.Thread) error {
+	res, err := tx.ExecContext(ctx, `INSERT INTO issue_threads (issue, position, thread, source, prints)
+		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		issue, position, t.ID, t.Source, t.Prints().String())
+	if err := inserted(res, err); err != nil {
+		return fmt.Errorf("claim thread %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// inserted turns an insert that met a conflict into ErrTaken.
+func inserted(res sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		err = newsletter.ErrTaken
+	}
+	return err
+}
+
+func insertDeliveries(ctx context.Context, tx *sql.Tx, issue int64, batch int) (int, error) {
+	var base int64
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) + 1 FROM batches`).Scan(&base); err != nil {
+		return 0, fmt.Errorf("number the batches: %w", err)
+	}
+	res, err := tx.ExecContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
+		SELECT $1, id, $2 + (row_number() OVER (ORDER BY id) - 1) / $3
+		FROM subscribers s
+		WHERE status = 'active' AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.key = s.key)
+		ORDER BY id`, issue, base, batch)
+	if err != nil {
+		return 0, fmt.Errorf("write the deliveries: %w", err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return 0, err
+	}
+	for i := range (n + int64(batch) - 1) / int64(batch) {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO batches (id, issue) VALUES ($1, $2)`, base+i, issue); err != nil {
+			return 0, fmt.Errorf("write the batches: %w", err)
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE issues SET recipients = $2 WHERE number = $1`, issue, n)
+	return int(n), err
+}
+
+// SiteDue returns the numbers of the issues whose page and feeds are not in
+// place yet, so that their mail is held.
+func (s *Store) SiteDue(ctx context.Context) ([]int64, error) {
+	var list []int64
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return err
+		}
+		list = append(list, n)
+		return nil
+	}, `SELECT number FROM issues WHERE site_at IS NULL ORDER BY number`)
+	if err != nil {
+		return nil, fmt.Errorf("read which issues have no page: %w", err)
+	}
+	return list, nil
+}
+
+// SiteWritten says that the pages and feeds of these issues are in place, and
+// lets their mail go.
+func (s *Store) SiteWritten(ctx context.Context, issues []int64) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for _, n := range issues {
+			at := msNow()
+			if _, err := tx.ExecContext(ctx, `UPDATE issues SET site_at = $2 WHERE number = $1`, n, at); err != nil {
+				return fmt.Errorf("release issue %d: %w", n, err)
+			}
+		}
+		return nil
+	})
+}
+
+// IssueRow is an issue as it is listed, with its deliveries counted.
+type IssueRow struct {
+	newsletter.Issue
+	newsletter.Counts
+	ThreadIDs  []string
+	SiteReady  bool
+	FinishedAt time.Time // zero while something is left to send
+}
+
+const issueColumns = `SELECT number, coalesce(slot, ''), slug, title, subject, published_at, site_at, finished_at FROM issues`
+
+// Issues returns every issue, the oldest first.
+func (s *Store) Issues(ctx context.Context) ([]IssueRow, error) {
+	return s.issues(ctx, issueColumns+` ORDER BY number`)
+}
+
+// Issue returns one issue; ErrNotFound where there is none.
+func (s *Store) Issue(ctx context.Context, number int64) (IssueRow, error) {
+	list, err := s.issues(ctx, issueColumns+` WHERE number = $1`, number)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("issue %d: %w", number, newsletter.ErrNotFound)
+	}
+	if err != nil {
+		return IssueRow{}, err
+	}
+	return list[0], nil
+}
+
+func (s *Store) issues(ctx context.Context, query string, args ...any) ([]IssueRow, error) {
+	var list []IssueRow
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		err := each(ctx, tx, func(rows *sql.Rows) error {
+			var i IssueRow
+			var published, site, finished sql.NullInt64
+			err := rows.Scan(&i.Number, &i.Slot, &i.Slug, &i.Title, &i.Subject, &published, &site, &finished)
+			i.PublishedAt, i.SiteReady, i.FinishedAt = timeOf(published), site.Valid, timeOf(finished)
+			list = append(list, i)
+			return err
+		}, query, args...)
+		for n := range list {
+			err = errors.Join(err, fillIssue(ctx, tx, &list[n]))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read issues: %w", err)
+	}
+	return list, nil
+}
+
+func fillIssue(ctx context.Context, tx *sql.Tx, i *IssueRow) error {
+	err := each(ctx, tx, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		i.ThreadIDs = append(i.ThreadIDs, id)
+		return err
+	}, `SELECT thread FROM issue_threads WHERE issue = $1 ORDER BY position`, i.Number)
+	if err != nil {
+		return err
+	}
+	return each(ctx, tx, func(rows *sql.Rows) error {
+		var state newsletter.DeliveryState
+		var n int
+		err := rows.Scan(&state, &n)
+		i.Add(state, n)
+		return err
+	}, `SELECT state, count(*) FROM deliveries WHERE issue = $1 GROUP BY state`, i.Number)
+}
+
+// UnfinishedIssues returns the issues of which something is left to send or in
+// doubt, the oldest first.
+func (s *Store) UnfinishedIssues(ctx context.Context) ([]IssueRow, error) {
+	return s.issues(ctx, issueColumns+` WHERE finished_at IS NULL
+		OR EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state IN ('sending', 'in_doubt')) ORDER BY number`)
+}

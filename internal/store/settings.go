@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Key is a secret that the publication made for itself.
+type Key struct {
+	ID     int64
+	Secret []byte
+}
+
+// The purposes of keys.
+const (
+	KeyTokens     = "token"      // signs the links in mails; may be rotated
+	KeyMessageIDs = "message-id" // makes Message-IDs; never rotates
+)
+
+// createKeys makes the keys of a new publication.
+func (s *Store) createKeys(ctx context.Context) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for _, purpose := range []string{KeyTokens, KeyMessageIDs} {
+			secret := make([]byte, 32)
+			_, _ = rand.Read(secret) // never fails
+			_, err := tx.ExecContext(ctx, `INSERT INTO keys (purpose, secret, created_at) VALUES ($1, $2, $3)`,
+				purpose, secret, ms(time.Now()))
+			if err != nil {
+				return fmt.Errorf("create %s key: %w", purpose, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Keys returns the keys of a purpose, the newest first; there is always one.
+func (s *Store) Keys(ctx context.Context, purpose string) ([]Key, error) {
+	var keys []Key
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var k Key
+		if err := rows.Scan(&k.ID, &k.Secret); err != nil {
+			return err
+		}
+		keys = append(keys, k)
+		return nil
+	}, `SELECT id, secret FROM keys WHERE purpose = $1 ORDER BY id DESC`, purpose)
+	if err == nil && len(keys) == 0 {
+		err = errors.New("none is there; the database is damaged")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s keys: %w", purpose, err)
+	}
+	return keys, nil
+}
+
+// setting reads the JSON value called name into v; what is not set leaves v.
+func setting(ctx context.Context, q queryer, name string, v any) error {
+	var text string
+	err := q.QueryRowContext(ctx, `SELECT value FROM settings WHERE name = $1`, name).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), v)
+	}
+	if err != nil {
+		return fmt.Errorf("read setting %s: %w", name, err)
+	}
+	return nil
+}
+
+func setSetting(ctx context.Context, tx *sql.Tx, name string, v any) error {
+	text, err := json.Marshal(v)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, string(text))
+	}
+	if err != nil {
+		return fmt.Errorf("write setting %s: %w", name, err)
+	}
+	return nil
+}
+
+// Warning is a fault that stands in the operator's way until it is over.
+type Warning struct {
+	Kind  string    `json:"kind"`
+	Text  string    `json:"text"`
+	Since time.Time `json:"since"`
+}
+
+// Warn notes a fault; a fault of the same kind keeps its time.
+func (s *Store) Warn(ctx context.Context, kind, text string) error {
+	_, err := s.writer.ExecContext(ctx, `INSERT INTO warnings (kind, text, since_at) VALUES ($1, $2, $3)
+		ON CONFLICT (kind) DO UPDATE SET text = excluded.text`, kind, text, ms(time.Now()))
+	if err != nil {
+		return fmt.Errorf("note warning %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Unwarn says that the fault of a kind is over.
+func (s *Store) Unwarn(ctx context.Context, kind string) error {
+	var n int
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM warnings WHERE kind = $1`, kind).Scan(&n)
+	if err == nil && n > 0 {
+		_, err = s.writer.ExecContext(ctx, `DELETE FROM warnings WHERE kind = $1`, kind)
+	}
+	if err != nil {
+		return fmt.Errorf("clear warning %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Warnings returns the faults that stand, the oldest first.
+func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
+	var list []Warning
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var w Warning
+		var since sql.NullInt64
+		if err := rows.Scan(&w.Kind, &w.Text, &since); err != nil {
+			return err
+		}
+		w.Since = timeOf(since)
+		list = append(list, w)
+		return nil
+	}, `SELECT kind, text, since_at FROM warnings ORDER BY since_at, kind`)
+	if err != nil {
+		return nil, fmt.Errorf("read warnings: %w", err)
+	}
+	return list, nil
+}
+
+// rebuild is how a command asks the writer of the output folder to write it
+// again: asked counts up, and done follows.
+type rebuild struct {
+	Asked int64  `json:"asked"`
+	Done  int64  `json:"done"`
+	Error string `json:"error,omitempty"`
+}
+
+const settingRebuild = "rebuild"
+
+// AskRebuild asks the holder of the lock to write the site again and returns
+// the number of the request.
+func (s *Store) AskRebuild(ctx context.Context) (int64, error) {
+	var r rebuild
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if err := setting(ctx, tx, settingRebuild, &r); err != nil {
+			return err
+		}
+		r.Asked++
+		return setSetting(ctx, tx, settingRebuild, r)
+	})
+	return r.Asked, err
+}
+
+// RebuildAsked returns the newest request that is not done, or 0.
+func (s *Store) RebuildAsked(ctx context.Context) (int64, error) {
+	var r rebuild
+	if err := setting(ctx, s.reader, settingRebuild, &r); err != nil || r.Asked <= r.Done {
+		return 0, err
+	}
+	return r.Asked, nil
+}
+
+// AnswerRebuild says that the requests up to n are done, and how that ended.
+func (s *Store) AnswerRebuild(ctx context.Context, n int64, failure error) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		var r rebuild
+		if err := setting(ctx, tx, settingRebuild, &r); err != nil {
+			return err
+		}
+		r.Done, r.Error = max(r.Done, n), ""
+		if failure != nil {
+			r.Error = failure.Error()
+		}
+		return setSetting(ctx, tx, settingRebuild, r)
+	})
+}
+
+// RebuildDone tells whether request n is done; a rebuild that failed is an error.
+func (s *Store) RebuildDone(ctx context.Context, n int64) (bool, error) {
+	var r rebuild
+	if err := setting(ctx, s.reader, settingRebuild, &r); err != nil || r.Done < n {
+		return false, err
+	}
+	if r.Error != "" {
+		return true, errors.New(r.Error)
+	}
+	return true, nil
+}

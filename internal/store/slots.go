@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// the publication has one schedule
+const mainSchedule = "main"
+
+// ScheduleSince returns since when a schedule counts, without writing: now
+// for one that was not seen before or that replaces another.
+func (s *Store) ScheduleSince(ctx context.Context, expression, zone string, now time.Time) (time.Time, error) {
+	since, seen, err := scheduleSince(ctx, s.reader, expression, zone, now)
+	if err != nil || !seen {
+		return now, err
+	}
+	return since, nil
+}
+
+// BeginSchedule is ScheduleSince, and keeps the answer.
+func (s *Store) BeginSchedule(ctx context.Context, expression, zone string, now time.Time) (time.Time, error) {
+	since, seen, err := scheduleSince(ctx, s.reader, expression, zone, now)
+	if err != nil || seen {
+		return since, err
+	}
+	_, err = s.writer.ExecContext(ctx, `INSERT INTO schedules (name, expression, timezone, since_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (name) DO UPDATE SET expression = excluded.expression, timezone = excluded.timezone, since_at = excluded.since_at`,
+		mainSchedule, expression, zone, ms(now))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("note the schedule: %w", err)
+	}
+	return now, nil
+}
+
+// scheduleSince reads since when the schedule counts; one that begins in the
+// future was noted under a wrong clock and counts as not seen.
+func scheduleSince(ctx context.Context, q queryer, expression, zone string, now time.Time) (since time.Time, seen bool, err error) {
+	var at sql.NullInt64
+	err = q.QueryRowContext(ctx, `SELECT since_at FROM schedules WHERE name = $1 AND expression = $2 AND timezone = $3`,
+		mainSchedule, expression, zone).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, false, nil
+	}
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("read the schedule: %w", err)
+	}
+	since = timeOf(at)
+	return since, !since.After(now), nil
+}
+
+// LastSlot returns the newest slot that is over and due by now, zero if there
+// is none, and the newest one that lies in the future, which a wrong clock
+// must have left.
+func (s *Store) LastSlot(ctx context.Context, now time.Time) (last, future time.Time, err error) {
+	var l, f sql.NullInt64
+	err = s.reader.QueryRowContext(ctx, `SELECT (SELECT max(due_at) FROM slots WHERE due_at <= $1),
+		(SELECT max(due_at) FROM slots WHERE due_at > $1)`, ms(now)).Scan(&l, &f)
+	if err != nil {
+		return time.Time{}, time.Time{}, fmt.Errorf("read the last slot: %w", err)
+	}
+	return timeOf(l), timeOf(f), nil
+}
+
+// ClaimSlot ends a slot without an issue; ErrTaken when it is over already.
+func (s *Store) ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error { return claimSlot(ctx, tx, slot, outcome, 0, now) })
+}
+
+func claimSlot(ctx context.Context, tx *sql.Tx, slot newsletter.Slot, outcome newsletter.SlotOutcome, issue int64, now time.Time) error {
+	res, err := tx.ExecContext(ctx, `INSERT INTO slots (key, due_at, claimed_at, outcome, issue) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (key) DO NOTHING`,
+		slot.Key, ms(slot.Due), ms(now), outcome, sql.NullInt64{Int64: issue, Valid: issue > 0})
+	if err != nil {
+		return fmt.Errorf("claim slot %s: %w", slot.Key, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, fmt.Errorf("slot %s: %w", slot.Key, newsletter.ErrTaken))
+	}
+	return nil
+}
+
+const settingPause = "pause"
+
+// Pause returns the pause that was last set; it may be over.
+func (s *Store) Pause(ctx context.Context) (newsletter.Pause, error) {
+	var p newsletter.Pause
+	return p, setting(ctx, s.reader, settingPause, &p)
+}
+
+// SetPause replaces the pause.
+func (s *Store) SetPause(ctx context.Context, p newsletter.Pause) error {
+	return s.tx(ctx, func(tx *sql.Tx) error { return setSetting(ctx, tx, settingPause, p) })
+}
+
+// Resume ends the pause. passed is the newest slot that went by under it, if
+// one did; it is over then.
+func (s *Store) Resume(ctx context.Context, passed *newsletter.Slot, now time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if passed != nil {
+			err := claimSlot(ctx, tx, *passed, newsletter.SlotPaused, 0, now)
+			if err != nil && !errors.Is(err, newsletter.ErrTaken) {
+				return err
+			}
+		}
+		return setSetting(ctx, tx, settingPause, newsletter.Pause{})
+	})
+}

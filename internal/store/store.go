@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	writer *sql.DB // one connection on SQLite
+	reader *sql.DB
+	path   string
+	dialect
+	log *slog.Logger
+}
+
+// Open opens the SQLite file at path and creates it, readable by its owner
+// only, where it is not there; a new database gets the newest schema at once.
+// An older or newer schema is ErrOlder or ErrNewer, together with a usable
+// Store in the first case, so that the holder of the lock can Migrate.
+func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+	if isPostgres(path) {
+		return nil, errors.New("open the database: PostgreSQL is not supported by this version; set database to a file name such as threadmill.db")
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		if err := create(ctx, path, log); err != nil {
+			return nil, fmt.Errorf("create database %s: %w", path, err)
+		}
+	case err != nil:
+		return nil, fmt.Errorf("open database: %w", err)
+	case info.IsDir():
+		return nil, fmt.Errorf("open database: %s is a folder; set database to a file name", path)
+	}
+	s, err := open(path, log)
+	if err != nil {
+		return nil, err
+	}
+	err = s.checkSchema(ctx)
+	if err != nil && !errors.Is(err, ErrOlder) {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
+	}
+	return s, err
+}
+
+func open(path string, log *slog.Logger) (*Store, error) {
+	writer, reader, err := openSQLite(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	return &Store{writer: writer, reader: reader, path: path, dialect: sqlite, log: log}, nil
+}
+
+// create makes a whole database beside path and moves it into place, so that
+// several processes may try at once: one wins, and nobody sees half a schema.
+func create(ctx context.Context, path string, log *slog.Logger) error {
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".threadmill-new-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	fresh := filepath.Join(dir, "db")
+	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	s, err := open(fresh, log)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.migrate(ctx), s.createKeys(ctx), s.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(fresh, path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// Close closes the database.
+func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
+
+// Path is the file of the database.
+func (s *Store) Path() string { return s.path }
+
+// tx runs fn in one transaction that writes, and commits unless fn fails.
+func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// view runs fn in one transaction that reads one state of the database.
+func (s *Store) view(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	return errors.Join(fn(tx), ignoreDone(tx.Rollback()))
+}
+
+// ignoreDone drops the error of a rollback that a cancelled context did first.
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// queryer is what *sql.DB and *sql.Tx have in common.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// each calls scan for every row of a query.
+func each(ctx context.Context, q queryer, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// ms is a time as the database keeps it: milliseconds UTC.
+func ms(t time.Time) int64 { return t.UnixMilli() }
+
+// msOrNull is ms, and NULL for no time.
+func msOrNull(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixMilli(), Valid: !t.IsZero()}
+}
+
+// timeOf is the time that ms or msOrNull kept.
+func timeOf(n sql.NullInt64) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(n.Int64).UTC()
+}
