@@ -1,0 +1,213 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
+)
+
+const (
+	// portions is how many batches are under way at once: while the last
+	// messages of one end, the next one's already go.
+	portions = 2
+	// look is how often the feeder looks for work of which nobody told it.
+	look = time.Second
+	// wakeLimit bounds one write that makes deferred deliveries pending.
+	wakeLimit = 500
+)
+
+// letter is an issue's mail, ready to be addressed.
+type letter struct {
+	*mail.Template
+	newsletter.Snapshot
+}
+
+// job is one delivery on its way to a worker.
+type job struct {
+	newsletter.Delivery
+	letter  *letter
+	portion *portion
+}
+
+// portion is a batch under way.
+type portion struct {
+	batch newsletter.Batch
+	left  atomic.Int64 // deliveries that are not journaled yet
+	ended chan<- *portion
+}
+
+// done says that one delivery of the portion was journaled or handed back.
+func (p *portion) done() {
+	if p.left.Add(-1) == 0 {
+		p.ended <- p
+	}
+}
+
+// feeder hands the deliveries of open batches to the workers.
+type feeder struct {
+	*Sender
+	jobs    chan job
+	ended   chan *portion
+	under   map[int64]*portion // by batch
+	letters map[int64]*letter  // by issue
+}
+
+func newFeeder(s *Sender) *feeder {
+	return &feeder{
+		Sender:  s,
+		jobs:    make(chan job),
+		ended:   make(chan *portion, portions),
+		under:   map[int64]*portion{},
+		letters: map[int64]*letter{},
+	}
+}
+
+// feed returns when ctx is done or idle says that nothing more is to be
+// waited for. A database that does not answer is asked again.
+func (f *feeder) feed(ctx context.Context, idle func(next time.Time) bool) error {
+	for ctx.Err() == nil {
+		worked, next, err := f.turn(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			f.Log.Error("look for deliveries", "err", err)
+		case worked:
+			continue
+		case len(f.under) == 0 && idle(next):
+			return nil
+		}
+		f.rest(ctx, next)
+	}
+	return nil
+}
+
+// turn hands out one batch, if one is open and there is room. next is when
+// something is due again.
+func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err error) {
+	pause, err := f.Store.Pause(ctx)
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	if pause.Sending && pause.Covers(time.Now()) {
+		return false, pause.Until, nil
+	}
+	if _, err := f.Store.WakeDeferred(ctx, time.Now(), wakeLimit); err != nil {
+		return false, time.Time{}, err
+	}
+	if len(f.under) < portions {
+		if worked, err = f.handOut(ctx); worked || err != nil {
+			return worked, time.Time{}, err
+		}
+	}
+	next, err = f.Store.NextDeferred(ctx)
+	return false, next, err
+}
+
+// handOut gives the deliveries of the oldest open batch to the workers.
+func (f *feeder) handOut(ctx context.Context) (bool, error) {
+	open, err := f.Store.OpenBatches(ctx, len(f.under)+1)
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(open, func(b newsletter.Batch) bool { return f.under[b.ID] == nil })
+	if i < 0 {
+		return false, nil
+	}
+	batch := open[i]
+	pending, err := f.Store.PendingDeliveries(ctx, batch)
+	if err != nil {
+		return false, err
+	}
+	if len(pending) == 0 {
+		return true, f.Store.CloseBatch(ctx, batch)
+	}
+	l, err := f.letter(ctx, batch.Issue)
+	if err != nil {
+		return false, err
+	}
+	p := &portion{batch: batch, ended: f.ended}
+	p.left.Store(int64(len(pending)) + 1) // one for the hand that gives them out
+	f.under[batch.ID] = p
+	for n, d := range pending {
+		if !f.offer(ctx, job{Delivery: d, letter: l, portion: p}) {
+			p.left.Add(-int64(len(pending) - n))
+			break
+		}
+	}
+	p.done()
+	return true, nil
+}
+
+// offer waits for a worker, and closes batches that end meanwhile.
+func (f *feeder) offer(ctx context.Context, j job) bool {
+	for {
+		select {
+		case f.jobs <- j:
+			return true
+		case p := <-f.ended:
+			f.close(ctx, p)
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// rest waits until there may be work again.
+func (f *feeder) rest(ctx context.Context, next time.Time) {
+	d := look
+	if !next.IsZero() {
+		d = max(min(d, time.Until(next)), time.Millisecond)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case p := <-f.ended:
+		f.close(ctx, p)
+	case <-f.wake:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (f *feeder) close(ctx context.Context, p *portion) {
+	delete(f.under, p.batch.ID)
+	if err := f.Store.CloseBatch(ctx, p.batch); err != nil && ctx.Err() == nil {
+		f.Log.Error("close batch", "err", err) // it is read again, and closed then
+	}
+}
+
+// finish closes what ended after the feeding did.
+func (f *feeder) finish(ctx context.Context) {
+	for {
+		select {
+		case p := <-f.ended:
+			f.close(ctx, p)
+		default:
+			return
+		}
+	}
+}
+
+// letter returns an issue's mail, composed when the issue was published.
+func (f *feeder) letter(ctx context.Context, issue int64) (*letter, error) {
+	if l := f.letters[issue]; l != nil {
+		return l, nil
+	}
+	snap, err := f.Store.Snapshot(ctx, issue)
+	if err != nil {
+		return nil, err
+	}
+	l := &letter{Template: new(mail.Template), Snapshot: snap}
+	if err := l.UnmarshalBinary(snap.Message); err != nil {
+		return nil, fmt.Errorf("read the message of issue %d: %w", issue, err)
+	}
+	clear(f.letters) // the oldest issue goes first, so one is enough
+	f.letters[issue] = l
+	return l, nil
+}

@@ -1,0 +1,188 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
+)
+
+// Store is what the sender needs of the database.
+type Store interface {
+	OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error)
+	PendingDeliveries(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error)
+	CloseBatch(ctx context.Context, batch newsletter.Batch) error
+	Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error)
+	Snapshot(ctx context.Context, issue int64) (newsletter.Snapshot, error)
+	WakeDeferred(ctx context.Context, now time.Time, limit int) (int, error)
+	NextDeferred(ctx context.Context) (time.Time, error)
+	Recover(ctx context.Context, resend bool) (again, held int, err error)
+	Pause(ctx context.Context) (newsletter.Pause, error)
+	Warn(ctx context.Context, kind, text string) error
+	Unwarn(ctx context.Context, kind string) error
+}
+
+// Options are what a Sender is made of.
+type Options struct {
+	Store     Store
+	Transport mail.Transport
+	// Token makes the part of the unsubscribe link that is the recipient's own.
+	Token func(subscriber, issue int64) string
+	// MessageIDKey makes the Message-IDs; it must never change.
+	MessageIDKey []byte
+	Connections  int
+	Rate         float64 // messages a second, 0 for no limit
+	Retry        Retry
+	// Resend sends a delivery that is in doubt for the first time again;
+	// otherwise it waits for the operator.
+	Resend bool
+	// StopTimeout is how long messages under way may take to end after a stop.
+	StopTimeout time.Duration
+	Log         *slog.Logger
+}
+
+// WarningRelay is the kind of the warning that stands while the relay cannot
+// be used.
+const WarningRelay = "relay"
+
+// Sender sends pending deliveries. Only the holder of the publication's lock
+// may run one.
+type Sender struct {
+	Options
+	limit    *rate.Limiter
+	wake     chan struct{}
+	progress progress
+}
+
+// New returns a Sender that does nothing yet.
+func New(o Options) *Sender {
+	limit := rate.Inf
+	if o.Rate > 0 {
+		limit = rate.Limit(o.Rate)
+	}
+	return &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1)}
+}
+
+type progress struct{ sent, failed, deferred, canceled atomic.Int64 }
+
+func (p *progress) count(s newsletter.DeliveryState) {
+	switch s {
+	case newsletter.DeliverySent:
+		p.sent.Add(1)
+	case newsletter.DeliveryFailed, newsletter.DeliveryInDoubt:
+		p.failed.Add(1)
+	case newsletter.DeliveryDeferred:
+		p.deferred.Add(1)
+	case newsletter.DeliveryCanceled:
+		p.canceled.Add(1)
+	}
+}
+
+// Progress is what a Sender did since it was made.
+type Progress struct{ Sent, Failed, Deferred, Canceled int64 }
+
+// Progress may be called at any time.
+func (s *Sender) Progress() Progress {
+	p := &s.progress
+	return Progress{p.sent.Load(), p.failed.Load(), p.deferred.Load(), p.canceled.Load()}
+}
+
+// Wake makes a running Sender look for work at once.
+func (s *Sender) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends until ctx is done, then lets the messages under way end, at most
+// StopTimeout long. While the relay cannot be used it tries again and again,
+// and a warning stands.
+func (s *Sender) Run(ctx context.Context) error {
+	return s.run(ctx, func(time.Time) bool { return false }, func(error, bool) bool { return false })
+}
+
+// Drain sends until nothing is left that is due within wait. It gives up when
+// the relay could not be used at all, or not for the length of wait; what is
+// left then stays for the next run.
+func (s *Sender) Drain(ctx context.Context, wait time.Duration) error {
+	end := time.Now().Add(wait)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err := s.run(ctx,
+		func(next time.Time) bool { return next.IsZero() || next.After(end) },
+		func(fault error, ever bool) bool {
+			if !ever || time.Now().After(end) {
+				cancel(&RelayError{fault})
+				return true
+			}
+			return false
+		})
+	if relay, ok := errors.AsType[*RelayError](context.Cause(ctx)); ok {
+		return relay
+	}
+	return err
+}
+
+// RelayError says that the relay could not be used.
+type RelayError struct{ Err error }
+
+func (e *RelayError) Error() string { return "the relay cannot be used: " + e.Err.Error() }
+
+// Unwrap returns what the relay or the network said.
+func (e *RelayError) Unwrap() error { return e.Err }
+
+// run feeds and sends until ctx is done or idle says so. idle is asked when
+// nothing is left to do but what is deferred until next; fault hears of every
+// failed try to use the relay and whether it was ever used before.
+func (s *Sender) run(ctx context.Context, idle func(next time.Time) bool, fault func(err error, ever bool) bool) error {
+	again, held, err := s.Store.Recover(ctx, s.Resend)
+	if err != nil {
+		return err
+	}
+	if again+held > 0 {
+		s.Log.Warn("deliveries were in doubt", "sent_again", again, "held", held)
+	}
+	hard, stop := afterDone(ctx, s.StopTimeout)
+	defer stop()
+	var wg sync.WaitGroup
+	j := newJournal(s.Store, s.Log)
+	wg.Go(func() { j.run(hard) })
+	f := newFeeder(s)
+	g := &gate{store: s.Store, transport: s.Transport, log: s.Log, fault: fault}
+	var workers sync.WaitGroup
+	for range s.Connections {
+		workers.Go(func() {
+			w := &worker{Sender: s, jobs: f.jobs, gate: g, journal: j}
+			w.run(ctx, hard)
+		})
+	}
+	err = f.feed(ctx, idle)
+	close(f.jobs)
+	workers.Wait()
+	j.close()
+	wg.Wait()
+	f.finish(hard)
+	if j.err != nil {
+		err = errors.Join(err, fmt.Errorf("record what was sent: %w", j.err))
+	}
+	return err
+}
+
+// afterDone returns a context that is done a while after ctx is.
+func afterDone(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(d, cancel)
+		context.AfterFunc(hard, func() { t.Stop() })
+	})
+	return hard, func() { stop(); cancel() }
+}
