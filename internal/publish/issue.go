@@ -1,0 +1,289 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
+	"threadmill/internal/site"
+)
+
+// Outcome is what a try to publish came to.
+type Outcome struct {
+	Issue      *newsletter.Issue // nil when nothing was published
+	Recipients int
+	Reason     string // why nothing was published
+}
+
+// PublishDue publishes what is due now. It may be called at any time by any
+// number of processes: a slot publishes at most one issue.
+func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, error) {
+	return p.again(ctx, func() (Outcome, error) {
+		now := time.Now()
+		slot, err := p.due(ctx, now)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if slot == nil {
+			return Outcome{Reason: p.nothingDue(now)}, nil
+		}
+		pause, err := p.Store.Pause(ctx)
+		if err != nil {
+			return Outcome{}, err
+		}
+		switch {
+		case pause.Covers(slot.Due):
+			return Outcome{Reason: "the schedule is paused; the slot " + slot.Key + " is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
+		case !p.CatchUp.Allows(slot.Due, now):
+			return Outcome{Reason: "the slot " + slot.Key + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
+		}
+		return p.publish(ctx, slot, thread, now)
+	})
+}
+
+// PublishNow publishes the next thread, or the given one, whether a slot is
+// due or not; one that is due is claimed.
+func (p *Publisher) PublishNow(ctx context.Context, thread string) (Outcome, error) {
+	return p.again(ctx, func() (Outcome, error) {
+		now := time.Now()
+		slot, err := p.due(ctx, now)
+		if err != nil {
+			return Outcome{}, err
+		}
+		return p.publish(ctx, slot, thread, now)
+	})
+}
+
+// tries bounds how often publishing starts anew because another process was
+// first.
+const tries = 20
+
+func (p *Publisher) again(ctx context.Context, try func() (Outcome, error)) (o Outcome, err error) {
+	for range tries {
+		if o, err = try(); !errors.Is(err, newsletter.ErrTaken) || ctx.Err() != nil {
+			return o, err
+		}
+	}
+	return o, err
+}
+
+func (p *Publisher) nothingDue(now time.Time) string {
+	if p.Schedule == nil {
+		return "there is no schedule; publish by hand with --now, or set schedule.cron"
+	}
+	next := p.Schedule.Next(now)
+	return "no slot is due; the next is " + next.In(p.Publication.Zone).Format("Monday 2 January 2006 15:04 MST")
+}
+
+// publish makes an issue, for a slot or for none.
+func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread string, now time.Time) (Outcome, error) {
+	c, err := p.Sync(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	p.logProblems(c)
+	chosen, err := p.choose(c, thread, now)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if len(chosen) == 0 {
+		o := Outcome{Reason: emptyQueue(c, now)}
+		if slot != nil {
+			return o, p.over(ctx, *slot, newsletter.SlotEmpty, now)
+		}
+		return o, nil
+	}
+	draft, err := p.prepare(ctx, chosen, slot, now)
+	if err != nil {
+		return Outcome{}, err
+	}
+	n, err := p.Store.Publish(ctx, draft.Issue, slot, draft.Snapshot, p.Batch)
+	if err != nil {
+		return Outcome{}, err
+	}
+	p.Log.Info("issue published", "issue", draft.Issue.Number, "title", draft.Issue.Title, "slot", draft.Issue.Slot, "recipients", n)
+	return Outcome{Issue: &draft.Issue, Recipients: n}, nil
+}
+
+// DryRun composes what PublishNow would publish, and publishes nothing.
+func (p *Publisher) DryRun(ctx context.Context, thread string) (Outcome, error) {
+	c, err := p.Catalogue(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	now := time.Now()
+	chosen, err := p.choose(c, thread, now)
+	if err != nil || len(chosen) == 0 {
+		return Outcome{Reason: emptyQueue(c, now)}, err
+	}
+	draft, err := p.prepare(ctx, chosen, nil, now)
+	return Outcome{Issue: &draft.Issue}, err
+}
+
+func (p *Publisher) logProblems(c Catalogue) {
+	for _, problem := range c.Problems {
+		if problem.Severity == newsletter.Error {
+			p.Log.Warn("a thread is left out", "problem", problem.String())
+		}
+	}
+}
+
+// choose takes the given thread, or those at the head of the queue.
+func (p *Publisher) choose(c Catalogue, id string, now time.Time) ([]newsletter.Listed, error) {
+	if id == "" {
+		return p.pick(c, now, map[string]bool{}), nil
+	}
+	t, err := c.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	switch s := t.State(now); s {
+	case newsletter.ThreadReady, newsletter.ThreadWaiting:
+		return []newsletter.Listed{t}, nil
+	default:
+		return nil, fmt.Errorf("thread %q is %s and cannot be published", id, s)
+	}
+}
+
+func emptyQueue(c Catalogue, now time.Time) string {
+	var waiting, drafts int
+	for _, t := range c.Threads {
+		switch t.State(now) {
+		case newsletter.ThreadWaiting:
+			waiting++
+		case newsletter.ThreadDraft:
+			drafts++
+		}
+	}
+	return fmt.Sprintf("no thread is ready (%d waiting for their date, %d drafts, %d broken)", waiting, drafts, len(c.Broken))
+}
+
+// Draft is an issue that is composed and not yet published.
+type Draft struct {
+	Issue    newsletter.Issue
+	Snapshot newsletter.Snapshot
+}
+
+// prepare composes an issue and proves that its site can be written, before
+// anything is claimed.
+func (p *Publisher) prepare(ctx context.Context, chosen []newsletter.Listed, slot *newsletter.Slot, now time.Time) (Draft, error) {
+	templates, err := p.Templates()
+	if err != nil {
+		return Draft{}, err
+	}
+	number, err := p.Store.NextIssue(ctx)
+	if err != nil {
+		return Draft{}, err
+	}
+	issue := p.issue(number, chosen, now)
+	if slot != nil {
+		issue.Slot = slot.Key
+	}
+	if err := p.rehearse(ctx, p.Site(templates, ""), templates, chosen, now); err != nil {
+		return Draft{}, err
+	}
+	snap := newsletter.Snapshot{Sender: p.Letterhead.From.Address, UnsubscribeURL: p.Letterhead.UnsubscribeURL}
+	snap.Domain = domainOf(snap.Sender)
+	if mailed := viaMail(issue); len(mailed.Threads) > 0 {
+		if snap.Message, err = p.message(templates, mailed); err != nil {
+			return Draft{}, err
+		}
+	}
+	return Draft{issue, snap}, nil
+}
+
+// rehearse renders the pages of the threads and tries the output folder.
+func (p *Publisher) rehearse(ctx context.Context, s *site.Site, templates *render.Templates, chosen []newsletter.Listed, now time.Time) error {
+	for _, t := range chosen {
+		t.OutAt = now
+		e := t.Entry()
+		e.PublishedAt, e.UpdatedAt = now, now
+		if _, err := templates.ThreadPage(p.Publication, e, nil, nil); err != nil {
+			return fmt.Errorf("render the page of %s: %w", t.ID, err)
+		}
+	}
+	return s.Probe(ctx)
+}
+
+// issue gives the chosen threads a number and a title.
+func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Time) newsletter.Issue {
+	first := chosen[0]
+	issue := newsletter.Issue{
+		Number:      number,
+		Slug:        first.Slug,
+		Title:       first.Title,
+		Subject:     first.MailSubject(),
+		PublishedAt: now.UTC().Truncate(time.Millisecond),
+	}
+	for _, t := range chosen {
+		issue.Threads = append(issue.Threads, t.Thread)
+	}
+	if more := len(chosen) - 1; more > 0 {
+		issue.Title = fmt.Sprintf("%s, and %d more", issue.Title, more)
+		issue.Subject = fmt.Sprintf("%s, and %d more", issue.Subject, more)
+	}
+	return issue
+}
+
+// viaMail is the issue with those of its threads that go out by mail.
+func viaMail(issue newsletter.Issue) newsletter.Issue {
+	threads := issue.Threads
+	issue.Threads = nil
+	for _, t := range threads {
+		if t.Via(newsletter.ChannelMail) {
+			issue.Threads = append(issue.Threads, t)
+		}
+	}
+	return issue
+}
+
+// message composes the mail of an issue once for all recipients.
+func (p *Publisher) message(templates *render.Templates, issue newsletter.Issue) ([]byte, error) {
+	slots := mail.NewSlots()
+	t, err := p.compose(templates, issue, slots, "")
+	if err != nil {
+		return nil, err
+	}
+	return t.MarshalBinary()
+}
+
+// compose renders an issue's mail and compiles it; prefix stands before the
+// subject.
+func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue, slots mail.Slots, prefix string) (*mail.Template, error) {
+	m, err := templates.Mail(p.Publication, issue, render.Recipient{
+		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("render the mail of %q: %w", issue.Title, err)
+	}
+	letter := mail.Letter{
+		From:              p.Letterhead.From,
+		ReplyTo:           p.Letterhead.ReplyTo,
+		Subject:           prefix + m.Subject,
+		HTML:              m.HTML,
+		Text:              m.Text,
+		ListID:            fmt.Sprintf("%s <newsletter.%s>", p.Publication.Title, p.Publication.Host()),
+		Archive:           p.Publication.Link(""),
+		UnsubscribeMailto: p.Letterhead.From.Address,
+		OneClick:          p.Letterhead.OneClick,
+		Headers:           p.Letterhead.Headers,
+	}
+	if p.Letterhead.ReplyTo.Address != "" {
+		letter.UnsubscribeMailto = p.Letterhead.ReplyTo.Address
+	}
+	t, err := mail.Compose(letter, slots)
+	if err != nil {
+		return nil, fmt.Errorf("compose the mail of %q: %w", issue.Title, err)
+	}
+	return t, nil
+}
+
+func domainOf(address string) string {
+	_, domain, _ := strings.Cut(address, "@")
+	return domain
+}

@@ -1,0 +1,100 @@
+package publish
+
+import (
+	"context"
+	"log/slog"
+	netmail "net/mail"
+	"time"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
+	"threadmill/internal/site"
+)
+
+// Folder is where the author keeps the threads.
+type Folder interface {
+	// Read reads every thread; one that is broken is a problem, not an error.
+	Read(ctx context.Context) (newsletter.Folder, error)
+	// Parse reads a thread from text that was kept.
+	Parse(file, source string) newsletter.Thread
+	// Stamp changes when the folder does.
+	Stamp() (string, error)
+}
+
+// Schedule tells when slots are due.
+type Schedule interface {
+	Next(after time.Time) time.Time
+	Last(since, now time.Time) (time.Time, bool)
+	Key(at time.Time) string
+}
+
+// CatchUp decides whether a slot that is late is still published.
+type CatchUp interface {
+	Allows(slot, now time.Time) bool
+}
+
+// Store is what publishing needs of the database.
+type Store interface {
+	Threads(ctx context.Context) ([]newsletter.KnownThread, error)
+	UpdateThreads(ctx context.Context, now time.Time, decide func([]newsletter.KnownThread) []newsletter.ThreadUpdate) error
+	ThreadSource(ctx context.Context, id string) (file, source string, err error)
+	ArchiveThread(ctx context.Context, id string, at time.Time) error
+
+	ScheduleSince(ctx context.Context, expression, zone string, now time.Time) (time.Time, error)
+	BeginSchedule(ctx context.Context, expression, zone string, now time.Time) (time.Time, error)
+	LastSlot(ctx context.Context, now time.Time) (last, future time.Time, err error)
+	ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error
+	Pause(ctx context.Context) (newsletter.Pause, error)
+	SetPause(ctx context.Context, p newsletter.Pause) error
+	Resume(ctx context.Context, passed *newsletter.Slot, now time.Time) error
+
+	NextIssue(ctx context.Context) (int64, error)
+	Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (int, error)
+	SiteDue(ctx context.Context) ([]int64, error)
+	SiteWritten(ctx context.Context, issues []int64) error
+	RebuildAsked(ctx context.Context) (int64, error)
+	AnswerRebuild(ctx context.Context, n int64, failure error) error
+	Warn(ctx context.Context, kind, text string) error
+	Unwarn(ctx context.Context, kind string) error
+}
+
+// Letterhead is what all mails of a publication have in common.
+type Letterhead struct {
+	From    netmail.Address
+	ReplyTo netmail.Address // zero for none
+	Headers map[string]string
+	// UnsubscribeURL is the address to which a recipient's token is appended:
+	// https, or mailto where there is no server.
+	UnsubscribeURL string
+	// OneClick adds the header of RFC 8058; it needs an https address.
+	OneClick bool
+}
+
+// Options are what a Publisher is made of.
+type Options struct {
+	Store       Store
+	Folder      Folder
+	Publication newsletter.Publication
+	// Templates reads the templates anew, so that an edit shows at once.
+	Templates func() (*render.Templates, error)
+	// Site is the output folder, or another one where dir is not empty.
+	Site func(t *render.Templates, dir string) *site.Site
+
+	Schedule        Schedule // nil: only by hand
+	Expression      string   // of the schedule
+	CatchUp         CatchUp
+	Order           newsletter.Order
+	ThreadsPerIssue int
+	Batch           int // deliveries in a batch
+	Letterhead      Letterhead
+	Log             *slog.Logger
+}
+
+// Publisher turns threads into issues.
+type Publisher struct{ Options }
+
+// New returns a Publisher.
+func New(o Options) *Publisher { return &Publisher{o} }
+
+// zone is the schedule's zone, as the database keeps it.
+func (p *Publisher) zone() string { return p.Publication.Zone.String() }

@@ -1,0 +1,150 @@
+package publish
+
+import (
+	"context"
+	"time"
+)
+
+// The kinds of warnings that stand while the daemon cannot do its work.
+const (
+	WarningSite = "site"
+	WarningSlot = "slot"
+)
+
+const (
+	// look is how often the daemon looks for what other commands left to do.
+	look = time.Second
+	// folderLook is how often it looks whether the threads folder changed.
+	folderLook = 20 * time.Second
+	// retryMax bounds the wait between two tries to write the site.
+	retryMax = 30 * time.Second
+)
+
+// Run is the daemon's part of publishing: it publishes what is due at every
+// wake-up, and writes the site when an issue, an edit or a command asks for
+// it, until ctx is done. reload asks for a new site now; released is called
+// after mail was let go. Only the holder of the lock may call it.
+func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, released func()) error {
+	d := &daemon{Publisher: p, released: released, stale: true}
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	d.slot(ctx)
+	for ctx.Err() == nil {
+		d.site(ctx)
+		select {
+		case <-alarm:
+			d.slot(ctx)
+		case <-reload:
+			d.stale, d.notBefore = true, time.Time{}
+		case <-tick.C:
+			d.asked(ctx)
+			d.changed()
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+type daemon struct {
+	*Publisher
+	released func()
+
+	stale     bool // the site must be written
+	request   int64
+	notBefore time.Time // of the next try, after one that failed
+	wait      time.Duration
+	stamp     string // of the threads folder
+	stamped   time.Time
+}
+
+// slot publishes what is due.
+func (d *daemon) slot(ctx context.Context) {
+	o, err := d.PublishDue(ctx, "")
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.Log.Error("the slot could not be published; it is tried again", "err", err)
+		d.warn(ctx, WarningSlot, err)
+		return
+	case o.Issue != nil:
+		d.stale, d.notBefore = true, time.Time{}
+	default:
+		d.Log.Debug("nothing published", "reason", o.Reason)
+	}
+	d.clear(ctx, WarningSlot)
+}
+
+// asked looks for issues that another process published and for requests to
+// build.
+func (d *daemon) asked(ctx context.Context) {
+	due, err := d.Store.SiteDue(ctx)
+	if err == nil {
+		d.request, err = d.Store.RebuildAsked(ctx)
+	}
+	if err != nil {
+		d.Log.Error("look for work", "err", err)
+		return
+	}
+	d.stale = d.stale || len(due) > 0 || d.request > 0
+	if d.request > 0 {
+		d.notBefore = time.Time{}
+	}
+}
+
+// changed looks whether the author did something in the threads folder.
+func (d *daemon) changed() {
+	if time.Since(d.stamped) < folderLook {
+		return
+	}
+	d.stamped = time.Now()
+	stamp, err := d.Folder.Stamp()
+	if err != nil {
+		d.Log.Error("look for changes in the threads folder", "err", err)
+		return
+	}
+	d.stale = d.stale || stamp != d.stamp
+	d.stamp = stamp
+}
+
+// site writes the site when it is stale; after a failure the waits between
+// tries grow.
+func (d *daemon) site(ctx context.Context) {
+	if !d.stale || time.Now().Before(d.notBefore) {
+		return
+	}
+	report, err := d.WriteSite(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if d.request > 0 {
+		if aerr := d.Store.AnswerRebuild(ctx, d.request, err); aerr != nil {
+			d.Log.Error("answer a request to build", "err", aerr)
+		}
+		d.request = 0
+	}
+	if err != nil {
+		d.wait = min(max(2*d.wait, time.Second), retryMax)
+		d.notBefore = time.Now().Add(d.wait)
+		d.Log.Error("the site could not be written; the mail of new issues waits for it", "err", err)
+		d.warn(ctx, WarningSite, err)
+		return
+	}
+	d.stale, d.wait = false, 0
+	d.clear(ctx, WarningSite)
+	if report.Written > 0 {
+		d.Log.Info("site written", "written", report.Written, "unchanged", report.Unchanged)
+	}
+	d.released()
+}
+
+func (d *daemon) warn(ctx context.Context, kind string, err error) {
+	if werr := d.Store.Warn(ctx, kind, err.Error()); werr != nil {
+		d.Log.Error("note a warning", "kind", kind, "err", werr)
+	}
+}
+
+func (d *daemon) clear(ctx context.Context, kind string) {
+	if err := d.Store.Unwarn(ctx, kind); err != nil && ctx.Err() == nil {
+		d.Log.Error("clear a warning", "kind", kind, "err", err)
+	}
+}

@@ -1,0 +1,57 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/site"
+)
+
+// WriteSite writes pages and feeds from threads, templates and database, and
+// lets the mail of the issues go that are in them now. Only the holder of the
+// lock may call it.
+func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
+	due, err := p.Store.SiteDue(ctx)
+	if err != nil {
+		return site.Report{}, err
+	}
+	c, err := p.Sync(ctx)
+	if err != nil {
+		return site.Report{}, err
+	}
+	templates, err := p.Templates()
+	if err != nil {
+		return site.Report{}, err
+	}
+	entries := c.Entries()
+	report, err := p.Site(templates, "").Write(ctx, entries, p.digests(entries))
+	if err != nil {
+		return report, fmt.Errorf("write the site: %w", err)
+	}
+	return report, p.Store.SiteWritten(ctx, due)
+}
+
+// digests are the issues that carried several threads.
+func (p *Publisher) digests(entries []newsletter.Entry) []newsletter.Issue {
+	byIssue := map[int64][]newsletter.Listed{}
+	var numbers []int64
+	for _, e := range entries {
+		if e.Issue == 0 {
+			continue
+		}
+		if byIssue[e.Issue] == nil {
+			numbers = append(numbers, e.Issue)
+		}
+		byIssue[e.Issue] = append(byIssue[e.Issue], newsletter.Listed{Thread: e.Thread, OutAt: e.PublishedAt})
+	}
+	slices.Sort(numbers)
+	var list []newsletter.Issue
+	for _, n := range numbers {
+		if threads := byIssue[n]; len(threads) > 1 {
+			list = append(list, p.issue(n, threads, threads[0].OutAt))
+		}
+	}
+	return list
+}
