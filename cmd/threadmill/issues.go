@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/store"
+)
+
+// issueRow is an issue in `issues --json`.
+type issueRow struct {
+	publishReport
+	PublishedAt time.Time  `json:"published_at"`
+	SiteReady   bool       `json:"site_ready"`
+	FinishedAt  *time.Time `json:"finished_at"`
+}
+
+// issueDetail is what `issues show --json` prints.
+type issueDetail struct {
+	issueRow
+	Subject    string            `json:"subject"`
+	Deliveries []store.Unsettled `json:"deliveries"`
+}
+
+func (a *app) issuesCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "issues",
+		Short: "List the issues and how far their mail is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error { return a.issues(cmd.Context(), p, asJSON) })
+		},
+	}
+	show := &cobra.Command{
+		Use:   "show N",
+		Short: "Show one issue, and each recipient whose mail did not simply go out",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := issueNumber(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd.Context(), func(p *publication) error { return badArgument(a.showIssue(cmd.Context(), p, n, asJSON)) })
+		},
+	}
+	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(show)
+	return cmd
+}
+
+// withStore opens the publication for a command that leaves the lock alone.
+func (a *app) withStore(ctx context.Context, fn func(*publication) error) error {
+	p, err := a.open(ctx, slog.LevelWarn, false)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	return fn(p)
+}
+
+func issueNumber(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, &usageError{fmt.Errorf("%q is not the number of an issue; `threadmill issues` lists them", text)}
+	}
+	return n, nil
+}
+
+func newIssueRow(r store.IssueRow) issueRow {
+	row := issueRow{publishReport: newPublishReport(r.Issue), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt)}
+	row.Threads = append(row.Threads, r.ThreadIDs...)
+	row.Counts = r.Counts
+	return row
+}
+
+func (a *app) issues(ctx context.Context, p *publication, asJSON bool) error {
+	list, err := p.store.Issues(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		rows := []issueRow{}
+		for _, r := range list {
+			rows = append(rows, newIssueRow(r))
+		}
+		return printJSON(a.stdout, rows)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(a.stderr, "There are no issues yet; `threadmill publish --now` makes one.")
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ISSUE\tPUBLISHED\tRECIPIENTS\tPENDING\tSENT\tDEFERRED\tFAILED\tCANCELED\tIN DOUBT\tTITLE")
+	for _, r := range list {
+		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
+			r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt, r.Title)
+	}
+	return w.Flush()
+}
+
+func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSON bool) error {
+	r, err := p.store.Issue(ctx, number)
+	if err != nil {
+		return err
+	}
+	deliveries, err := p.store.Unsettled(ctx, number)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(a.stdout, issueDetail{newIssueRow(r), r.Subject, deliveries})
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "Issue\t%d, “%s”\n", r.Number, r.Title)
+	fmt.Fprintf(w, "Subject\t%s\n", r.Subject)
+	fmt.Fprintf(w, "Published\t%s\n", longTime(r.PublishedAt, p.facts.Zone))
+	if r.Slot != "" {
+		fmt.Fprintf(w, "Slot\t%s\n", r.Slot)
+	}
+	for _, id := range r.ThreadIDs {
+		fmt.Fprintf(w, "Thread\t%s\n", id)
+	}
+	if !r.SiteReady {
+		fmt.Fprintf(w, "Site\tnot written yet; the mail waits for it\n")
+	}
+	fmt.Fprintf(w, "Recipients\t%d: %d pending, %d sent, %d deferred, %d failed, %d canceled, %d in doubt\n",
+		r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt)
+	for _, d := range deliveries {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", d.State, d.Email, deliveryNote(d, p.facts.Zone))
+	}
+	return w.Flush()
+}
+
+func deliveryNote(d store.Unsettled, zone *time.Location) string {
+	note := d.Answer
+	if d.Code != 0 {
+		note = fmt.Sprintf("%d %s", d.Code, note)
+	}
+	if d.State == newsletter.DeliveryDeferred && d.NextAt != nil {
+		note += "; again on " + longTime(*d.NextAt, zone)
+	}
+	return note
+}
+
+func (a *app) retryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "retry N",
+		Short: "Send the failed deliveries of issue N again",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.reopen(cmd.Context(), args[0], "will be tried again by `threadmill run` or `threadmill publish`", (*store.Store).Retry)
+		},
+	}
+}
+
+func (a *app) resolveCommand() *cobra.Command {
+	var resend, skip bool
+	cmd := &cobra.Command{
+		Use:   "resolve N",
+		Short: "Settle the deliveries of issue N that are in doubt",
+		Long: `After a crash a relay may or may not have taken a message. Resolve sends those of
+issue N again, with the same Message-ID, or takes them as sent.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if skip {
+				return a.reopen(cmd.Context(), args[0], "taken as sent", (*store.Store).ResolveSkip)
+			}
+			return a.reopen(cmd.Context(), args[0], "will be sent again by `threadmill run` or `threadmill publish`", (*store.Store).ResolveResend)
+		},
+	}
+	cmd.Flags().BoolVar(&resend, "resend", false, "send them again")
+	cmd.Flags().BoolVar(&skip, "skip", false, "take them as sent")
+	cmd.MarkFlagsOneRequired("resend", "skip")
+	cmd.MarkFlagsMutuallyExclusive("resend", "skip")
+	return cmd
+}
+
+// reopen changes deliveries of one issue and tells how many.
+func (a *app) reopen(ctx context.Context, number, what string, change func(*store.Store, context.Context, int64) (int, error)) error {
+	n, err := issueNumber(number)
+	if err != nil {
+		return err
+	}
+	return a.withStore(ctx, func(p *publication) error {
+		if _, err := p.store.Issue(ctx, n); err != nil {
+			return badArgument(err)
+		}
+		changed, err := change(p.store, ctx, n)
+		if err == nil {
+			fmt.Fprintf(a.stdout, "Issue %d: %d deliveries %s.\n", n, changed, what)
+		}
+		return err
+	})
+}

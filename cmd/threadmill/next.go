@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"threadmill/internal/publish"
+)
+
+// nextRow is a slot in `next --json`.
+type nextRow struct {
+	Slot    time.Time `json:"slot"`
+	Key     string    `json:"key"`
+	Threads []string  `json:"threads"`
+	Title   string    `json:"title"`
+	Paused  bool      `json:"paused,omitempty"`
+}
+
+func (a *app) nextCommand() *cobra.Command {
+	var n int
+	var from string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "next",
+		Short: "Show the next slots and what each will carry",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if n < 1 || n > 10000 {
+				return &usageError{fmt.Errorf("-n %d: must be from 1 to 10000", n)}
+			}
+			p, err := a.open(cmd.Context(), slog.LevelWarn, false)
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			start, err := parseTime(from, p.facts.Zone)
+			if err != nil {
+				return err
+			}
+			planned, err := p.publisher.Upcoming(cmd.Context(), start, n)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.stdout, nextRows(planned, p.facts.Zone))
+			}
+			return a.printNext(p, planned)
+		},
+	}
+	cmd.Flags().IntVarP(&n, "number", "n", 5, "how many slots")
+	cmd.Flags().StringVar(&from, "from", "", "the `TIME` after which to look instead of now: RFC 3339, or a date")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+// parseTime reads a time or a date in the given zone; empty means now.
+func parseTime(text string, zone *time.Location) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, &usageError{fmt.Errorf("%q is not a time; write it like 2026-12-07T09:00:00Z or 2026-12-07", text)}
+}
+
+func nextRows(planned []publish.Planned, zone *time.Location) []nextRow {
+	rows := []nextRow{}
+	for _, s := range planned {
+		r := nextRow{Slot: s.Due.In(zone), Key: s.Key, Threads: []string{}, Paused: s.Paused}
+		for _, t := range s.Threads {
+			r.Threads = append(r.Threads, t.ID)
+		}
+		r.Title = plannedTitle(s)
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func plannedTitle(s publish.Planned) string {
+	if len(s.Threads) == 0 {
+		return ""
+	}
+	title := s.Threads[0].Title
+	if more := len(s.Threads) - 1; more > 0 {
+		title += fmt.Sprintf(", and %d more", more)
+	}
+	return title
+}
+
+func (a *app) printNext(p *publication, planned []publish.Planned) error {
+	if p.schedule == nil {
+		fmt.Fprintln(a.stderr, "There is no schedule; set schedule.cron, or publish by hand with `threadmill publish --now`.")
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, s := range planned {
+		what := "“" + plannedTitle(s) + "”"
+		switch {
+		case s.Paused:
+			what = "paused"
+		case len(s.Threads) == 0:
+			what = "nothing: no thread is ready"
+		}
+		ids := make([]string, len(s.Threads))
+		for i, t := range s.Threads {
+			ids[i] = t.ID
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", longTime(s.Due, p.facts.Zone), what, strings.Join(ids, " "))
+	}
+	return w.Flush()
+}

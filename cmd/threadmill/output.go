@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// printJSON prints one JSON document.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// timeOrNull is t in UTC for JSON, and null for no time.
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func shortDate(t *time.Time, zone *time.Location) string {
+	if t == nil {
+		return "–"
+	}
+	return t.In(zone).Format(time.DateOnly)
+}
+
+// longTime is how people read a time.
+func longTime(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("Monday 2 January 2006 15:04 MST")
+}
+
+// plural is "1 thread" or "3 threads".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return thousands(n) + " " + noun + "s"
+}
+
+// thousands writes n with commas: 1,204.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// printLines prints each line, and a blank one where it is empty.
+func printLines(w io.Writer, lines ...string) {
+	fmt.Fprintln(w, strings.Join(lines, "\n"))
+}

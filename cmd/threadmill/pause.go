@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) pauseCommand() *cobra.Command {
+	var until string
+	var sending bool
+	cmd := &cobra.Command{
+		Use:   "pause",
+		Short: "Hold the schedule",
+		Long:  `Pause holds the schedule until resume, across restarts. Slots that pass are over.`,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error {
+				var end time.Time
+				if until != "" {
+					var err error
+					if end, err = parseTime(until, p.facts.Zone); err != nil {
+						return err
+					}
+				}
+				if err := p.publisher.Pause(cmd.Context(), end, sending); err != nil {
+					return err
+				}
+				what := "The schedule is paused"
+				if sending {
+					what = "The schedule and all mail are paused"
+				}
+				if end.IsZero() {
+					fmt.Fprintln(a.stdout, what+"; `threadmill resume` ends that.")
+				} else {
+					fmt.Fprintf(a.stdout, "%s until %s.\n", what, longTime(end, p.facts.Zone))
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&until, "until", "", "end the pause on this `DATE` or at this time")
+	cmd.Flags().BoolVar(&sending, "sending", false, "hold all mail too")
+	return cmd
+}
+
+func (a *app) resumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume",
+		Short: "End a pause",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error {
+				if err := p.publisher.Resume(cmd.Context()); err != nil {
+					return err
+				}
+				next, _, err := p.publisher.NextSlot(cmd.Context(), time.Now())
+				if err != nil || next.IsZero() {
+					fmt.Fprintln(a.stdout, "The pause is over.")
+					return err
+				}
+				fmt.Fprintf(a.stdout, "The pause is over; the next slot is %s.\n", longTime(next, p.facts.Zone))
+				return nil
+			})
+		},
+	}
+}

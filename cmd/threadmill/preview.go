@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"threadmill/internal/audience"
+	"threadmill/internal/mail"
+	"threadmill/internal/publish"
+)
+
+func (a *app) previewCommand() *cobra.Command {
+	var out, to string
+	cmd := &cobra.Command{
+		Use:   "preview [THREAD]",
+		Short: "Show a thread as it would go out",
+		Long: `Preview writes the subject, both parts and the source of the mail, the page and
+the feeds of a thread into a folder, as they would go out: of the given one,
+drafts too, or of the next one in the queue. With --to it sends the mail as a
+test. Nothing is recorded.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := a.open(cmd.Context(), slog.LevelWarn, false)
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			thread := ""
+			if len(args) > 0 {
+				thread = args[0]
+			}
+			if to != "" {
+				return badArgument(a.sendTest(cmd.Context(), p, thread, to))
+			}
+			return badArgument(a.preview(cmd.Context(), p, thread, out))
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "preview", "the `folder` to write into")
+	cmd.Flags().StringVar(&to, "to", "", "send the mail to this `address` as “[Test] subject” instead")
+	return cmd
+}
+
+func (a *app) preview(ctx context.Context, p *publication, thread, out string) error {
+	if p.Mail.From == "" {
+		return p.canSend()
+	}
+	v, err := p.publisher.Preview(ctx, thread, "reader@example.com", "")
+	if err != nil {
+		return err
+	}
+	if err := p.publisher.PreviewSite(ctx, thread, filepath.Join(out, "site")); err != nil {
+		return err
+	}
+	for name, content := range map[string][]byte{
+		"subject.txt": []byte(v.Mail.Subject + "\n"),
+		"mail.html":   []byte(v.Mail.HTML),
+		"mail.txt":    []byte(v.Mail.Text),
+		"mail.eml":    v.Message.Data,
+	} {
+		if err := os.WriteFile(filepath.Join(out, name), content, 0o644); err != nil {
+			return fmt.Errorf("write the preview: %w", err)
+		}
+	}
+	first := v.Issue.Threads[0]
+	printLines(a.stdout,
+		"Subject  "+v.Mail.Subject,
+		"Length   "+first.Counts(),
+		"Mail     "+filepath.Join(out, "mail.html")+", mail.txt, mail.eml",
+		"Page     "+filepath.Join(out, "site", filepath.FromSlash(first.Path()), "index.html"),
+		"Feeds    "+filepath.Join(out, "site", "feed.xml")+", atom.xml, feed.json")
+	return nil
+}
+
+// sendTest sends one mail over the real transport, and records nothing.
+func (a *app) sendTest(ctx context.Context, p *publication, thread, to string) error {
+	if err := p.canSend(); err != nil {
+		return err
+	}
+	addr, err := audience.ParseAddress(to)
+	if err != nil {
+		return &usageError{fmt.Errorf("--to: %w", err)}
+	}
+	v, err := p.publisher.Preview(ctx, thread, addr.Email, publish.TestPrefix)
+	if err != nil {
+		return err
+	}
+	if err := send(ctx, p.transport(), v.Message); err != nil {
+		return fmt.Errorf("send the test to %s: %w", addr.Email, err)
+	}
+	fmt.Fprintf(a.stdout, "Sent “%s” to %s.\n", v.Mail.Subject, addr.Email)
+	return nil
+}
+
+func send(ctx context.Context, t mail.Transport, m mail.Message) error {
+	conn, err := t.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(conn.Send(ctx, m), conn.Close())
+}

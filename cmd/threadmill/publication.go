@@ -1,0 +1,265 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	netmail "net/mail"
+	"net/url"
+	"os"
+	"time"
+
+	"threadmill/internal/audience"
+	"threadmill/internal/config"
+	"threadmill/internal/deliver"
+	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
+	"threadmill/internal/publish"
+	"threadmill/internal/render"
+	"threadmill/internal/schedule"
+	"threadmill/internal/site"
+	"threadmill/internal/store"
+	"threadmill/internal/thread"
+	"threadmill/templates"
+)
+
+// publication is an opened publication: its config and database, and the
+// parts made from them.
+type publication struct {
+	config.Config
+	log       *slog.Logger
+	older     bool // the schema must be migrated before use
+	store     *store.Store
+	facts     newsletter.Publication
+	schedule  *schedule.Schedule
+	reader    thread.Reader
+	tokens    *audience.Tokens
+	idKey     []byte
+	audience  *audience.Audience
+	publisher *publish.Publisher
+}
+
+// open opens the publication of the config file. Only a command that may
+// migrate opens an older database.
+func (a *app) open(ctx context.Context, level slog.Level, mayMigrate bool) (*publication, error) {
+	cfg, err := config.Load(a.config, a.env)
+	if err != nil {
+		return nil, err
+	}
+	log := a.log(level)
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	p := &publication{Config: cfg, log: log}
+	if err := p.settle(); err != nil {
+		return nil, err
+	}
+	p.store, err = store.Open(ctx, cfg.DatabaseSource(), log)
+	p.older = errors.Is(err, store.ErrOlder)
+	if err != nil && !(p.older && mayMigrate) {
+		if p.store != nil {
+			err = errors.Join(err, p.store.Close())
+		}
+		return nil, err
+	}
+	if p.older { // the keys are read after the migration
+		return p, nil
+	}
+	if err := p.join(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *publication) close() error { return p.store.Close() }
+
+// settle turns the config into what the parts want.
+func (p *publication) settle() error {
+	zone, err := time.LoadLocation(p.Schedule.Timezone)
+	if err != nil {
+		return p.wrong("schedule.timezone", err)
+	}
+	if p.Schedule.Cron != "" {
+		if p.schedule, err = schedule.Parse(p.Schedule.Cron, p.Schedule.Timezone); err != nil {
+			return p.wrong("schedule.cron", err)
+		}
+	}
+	pub := p.Publication
+	p.facts = newsletter.Publication{
+		Title:       pub.Title,
+		Description: pub.Description,
+		URL:         pub.URL,
+		Language:    pub.Language,
+		Author:      newsletter.Person(pub.Author),
+		Address:     pub.Address,
+		Accent:      pub.Accent,
+		Zone:        zone,
+	}
+	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: p.Threads, Zone: zone}
+	return nil
+}
+
+// wrong is an error in the value of a config key, with its place.
+func (p *publication) wrong(key string, err error) error {
+	return &usageError{fmt.Errorf("%s: %s: %w", p.Position(key), key, err)}
+}
+
+// join makes the parts that need the database.
+func (p *publication) join(ctx context.Context) error {
+	tokens, err := p.store.Keys(ctx, store.KeyTokens)
+	if err != nil {
+		return err
+	}
+	ids, err := p.store.Keys(ctx, store.KeyMessageIDs)
+	if err != nil {
+		return err
+	}
+	var keys []audience.Key
+	for _, k := range tokens {
+		keys = append(keys, audience.Key(k))
+	}
+	p.tokens = audience.NewTokens(keys[0], keys[1:]...)
+	p.idKey = ids[len(ids)-1].Secret
+	p.audience = audience.New(p.store, p.tokens)
+	catchUp, err := schedule.ParseCatchUp(p.Schedule.CatchUp)
+	if err != nil {
+		return p.wrong("schedule.catch_up", err)
+	}
+	o := publish.Options{
+		Store:           p.store,
+		Folder:          folder{p.reader},
+		Publication:     p.facts,
+		Templates:       p.templates,
+		Site:            p.site,
+		Expression:      p.Schedule.Cron,
+		CatchUp:         catchUp,
+		Order:           newsletter.Order(p.Schedule.Order),
+		ThreadsPerIssue: p.Schedule.ThreadsPerIssue,
+		Batch:           p.Delivery.Batch,
+		Letterhead:      p.letterhead(),
+		Log:             p.log,
+	}
+	if p.schedule != nil { // a nil *Schedule in the interface would not be nil
+		o.Schedule = p.schedule
+	}
+	p.publisher = publish.New(o)
+	return nil
+}
+
+func (p *publication) templates() (*render.Templates, error) {
+	var override fs.FS
+	if p.Templates != "" {
+		override = os.DirFS(p.Path(p.Templates))
+	}
+	return render.Load(override, templates.FS)
+}
+
+func (p *publication) site(t *render.Templates, dir string) *site.Site {
+	return site.New(site.Options{
+		Dir:         cmp.Or(dir, p.Path(p.Output)),
+		Publication: p.facts,
+		Templates:   t,
+		FeedItems:   p.Feeds.Items,
+		OpenAsset: func(t newsletter.Thread, name string) (io.ReadCloser, error) {
+			return p.reader.OpenAsset(t, name)
+		},
+		Log: p.log,
+	})
+}
+
+func (p *publication) letterhead() publish.Letterhead {
+	l := publish.Letterhead{Headers: p.Mail.Headers}
+	if from, err := netmail.ParseAddress(p.Mail.From); err == nil { // checked by config
+		l.From = *from
+	}
+	if reply, err := netmail.ParseAddress(p.Mail.ReplyTo); err == nil {
+		l.ReplyTo = *reply
+	}
+	if p.Mail.Unsubscribe == "mailto" {
+		to := cmp.Or(l.ReplyTo.Address, l.From.Address)
+		l.UnsubscribeURL = "mailto:" + url.PathEscape(to) + "?subject=unsubscribe%20"
+		return l
+	}
+	l.UnsubscribeURL = p.Web.URL + "/unsubscribe/"
+	l.OneClick = true
+	return l
+}
+
+// canSend tells what is missing before mail can go out.
+func (p *publication) canSend() error {
+	if p.Mail.From == "" {
+		return p.wrong("mail.from", errors.New("is not set; write the address that the mail comes from"))
+	}
+	if p.Mail.Transport == "smtp" && p.Mail.SMTP.Host == "" {
+		return p.wrong("mail.smtp.host", errors.New("is not set; write the name of your mail relay, or set mail.transport to folder"))
+	}
+	return nil
+}
+
+func (p *publication) transport() mail.Transport {
+	if p.Mail.Transport == "folder" {
+		return mail.NewFolder(p.Path(p.Mail.Folder))
+	}
+	s := p.Mail.SMTP
+	return mail.NewSMTP(mail.SMTPOptions{
+		Host:                  s.Host,
+		Port:                  s.Port,
+		Username:              s.Username,
+		Password:              s.Password.Reveal(),
+		TLS:                   s.TLS,
+		Timeout:               s.Timeout,
+		FinalTimeout:          s.FinalTimeout,
+		MessagesPerConnection: s.MessagesPerConnection,
+		LocalName:             p.facts.Host(),
+	})
+}
+
+func (p *publication) sender() *deliver.Sender {
+	return deliver.New(deliver.Options{
+		Store:        p.store,
+		Transport:    p.transport(),
+		Token:        p.tokens.Sign,
+		MessageIDKey: p.idKey,
+		Connections:  p.Mail.SMTP.Connections,
+		Rate:         p.Mail.Rate,
+		Retry:        deliver.Retry(p.Delivery.Retry),
+		Resend:       p.Delivery.InDoubt == "resend",
+		StopTimeout:  p.Delivery.StopTimeout,
+		Log:          p.log,
+	})
+}
+
+// lock makes this process the sender and brings an older database up to date.
+func (p *publication) lock(ctx context.Context, command string) (*store.Lock, error) {
+	l, err := store.TryLock(p.store.Path(), command)
+	if err != nil {
+		return nil, err
+	}
+	if !p.older {
+		return l, nil
+	}
+	copied, err := p.store.Migrate(ctx)
+	if err == nil {
+		p.log.Info("database migrated", "copy", copied)
+		p.older = false
+		err = p.join(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Unlock())
+	}
+	return l, nil
+}
+
+// folder reads threads for publishing.
+type folder struct{ thread.Reader }
+
+// Parse reads a thread from text that was kept; what was wrong with it was
+// told when it was a file.
+func (f folder) Parse(file, source string) newsletter.Thread {
+	t, _ := thread.Parse(file, []byte(source), f.Zone)
+	return t
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"threadmill/internal/store"
+	"threadmill/internal/web"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon: schedule, sender and web server",
+		Long: `Run publishes an issue at each slot of the schedule, sends it, keeps the site in
+step with the threads, and serves it. One process does so for a publication.
+SIGTERM ends it in order; SIGHUP writes the site again.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context()) },
+	}
+}
+
+func (a *app) runDaemon(ctx context.Context) error {
+	p, err := a.open(ctx, slog.LevelInfo, true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := p.canSend(); err != nil {
+		return err
+	}
+	lock, err := p.waitForLock(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	var server *web.Server
+	if p.Web.Listen != "" {
+		handler, err := p.web(nil)
+		if err != nil {
+			return err
+		}
+		if server, err = web.Listen(ctx, p.Web.Listen, handler, p.log); err != nil {
+			return err
+		}
+		p.log.Info("web server", "address", "http://"+server.Addr()+"/")
+	}
+	return p.daemon(ctx, server)
+}
+
+// waitForLock takes the lock, and waits while a `publish` holds it; a second
+// daemon is refused.
+func (p *publication) waitForLock(ctx context.Context) (*store.Lock, error) {
+	tick := time.NewTicker(followLook)
+	defer tick.Stop()
+	for told := false; ; told = true {
+		lock, err := p.lock(ctx, "run")
+		locked, busy := errors.AsType[*store.LockedError](err)
+		if !busy {
+			return lock, err
+		}
+		if locked.Holder.Command == "run" || locked.Holder.Command == "demo" {
+			return nil, fmt.Errorf("%w; a second daemon would only be in its way", err)
+		}
+		if !told {
+			p.log.Info("waiting until the publication is free", "holder", locked.Holder.String())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, errInterrupted
+		}
+	}
+}
+
+// web is the handler of the publication's web server; extra handlers stand
+// below their paths.
+func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
+	t, err := p.templates()
+	if err != nil {
+		return nil, err
+	}
+	return web.New(web.Options{
+		Dir:         p.Path(p.Output),
+		Publication: p.facts,
+		Templates:   t,
+		Audience:    p.audience,
+		Log:         p.log,
+		Ready:       p.ready,
+		Extra:       extra,
+	}), nil
+}
+
+// ready tells what keeps the daemon from its work.
+func (p *publication) ready(ctx context.Context) error {
+	warnings, err := p.store.Warnings(ctx)
+	if err != nil {
+		return errors.New("the database cannot be read")
+	}
+	var kinds []string
+	for _, w := range warnings {
+		kinds = append(kinds, w.Kind)
+	}
+	if len(kinds) > 0 {
+		return errors.New("warnings stand: " + strings.Join(kinds, ", "))
+	}
+	return nil
+}
+
+// daemon runs schedule, sender and web server until ctx is done or one of them
+// fails. The caller holds the lock.
+func (p *publication) daemon(ctx context.Context, server *web.Server) error {
+	reload := make(chan struct{}, 1)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+
+	group, ctx := errgroup.WithContext(ctx)
+	sender := p.sender()
+	group.Go(func() error { return sender.Run(ctx) })
+	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, sender.Wake) })
+	group.Go(func() error {
+		for {
+			select {
+			case <-hup:
+				select {
+				case reload <- struct{}{}:
+				default:
+				}
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+	if server != nil {
+		group.Go(func() error { return server.Serve(ctx) })
+	}
+	p.log.Info("threadmill runs", "version", version, "publication", p.facts.Title)
+	err := group.Wait()
+	p.log.Info("threadmill stopped")
+	return err
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"threadmill/internal/audience"
+	"threadmill/internal/newsletter"
+)
+
+// subscriberRow is a subscriber in `subscribers list --json`.
+type subscriberRow struct {
+	Email     string                      `json:"email"`
+	Name      string                      `json:"name"`
+	Status    newsletter.SubscriberStatus `json:"status"`
+	Tags      []string                    `json:"tags"`
+	CreatedAt time.Time                   `json:"created_at"`
+}
+
+func (a *app) subscribersCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "subscribers",
+		Short: "Keep the list of those who get the mail",
+	}
+	cmd.AddCommand(a.subscribersAdd(), a.subscribersList(), a.subscribersImport(), a.subscribersExport(), a.subscribersRemove())
+	return cmd
+}
+
+func (a *app) subscribersAdd() *cobra.Command {
+	var name string
+	var tags []string
+	cmd := &cobra.Command{
+		Use:   "add ADDRESS...",
+		Short: "Add people; they are active at once",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error {
+				for _, address := range args {
+					result, sub, err := p.audience.Add(cmd.Context(), address, name, tags)
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(a.stdout, "%s: %s\n", sub.Email, addNote(result, sub))
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "the person's `name`")
+	cmd.Flags().StringSliceVar(&tags, "tags", nil, "tags, separated by commas")
+	return cmd
+}
+
+func addNote(r newsletter.AddResult, sub newsletter.Subscriber) string {
+	switch r {
+	case newsletter.Kept:
+		return fmt.Sprintf("is %s and stays so", sub.Status)
+	case newsletter.Unchanged:
+		return "is on the list already"
+	case newsletter.Completed:
+		return "is on the list already; completed"
+	}
+	return string(r)
+}
+
+func (a *app) subscribersList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List every subscriber",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error {
+				if asJSON {
+					return a.listJSON(cmd.Context(), p)
+				}
+				return a.list(cmd.Context(), p)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return cmd
+}
+
+func (a *app) list(ctx context.Context, p *publication) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "EMAIL\tNAME\tSTATUS\tTAGS\tSINCE")
+	n := 0
+	for sub, err := range p.store.Subscribers(ctx) {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", sub.Email, sub.Name, sub.Status, strings.Join(sub.Tags, ","), sub.CreatedAt.In(p.facts.Zone).Format(time.DateOnly))
+		if n++; n%1000 == 0 { // columns are aligned a thousand rows at a time, so that memory stays flat
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return w.Flush()
+}
+
+// listJSON writes the array row by row, so that memory stays flat.
+func (a *app) listJSON(ctx context.Context, p *publication) error {
+	before := "["
+	for sub, err := range p.store.Subscribers(ctx) {
+		if err != nil {
+			return err
+		}
+		row := subscriberRow{Email: sub.Email, Name: sub.Name, Status: sub.Status, Tags: append([]string{}, sub.Tags...), CreatedAt: sub.CreatedAt}
+		if _, err := io.WriteString(a.stdout, before); err != nil {
+			return err
+		}
+		if err := printJSON(a.stdout, row); err != nil {
+			return err
+		}
+		before = ","
+	}
+	if before == "[" {
+		_, err := io.WriteString(a.stdout, "[]\n")
+		return err
+	}
+	_, err := io.WriteString(a.stdout, "]\n")
+	return err
+}
+
+func (a *app) subscribersImport() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Import a CSV file, - for standard input",
+		Long: `Import reads a CSV file, its own or one of the well-known services. It is safe to
+repeat, and never raises anybody from unsubscribed, bounced, complained or
+suppressed. Lines that give no subscriber are named and left out.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error { return a.importSubscribers(cmd.Context(), p, args[0], asJSON) })
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
+}
+
+func (a *app) importSubscribers(ctx context.Context, p *publication, path string, asJSON bool) error {
+	in, size := a.stdin, int64(-1)
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return &usageError{fmt.Errorf("import subscribers: %w", err)}
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+		in = f
+	}
+	var opt audience.ImportOptions
+	if terminal(a.stderr) {
+		bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription("import"),
+			progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		opt.Progress = func(read int64) { _ = bar.Set64(read) } // only for the eye
+		defer bar.Finish()
+	}
+	report, err := p.audience.Import(ctx, in, opt)
+	for _, r := range report.Refused {
+		fmt.Fprintf(a.stderr, "%s:%d: %s: %s\n", path, r.Line, r.Why, r.Text)
+	}
+	if hidden := report.RefusedRows - len(report.Refused); hidden > 0 {
+		fmt.Fprintf(a.stderr, "%s: %d more lines were refused\n", path, hidden)
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(a.stdout, map[string]int{"rows": report.Rows, "added": report.Added, "completed": report.Completed,
+			"unchanged": report.Unchanged, "kept": report.Kept, "refused": report.RefusedRows})
+	}
+	fmt.Fprintf(a.stdout, "%s: %d added, %d completed, %d unchanged, %d kept as they are, %d refused.\n",
+		plural(report.Rows, "row"), report.Added, report.Completed, report.Unchanged, report.Kept, report.RefusedRows)
+	return nil
+}
+
+func (a *app) subscribersExport() *cobra.Command {
+	return &cobra.Command{
+		Use:   "export [FILE]",
+		Short: "Write all subscribers as CSV",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error {
+				if len(args) == 0 || args[0] == "-" {
+					return p.audience.Export(cmd.Context(), a.stdout)
+				}
+				return writeWhole(args[0], func(w io.Writer) error { return p.audience.Export(cmd.Context(), w) })
+			})
+		},
+	}
+}
+
+func (a *app) subscribersRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove ADDRESS...",
+		Short: "Take people off the list for good",
+		Long:  `Remove leaves a suppression: no later import brings these addresses back.`,
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd.Context(), func(p *publication) error {
+				for _, address := range args {
+					if err := p.audience.Remove(cmd.Context(), address); err != nil {
+						return badArgument(err)
+					}
+					fmt.Fprintf(a.stdout, "%s: removed\n", address)
+				}
+				return nil
+			})
+		},
+	}
+}
