@@ -1,0 +1,28 @@
+package feed
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// text drops what XML 1.0 cannot carry (section 2.2: most control characters and
+// the noncharacters U+FFFE and U+FFFF), bytes that are not UTF-8, and the C1 controls and U+FFFD,
+// which validators take for a broken encoding. Line ends become LF, as an XML
+// parser would make them, so that all formats carry the same text.
+func text(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t', r == '\n':
+			return r
+		case r == '\r':
+			return '\n'
+		case r < 0x20, 0x7f <= r && r <= 0x9f, 0xfffe&r == 0xfffe, r == utf8.RuneError:
+			return -1
+		}
+		return r
+	}, s))
+}
+
+// line is text on one line, with single spaces.
+func line(s string) string { return strings.Join(strings.Fields(text(s)), " ") }

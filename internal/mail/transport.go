@@ -1,0 +1,133 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Message is ready for the wire.
+type Message struct {
+	From, To string // envelope addresses, ASCII
+	Data     []byte // CRLF line ends, not dot-stuffed
+}
+
+// Transport gives connections to what takes messages. It may be used by many
+// goroutines.
+type Transport interface {
+	// Dial returns a connection that is ready to send. Its error is a
+	// [*Refusal] or a [*Fault].
+	Dial(ctx context.Context) (Conn, error)
+	// String names the place for logs and messages; it holds no secret.
+	String() string
+}
+
+// Conn takes one message after the other. It belongs to one goroutine.
+type Conn interface {
+	// Send returns nil when the message was accepted, else a [*Refusal] or a
+	// [*Fault]. When ctx ends first, the connection is cut at once; a caller
+	// who wants the message under way to be finished passes a context that
+	// outlives its own.
+	Send(ctx context.Context, m Message) error
+	// Usable tells whether the connection takes another message. When it does
+	// not, close it and dial again.
+	Usable() bool
+	// Close says goodbye where the connection is idle and sound, and lets go
+	// of it. A second call does nothing.
+	Close() error
+}
+
+// Stage is the step of a delivery at which an answer came or did not come.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageConnect Stage = "connect" // dialling, greeting and EHLO
+	StageTLS     Stage = "tls"
+	StageAuth    Stage = "auth"
+	StageMail    Stage = "mail"
+	StageRcpt    Stage = "rcpt"
+	StageData    Stage = "data"  // DATA and the content up to its last octet
+	StageFinal   Stage = "final" // the answer to the content
+)
+
+// Refusal is a 4xx or 5xx answer of the relay.
+type Refusal struct {
+	Stage    Stage
+	Code     int
+	Enhanced string // RFC 3463, such as "5.1.1"; empty where the relay gave none
+	Text     string // one line, at most 500 octets
+}
+
+// Temporary tells whether the relay asks to try again later.
+func (r *Refusal) Temporary() bool { return r.Code/100 == 4 }
+
+func (r *Refusal) Error() string {
+	code := fmt.Sprint(r.Code)
+	if r.Enhanced != "" {
+		code += " " + r.Enhanced
+	}
+	return fmt.Sprintf("refused at %s: %s %s", r.Stage, code, r.Text)
+}
+
+// Fault is the lack of a proper answer: the connection broke, time ran out,
+// or what came was no SMTP.
+type Fault struct {
+	Stage Stage
+	Err   error
+}
+
+// InDoubt tells whether the message may have been accepted all the same: the
+// content was sent to its end, and the answer is not known.
+func (f *Fault) InDoubt() bool { return f.Stage == StageFinal }
+
+func (f *Fault) Unwrap() error { return f.Err }
+
+func (f *Fault) Error() string {
+	if f.Err == nil {
+		return fmt.Sprintf("no answer at %s", f.Stage)
+	}
+	if errors.Is(f.Err, os.ErrDeadlineExceeded) {
+		return fmt.Sprintf("no answer at %s in time: %v", f.Stage, f.Err)
+	}
+	return fmt.Sprintf("fault at %s: %v", f.Stage, f.Err)
+}
+
+// newRefusal reads an answer of the relay, whose text may have many lines.
+func newRefusal(stage Stage, code int, text string) *Refusal {
+	r := &Refusal{Stage: stage, Code: code}
+	var lines []string
+	for line := range strings.Lines(text) {
+		enhanced, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !isEnhanced(enhanced) {
+			rest = line
+		} else if r.Enhanced == "" {
+			r.Enhanced = enhanced
+		}
+		if rest = oneLine(rest); rest != "" {
+			lines = append(lines, rest)
+		}
+	}
+	const limit = 500
+	r.Text = strings.Join(lines, " ")
+	if len(r.Text) > limit {
+		r.Text = strings.ToValidUTF8(r.Text[:limit-len("…")], "") + "…"
+	}
+	return r
+}
+
+// isEnhanced tells whether s is a status code of RFC 3463, section 2.
+func isEnhanced(s string) bool {
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
+		return false
+	}
+	for _, p := range parts[1:] {
+		if p == "" || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
