@@ -54,19 +54,21 @@ type Identified struct {
 // known must be in the order in which the threads were first seen.
 func Identify(folder []Thread, broken []string, known []KnownThread) []Identified {
 	m := matcher{
-		out:     make([]Identified, len(folder)),
-		to:      make([]int, len(folder)),
-		taken:   make([]bool, len(known)),
-		present: map[string]bool{},
-		known:   known,
+		out:   make([]Identified, len(folder)),
+		to:    make([]int, len(folder)),
+		taken: make([]bool, len(known)),
+		gone:  make([]bool, len(known)),
+		known: known,
 	}
+	files := map[string]Thread{}
 	for i, t := range folder {
 		m.out[i].Thread = t
 		m.to[i] = -1
-		m.present[t.File] = true
+		files[t.File] = t
 	}
-	for _, f := range broken {
-		m.present[f] = true
+	for k, known := range known {
+		t, present := files[known.File]
+		m.gone[k] = !slices.Contains(broken, known.File) && !(present && sameText(t, known))
 	}
 	m.byPinnedID()
 	m.byPath()
@@ -77,11 +79,11 @@ func Identify(folder []Thread, broken []string, known []KnownThread) []Identifie
 }
 
 type matcher struct {
-	out     []Identified
-	to      []int // index into known, or -1
-	taken   []bool
-	present map[string]bool
-	known   []KnownThread
+	out   []Identified
+	to    []int // index into known, or -1
+	taken []bool
+	gone  []bool // the file of a known thread is gone, or holds another text
+	known []KnownThread
 }
 
 func (m *matcher) match(i, k int) {
@@ -136,9 +138,8 @@ func (m *matcher) byPath() {
 		if k < 0 || m.taken[k] {
 			continue
 		}
-		if !sameText(t, m.known[k]) {
-			// A new text under an old name. It may be a thread that moved here
-			// from a file that is gone.
+		if m.gone[k] {
+			// A new text under an old name. It may be a thread that moved here.
 			if g := m.bestByText(t); g >= 0 {
 				m.match(i, g)
 				continue
@@ -162,13 +163,13 @@ func (m *matcher) byText() {
 	}
 }
 
-// bestByText finds the known thread without a file whose text is nearest, or
-// -1 when none is near enough.
+// bestByText finds, among the known threads whose file is gone, the one whose
+// text is nearest, or -1 when none is near enough.
 func (m *matcher) bestByText(t Thread) int {
 	best, bestShared := -1, -1
 	prints := t.Prints()
 	for k, known := range m.known {
-		if m.taken[k] || m.present[known.File] {
+		if m.taken[k] || !m.gone[k] {
 			continue
 		}
 		switch {

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-smtp"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary stand for the real program.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"threadmill": main})
+}
+
+// relay is a real SMTP server that notes what it took.
+type relay struct {
+	addr string
+	mu   sync.Mutex
+	took []copyOf
+	// on is called after each message it took, with their number so far.
+	on func(n int)
+	// refuse, if not nil, answers a recipient in place of 250.
+	refuse func(to string) error
+}
+
+// copyOf is one accepted message.
+type copyOf struct{ to, id, subject string }
+
+func newRelay(t *testing.T) *relay {
+	t.Helper()
+	r := &relay{}
+	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &relaySession{relay: r}, nil }))
+	s.Domain = "relay.test"
+	s.ErrorLog = silent{}
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addr = l.Addr().String()
+	go func() { _ = s.Serve(l) }() // ends with Close
+	t.Cleanup(func() { _ = s.Close() })
+	return r
+}
+
+func (r *relay) port() string { return r.addr[strings.LastIndex(r.addr, ":")+1:] }
+
+func (r *relay) accepted() []copyOf {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]copyOf(nil), r.took...)
+}
+
+type relaySession struct {
+	relay *relay
+	to    string
+}
+
+func (s *relaySession) Mail(string, *smtp.MailOptions) error { return nil }
+
+func (s *relaySession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = to
+	if s.relay.refuse != nil {
+		return s.relay.refuse(to)
+	}
+	return nil
+}
+
+func (s *relaySession) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	c := copyOf{to: s.to, id: field(string(b), "Message-ID"), subject: field(string(b), "Subject")}
+	s.relay.mu.Lock()
+	s.relay.took = append(s.relay.took, c)
+	n, on := len(s.relay.took), s.relay.on
+	s.relay.mu.Unlock()
+	if on != nil {
+		on(n)
+	}
+	return nil
+}
+
+func (s *relaySession) Reset()        { s.to = "" }
+func (s *relaySession) Logout() error { return nil }
+
+// field returns a header field of a message.
+func field(message, name string) string {
+	_, after, _ := strings.Cut(message, "\r\n"+name+": ")
+	value, _, _ := strings.Cut(after, "\r\n")
+	return value
+}
+
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+func (silent) Println(...any)        {}
+
+// place is a publication in a folder of its own.
+type place struct {
+	t   *testing.T
+	dir string
+}
+
+// newPlace writes a publication with threads and subscribers that sends to r.
+// extra is appended to its config.
+func newPlace(t *testing.T, r *relay, threads, subscribers int, extra string) place {
+	t.Helper()
+	p := place{t, t.TempDir()}
+	p.write("config.yaml", fmt.Sprintf(`publication: {title: Test, url: "https://news.example.com"}
+mail: {from: news@example.com, smtp: {host: 127.0.0.1, port: %s, tls: none}}
+web: {listen: "off"}
+%s
+`, r.port(), extra))
+	for i := range threads {
+		p.thread(i)
+	}
+	var csv strings.Builder
+	csv.WriteString("email,name\n")
+	for i := range subscribers {
+		fmt.Fprintf(&csv, "reader%04d@example.org,Reader %d\n", i, i)
+	}
+	p.write("list.csv", csv.String())
+	if err := os.MkdirAll(filepath.Join(p.dir, "threads"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if subscribers > 0 {
+		p.run("subscribers", "import", "list.csv")
+	}
+	return p
+}
+
+// thread writes the file of the ith thread.
+func (p place) thread(i int) {
+	p.write(fmt.Sprintf("threads/2026-01-%02d-part-%d.md", i+1, i), fmt.Sprintf("---\ntitle: Part %d\n---\n\nHow the part number %d of the whole begins.\n\n---\n\nAnd how part %d ends.\n", i, i, i))
+}
+
+func (p place) write(name, content string) {
+	p.t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// command is a call of the program in the publication's folder.
+func (p place) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(p.t.Context(), "threadmill", args...)
+	cmd.Dir = p.dir
+	return cmd
+}
+
+// run calls the program and returns what it prints; a failure ends the test.
+func (p place) run(args ...string) string {
+	p.t.Helper()
+	var stderr strings.Builder
+	cmd := p.command(args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		p.t.Fatalf("threadmill %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out)
+}

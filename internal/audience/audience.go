@@ -1,0 +1,163 @@
+package audience
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// The bounds of what is kept of a subscriber's tags.
+const (
+	maxTags     = 50
+	maxTagBytes = 100
+)
+
+// Store keeps the subscribers.
+type Store interface {
+	// AddSubscribers inserts or completes one chunk in one transaction and
+	// answers in the order of subs, which may name a mailbox twice. An ID is
+	// ignored. It never raises anybody from unsubscribed, bounced, complained
+	// or suppressed; somebody who gets mail takes such a status over.
+	AddSubscribers(ctx context.Context, subs []newsletter.Subscriber) ([]newsletter.AddResult, error)
+	// SubscriberByKey returns an error that is newsletter.ErrNotFound where
+	// nobody has the key.
+	SubscriberByKey(ctx context.Context, key string) (newsletter.Subscriber, error)
+	// Subscriber returns an error that is newsletter.ErrNotFound where nobody
+	// has the id.
+	Subscriber(ctx context.Context, id int64) (newsletter.Subscriber, error)
+	// SetSubscriberStatus changes a status; where the new one stops mail,
+	// nothing that is still pending for the subscriber is sent any more. The
+	// reason is for the subscriber's history.
+	SetSubscriberStatus(ctx context.Context, id int64, status newsletter.SubscriberStatus, reason string) error
+	// Subscribers yields everybody, and stops after an error.
+	Subscribers(ctx context.Context) iter.Seq2[newsletter.Subscriber, error]
+}
+
+// Audience is the list of subscribers and its rules. It may be used by several
+// goroutines at once if its Store may.
+type Audience struct {
+	store  Store
+	tokens *Tokens
+}
+
+// New returns the audience that store keeps; its unsubscribe links are
+// verified by tokens.
+func New(store Store, tokens *Tokens) *Audience {
+	return &Audience{store: store, tokens: tokens}
+}
+
+// Add puts one mailbox on the list as active, or fills in the name and tags of
+// one that is on it. An empty name is taken from "Name <address>". The result
+// is newsletter.Kept for somebody who left or was removed: they stay away, and
+// the subscriber says how. A bad address is an [*AddressError].
+func (a *Audience) Add(ctx context.Context, address, name string, tags []string) (newsletter.AddResult, newsletter.Subscriber, error) {
+	none := newsletter.Subscriber{}
+	addr, err := ParseAddress(address)
+	if err != nil {
+		return "", none, fmt.Errorf("add subscriber: %w", err)
+	}
+	if name = CleanName(name); name == "" {
+		name = addr.Name
+	}
+	results, err := a.store.AddSubscribers(ctx, []newsletter.Subscriber{{
+		Email: addr.Email, Key: addr.Key, Name: name, Tags: cleanTags(tags),
+		Status: newsletter.SubscriberActive, CreatedAt: now(),
+	}})
+	if err != nil {
+		return "", none, fmt.Errorf("add subscriber %s: %w", addr.Email, err)
+	}
+	sub, err := a.store.SubscriberByKey(ctx, addr.Key)
+	if err != nil {
+		return "", none, fmt.Errorf("add subscriber %s: %w", addr.Email, err)
+	}
+	return results[0], sub, nil
+}
+
+// Remove takes a mailbox off the list for good: it is suppressed, and no later
+// import brings it back. The error is newsletter.ErrNotFound for an address
+// that is not on the list.
+func (a *Audience) Remove(ctx context.Context, address string) error {
+	addr, err := ParseAddress(address)
+	if err != nil {
+		return fmt.Errorf("remove subscriber: %w", err)
+	}
+	sub, err := a.store.SubscriberByKey(ctx, addr.Key)
+	if err != nil {
+		return fmt.Errorf("remove subscriber %s: %w", addr.Email, err)
+	}
+	err = a.store.SetSubscriberStatus(ctx, sub.ID, newsletter.SubscriberSuppressed, "removed by the operator")
+	if err != nil {
+		return fmt.Errorf("remove subscriber %s: %w", addr.Email, err)
+	}
+	return nil
+}
+
+// Recipient returns the subscriber whom a token names, without any change. The
+// error is [ErrToken] for a forged token. Of somebody who was forgotten only
+// the ID and the status unsubscribed are left, since they get no mail either.
+func (a *Audience) Recipient(ctx context.Context, token string) (newsletter.Subscriber, error) {
+	sub, _, err := a.recipient(ctx, token)
+	return sub, err
+}
+
+func (a *Audience) recipient(ctx context.Context, token string) (sub newsletter.Subscriber, issue int64, err error) {
+	id, issue, err := a.tokens.Verify(token)
+	if err != nil {
+		return newsletter.Subscriber{}, 0, err
+	}
+	sub, err = a.store.Subscriber(ctx, id)
+	switch {
+	case errors.Is(err, newsletter.ErrNotFound):
+		return newsletter.Subscriber{ID: id, Status: newsletter.SubscriberUnsubscribed}, issue, nil
+	case err != nil:
+		return newsletter.Subscriber{}, 0, fmt.Errorf("look up subscriber %d: %w", id, err)
+	}
+	return sub, issue, nil
+}
+
+// Unsubscribe ends the subscription that a token names and returns the
+// subscriber as they are then. It may be repeated; somebody who bounced,
+// complained or was removed stays so. The error is [ErrToken] for a forged
+// token.
+func (a *Audience) Unsubscribe(ctx context.Context, token string) (newsletter.Subscriber, error) {
+	sub, issue, err := a.recipient(ctx, token)
+	if err != nil || !Subscribed(sub) {
+		return sub, err
+	}
+	reason := fmt.Sprintf("link in issue %d", issue)
+	if err := a.store.SetSubscriberStatus(ctx, sub.ID, newsletter.SubscriberUnsubscribed, reason); err != nil {
+		return newsletter.Subscriber{}, fmt.Errorf("unsubscribe subscriber %d: %w", sub.ID, err)
+	}
+	sub.Status = newsletter.SubscriberUnsubscribed
+	return sub, nil
+}
+
+// Subscribed tells whether sub gets mail now or will after confirming.
+func Subscribed(sub newsletter.Subscriber) bool {
+	return sub.Status == newsletter.SubscriberActive || sub.Status == newsletter.SubscriberPending
+}
+
+// cleanTags splits tags at the marks that separate them in CSV files, so that
+// an exported list is read back as it was, and drops empty and double ones.
+func cleanTags(tags []string) []string {
+	var clean []string
+	for _, t := range tags {
+		for tag := range strings.FieldsFuncSeq(t, func(r rune) bool { return r == ',' || r == ';' || r == '|' }) {
+			tag = strings.TrimSpace(strings.Trim(CleanName(tag), `"`))
+			if tag == "" || len(tag) > maxTagBytes || len(clean) == maxTags || slices.Contains(clean, tag) {
+				continue
+			}
+			clean = append(clean, tag)
+		}
+	}
+	return clean
+}
+
+// now is a time as the database keeps it, to the millisecond.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,124 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"threadmill/internal/audience"
+	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
+)
+
+// Options are the parts that the web server joins.
+type Options struct {
+	// Dir is the output folder. It may be missing or change at any time.
+	Dir string
+	// Publication gives the pages their name. Where its URL has a path,
+	// everything is served below that path.
+	Publication newsletter.Publication
+	Templates   *render.Templates
+	Audience    *audience.Audience
+	Log         *slog.Logger
+	// Ready, if not nil, tells what keeps the daemon from its work. The text
+	// of its error is shown to whoever asks.
+	Ready func(context.Context) error
+	// Extra holds more handlers by the path below the site where each stands,
+	// such as "/mail/". They see the path without it: "/1/" for "/mail/1/".
+	Extra map[string]http.Handler
+}
+
+// New returns the handler for all of it. It panics, as http.ServeMux does, if
+// a path in Options.Extra is wrong or taken.
+func New(o Options) http.Handler {
+	base := basePath(o.Publication.URL)
+	s := &server{Options: o, base: base.EscapedPath(), site: &site{dir: o.Dir, prefix: base.Path + "/"}}
+	return s.logged(s.routes())
+}
+
+type server struct {
+	Options
+	base string // path of the publication without its last slash, escaped
+	site *site
+}
+
+// routes is the table of all addresses. The site takes whatever is left.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(s.base+"/", s.handler(s.site.serve))
+	mux.Handle("GET "+s.base+"/unsubscribe/{token}", s.handler(s.askUnsubscribe))
+	mux.Handle("POST "+s.base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
+	mux.Handle("GET /healthz", s.handler(s.healthz))
+	mux.Handle("GET /readyz", s.handler(s.readyz))
+	if s.base != "" {
+		mux.Handle("GET "+s.base+"/healthz", s.handler(s.healthz))
+		mux.Handle("GET "+s.base+"/readyz", s.handler(s.readyz))
+	}
+	for path, h := range s.Extra {
+		below := s.base + strings.TrimSuffix(path, "/")
+		mux.Handle(below+"/", http.StripPrefix(below, h))
+	}
+	return mux
+}
+
+// basePath returns the path of the publication's address without its last
+// slash: empty for most.
+func basePath(address string) *url.URL {
+	u, err := url.Parse(address)
+	if err != nil {
+		return &url.URL{}
+	}
+	return &url.URL{Path: strings.TrimRight(u.Path, "/")}
+}
+
+// handler maps what a handler returns to an answer, once for all of them. A
+// stranger learns the kind of the fault, the log its text.
+func (s *server) handler(serve func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		err := serve(w, r)
+		if err == nil {
+			return
+		}
+		code := status(err)
+		if code == http.StatusInternalServerError && r.Context().Err() == nil {
+			s.Log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err)
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, http.StatusText(code), code)
+	})
+}
+
+func status(err error) int {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, newsletter.ErrNotFound):
+		return http.StatusNotFound
+	case errors.Is(err, errMethod):
+		return http.StatusMethodNotAllowed
+	case errors.Is(err, errBody):
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}
+
+var (
+	errMethod = errors.New("method not allowed")
+	errBody   = errors.New("the body cannot be read")
+)
+
+// policy fits pages that carry their style within them and show pictures from
+// anywhere; nothing of them may run.
+const policy = "default-src 'none'; style-src 'self' 'unsafe-inline'; font-src 'self'; img-src * data:; media-src *; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+}
