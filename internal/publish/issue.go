@@ -87,6 +87,7 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		return Outcome{}, err
 	}
 	p.logProblems(c)
+	now = time.Now() // not before the last edit was noticed
 	chosen, err := p.choose(c, thread, now)
 	if err != nil {
 		return Outcome{}, err

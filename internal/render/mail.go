@@ -1,0 +1,209 @@
+package render
+
+import (
+	"cmp"
+	"sort"
+	"strings"
+
+	"threadmill/internal/newsletter"
+)
+
+// Recipient is whom a mail goes to: real values, or marks that are replaced
+// for each recipient in bytes rendered once. A mark of letters and digits
+// comes out of the templates unchanged.
+type Recipient struct {
+	Email, Name, UnsubscribeURL string
+}
+
+// Mail is an issue as its recipients get it.
+type Mail struct {
+	Subject, HTML, Text string
+}
+
+// maxMail is how long the HTML part may get on the wire, in bytes of
+// quoted-printable. Gmail cuts a mail off at 102 KB; the rest is room for
+// the values of a recipient.
+const maxMail = 98_000
+
+type mailPage struct {
+	page
+	Subject   string
+	Preheader string // what an inbox shows after the subject
+	// Digest is set where the issue holds several threads.
+	Digest  bool
+	Date    string
+	Threads []threadView
+	To      Recipient
+	Address string // postal, empty to leave it out
+}
+
+// Mail renders an issue. Where its HTML would pass the size at which mail
+// services cut a message off, every thread keeps so many of its first posts
+// as fit and a link to the rest on the web; the text part is always whole.
+func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to Recipient) (Mail, error) {
+	data := newMailPage(pub, issue, to)
+	styles, err := t.styles(data)
+	if err != nil {
+		return Mail{}, err
+	}
+	if err := data.fill(pub, issue, styles); err != nil {
+		return Mail{}, err
+	}
+	html, err := t.mailHTML(data)
+	if err != nil {
+		return Mail{}, err
+	}
+	text, err := execute(t.text, mailTextFile, data)
+	if err != nil {
+		return Mail{}, err
+	}
+	return Mail{Subject: data.Subject, HTML: string(html), Text: strings.TrimSpace(string(text)) + "\n"}, nil
+}
+
+func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
+	lang := language(pub, newsletter.Thread{})
+	title, subject := issue.Title, issue.Subject
+	digest := len(issue.Threads) != 1
+	if !digest {
+		only := issue.Threads[0]
+		lang, title, subject = language(pub, only), only.Title, cmp.Or(issue.Subject, only.MailSubject())
+	}
+	data := mailPage{page: newPage(pub, lang), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
+	data.Title, data.Root = title, pub.Link("")
+	if !issue.PublishedAt.IsZero() {
+		data.Date = date(pub, issue.PublishedAt)
+	}
+	if address := strings.TrimSpace(pub.Address); !strings.EqualFold(address, "none") {
+		data.Address = address
+	}
+	switch {
+	case !digest:
+		data.URL = webPage(pub, issue.Threads[0])
+		data.Preheader = issue.Threads[0].Excerpt
+	case issue.Number > 0:
+		data.URL = pub.Link(newsletter.IssuePath(issue.Number))
+		data.Preheader = titles(issue.Threads)
+	}
+	return data
+}
+
+// webPage is the address of the thread's page, empty for one by mail only.
+func webPage(pub newsletter.Publication, t newsletter.Thread) string {
+	if !t.Via(newsletter.ChannelWeb) {
+		return ""
+	}
+	return pub.Link(t.Path())
+}
+
+// fill renders the threads into data.
+func (m *mailPage) fill(pub newsletter.Publication, issue newsletter.Issue, styles map[string]string) error {
+	var writer textWriter
+	f := form{shift: 1, auto: true, style: styles}
+	if m.Digest {
+		f.shift = 2
+	}
+	for _, t := range issue.Threads {
+		base, err := threadBase(pub, t)
+		if err != nil {
+			return err
+		}
+		f.base = base
+		posts, err := f.posts(t)
+		if err != nil {
+			return err
+		}
+		v := newThreadView(pub, t, issue.PublishedAt, webPage(pub, t))
+		v.show(posts)
+		v.Text = writer.posts(t, base)
+		m.Threads = append(m.Threads, v)
+	}
+	return nil
+}
+
+// mailHTML executes the template with as many posts as the mail has room for.
+func (t *Templates) mailHTML(data mailPage) ([]byte, error) {
+	whole, err := t.page(mailFile, data)
+	if err != nil || wireSize(whole) <= maxMail {
+		return whole, err
+	}
+	most := 0
+	for _, v := range data.Threads {
+		most = max(most, len(v.Posts))
+	}
+	// The first number of posts that is too many; one less is what fits.
+	tooMany := sort.Search(most, func(n int) bool {
+		var cut []byte
+		if cut, err = t.page(mailFile, data.cut(n)); err != nil {
+			return true
+		}
+		return wireSize(cut) > maxMail
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.page(mailFile, data.cut(max(tooMany-1, 0)))
+}
+
+// cut leaves each thread its first n posts. A thread without a page stays
+// whole, since its reader could not go on anywhere.
+func (m mailPage) cut(n int) mailPage {
+	threads := make([]threadView, len(m.Threads))
+	for i, v := range m.Threads {
+		if v.URL != "" && len(v.Posts) > n {
+			v.Left = len(v.Posts) - n
+			v.Posts = v.Posts[:n]
+		}
+		threads[i] = v
+	}
+	m.Threads = threads
+	return m
+}
+
+// wireSize is about the length of s in quoted-printable (RFC 2045, section
+// 6.7), in bytes.
+func wireSize(s []byte) int {
+	size := len(s) + len(s)/70*3
+	for _, c := range s {
+		if c == '=' || c >= 0x80 {
+			size += 2
+		}
+	}
+	return size
+}
+
+// styles returns the inline styles of Markdown's elements in mails, which
+// mail.html defines under names such as "style.p".
+func (t *Templates) styles(data mailPage) (map[string]string, error) {
+	styles := make(map[string]string)
+	for _, d := range t.html[mailFile].Templates() {
+		name, ok := strings.CutPrefix(d.Name(), "style.")
+		if !ok || strings.Contains(name, "$") {
+			continue
+		}
+		css, err := execute(d, mailFile, data)
+		if err != nil {
+			return nil, err
+		}
+		styles[name] = string(css)
+	}
+	return styles, nil
+}
+
+// titles joins the titles of threads: "One · Two".
+func titles(threads []newsletter.Thread) string {
+	all := make([]string, len(threads))
+	for i, t := range threads {
+		all[i] = t.Title
+	}
+	return strings.Join(all, " · ")
+}
+
+// oneLine makes s fit for a header: no control characters, single spaces.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if illegal(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))), " ")
+}

@@ -1,0 +1,127 @@
+package render
+
+import "threadmill/internal/newsletter"
+
+// Places of pages below the site, seen from which Root leads to its top.
+const (
+	rootHere = "./"
+	rootTwo  = "../../" // threads/{slug}/ and issues/{n}/
+)
+
+type threadPage struct {
+	page
+	Thread       threadView
+	Newer, Older *link
+}
+
+// ThreadPage is the page of one thread, at e.Path(). Its neighbours in the
+// archive may be nil.
+func (t *Templates) ThreadPage(pub newsletter.Publication, e newsletter.Entry, newer, older *newsletter.Entry) ([]byte, error) {
+	base, err := threadBase(pub, e.Thread)
+	if err != nil {
+		return nil, err
+	}
+	posts, err := form{shift: 1, auto: true, page: true}.posts(e.Thread)
+	if err != nil {
+		return nil, err
+	}
+	data := threadPage{
+		page:   newPage(pub, language(pub, e.Thread)),
+		Thread: newThreadView(pub, e.Thread, e.PublishedAt, pub.Link(e.Path())),
+		Newer:  neighbour(newer), Older: neighbour(older),
+	}
+	data.Thread.show(posts)
+	data.Title, data.Description = e.Title, e.Excerpt
+	data.URL, data.Root = data.Thread.URL, rootTwo
+	data.Image, data.Published = cover(e.Thread, base), stamp(pub, e.PublishedAt)
+	return t.page(threadFile, data)
+}
+
+func neighbour(e *newsletter.Entry) *link {
+	if e == nil {
+		return nil
+	}
+	return &link{Title: e.Title, URL: rootTwo + e.Path()}
+}
+
+type archivePage struct {
+	page
+	Threads []threadView
+}
+
+// ArchivePage is the front page of the site: every thread that is out. The
+// entries come newest first.
+func (t *Templates) ArchivePage(pub newsletter.Publication, entries []newsletter.Entry) ([]byte, error) {
+	data := archivePage{page: newPage(pub, language(pub, newsletter.Thread{}))}
+	data.URL, data.Root = pub.Link(""), rootHere
+	for _, e := range entries {
+		data.Threads = append(data.Threads, newThreadView(pub, e.Thread, e.PublishedAt, rootHere+e.Path()))
+	}
+	return t.page(archiveFile, data)
+}
+
+type issuePage struct {
+	page
+	Number  int64
+	Date    string
+	Threads []threadView
+}
+
+// IssuePage is the page of a digest, at newsletter.IssuePath. It shows the
+// entries, which are the issue's threads as they are now, in their order.
+func (t *Templates) IssuePage(pub newsletter.Publication, issue newsletter.Issue, entries []newsletter.Entry) ([]byte, error) {
+	data := issuePage{page: newPage(pub, language(pub, newsletter.Thread{})), Number: issue.Number}
+	data.Title, data.Description = issue.Title, titles(issue.Threads)
+	data.URL, data.Root = pub.Link(newsletter.IssuePath(issue.Number)), rootTwo
+	if !issue.PublishedAt.IsZero() {
+		data.Date, data.Published = date(pub, issue.PublishedAt), stamp(pub, issue.PublishedAt)
+	}
+	for _, e := range entries {
+		base, err := threadBase(pub, e.Thread)
+		if err != nil {
+			return nil, err
+		}
+		posts, err := form{shift: 2, base: base, auto: true, page: true}.posts(e.Thread)
+		if err != nil {
+			return nil, err
+		}
+		v := newThreadView(pub, e.Thread, e.PublishedAt, rootTwo+e.Path())
+		v.show(posts)
+		data.Threads = append(data.Threads, v)
+	}
+	return t.page(issueFile, data)
+}
+
+// Unsubscribe is what the page behind an unsubscribe link shows: the question
+// with a button, that it is done, or that the link is not valid.
+type Unsubscribe struct {
+	Action string // where the button posts to
+	Email  string // masked: the page may be seen by others
+	Done   bool
+	// Invalid says that the link's token is not one of ours.
+	Invalid bool
+}
+
+type unsubscribePage struct {
+	page
+	Unsubscribe
+}
+
+// UnsubscribePage is one sentence and, where there is something to decide, one
+// button. It holds no script and changes nothing when it is fetched.
+func (t *Templates) UnsubscribePage(pub newsletter.Publication, p Unsubscribe) ([]byte, error) {
+	data := unsubscribePage{page: newPage(pub, language(pub, newsletter.Thread{})), Unsubscribe: p}
+	data.Title, data.Root, data.Hidden = "Unsubscribe", pub.Link(""), true
+	return t.page(unsubscribeFile, data)
+}
+
+// NotFoundPage is what a web server shows for an address that leads nowhere.
+func (t *Templates) NotFoundPage(pub newsletter.Publication) ([]byte, error) {
+	data := newPage(pub, language(pub, newsletter.Thread{}))
+	data.Title, data.Root, data.Hidden = "Page not found", pub.Link(""), true
+	return t.page(notFoundFile, data)
+}
+
+func (t *Templates) page(name string, data any) ([]byte, error) {
+	return execute(t.html[name], name, data)
+}

@@ -1,0 +1,81 @@
+package render
+
+import (
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// sample is made-up content that reaches every branch of the templates.
+type sample struct {
+	pub     newsletter.Publication
+	entries []newsletter.Entry
+	to      Recipient
+	leave   Unsubscribe
+}
+
+// samples are two publications: one where all is filled in and one where only
+// what must be there is.
+func samples() []sample {
+	day := time.Date(2024, time.December, 18, 9, 0, 0, 0, time.UTC)
+	post := newsletter.Post{Text: "A [link](https://example.com/), `code` and a list:\n\n- one\n- two"}
+	rich := newsletter.Thread{
+		Slug: "sample", Title: "A sample", Excerpt: "A sample.", Description: "A sample.", Author: "Ada",
+		Origin: "https://example.com/1", Lang: "he", Tags: []string{"sample"}, Images: []string{"a.png"},
+		Date: day, Posts: []newsletter.Post{post, post}, Minutes: 1,
+	}
+	bare := newsletter.Thread{Slug: "bare", Title: "Bare", Posts: []newsletter.Post{post}, Minutes: 1}
+	return []sample{
+		{
+			pub: newsletter.Publication{
+				Title: "Sample", Description: "A sample.", URL: "https://example.com", Language: "en",
+				Author:  newsletter.Person{Name: "Ada", Email: "ada@example.com", URL: "https://example.com/ada"},
+				Address: "1 Sample Street", Accent: "#b4532a", Zone: time.UTC,
+			},
+			entries: []newsletter.Entry{
+				{Thread: rich, PublishedAt: day.AddDate(0, 0, 7), UpdatedAt: day.AddDate(0, 0, 7), Issue: 2},
+				{Thread: bare, PublishedAt: day, UpdatedAt: day, Issue: 1},
+			},
+			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1"},
+			leave: Unsubscribe{Action: "https://example.com/u/1", Email: "r…@example.com"},
+		},
+		{
+			pub:     newsletter.Publication{Title: "Sample", Zone: time.UTC},
+			entries: []newsletter.Entry{{Thread: bare}},
+			leave:   Unsubscribe{Invalid: true},
+		},
+	}
+}
+
+// render takes the sample through every template.
+func (s sample) render(t *Templates) error {
+	first := s.entries[0]
+	last := &s.entries[len(s.entries)-1]
+	var threads []newsletter.Thread
+	for _, e := range s.entries {
+		threads = append(threads, e.Thread)
+	}
+	digest := newsletter.Issue{Number: 2, Title: "Sample", PublishedAt: first.PublishedAt, Threads: threads}
+	single := newsletter.Issue{Number: 1, Title: "Sample", Threads: threads[:1]}
+	tries := []func() error{
+		func() error { _, err := t.Mail(s.pub, single, s.to); return err },
+		func() error { _, err := t.Mail(s.pub, digest, s.to); return err },
+		func() error { _, err := t.ThreadPage(s.pub, first, nil, nil); return err },
+		func() error { _, err := t.ThreadPage(s.pub, first, last, last); return err },
+		func() error { _, err := t.ArchivePage(s.pub, s.entries); return err },
+		func() error { _, err := t.ArchivePage(s.pub, nil); return err },
+		func() error { _, err := t.IssuePage(s.pub, digest, s.entries); return err },
+		func() error { _, err := t.UnsubscribePage(s.pub, s.leave); return err },
+		func() error {
+			_, err := t.UnsubscribePage(s.pub, Unsubscribe{Email: s.leave.Email, Done: true})
+			return err
+		},
+		func() error { _, err := t.NotFoundPage(s.pub); return err },
+	}
+	for _, try := range tries {
+		if err := try(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

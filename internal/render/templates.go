@@ -1,0 +1,206 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+)
+
+// The names of the templates. baseFile holds the parts that the others share.
+const (
+	baseFile        = "base.html"
+	mailFile        = "mail.html"
+	mailTextFile    = "mail.txt"
+	threadFile      = "thread.html"
+	archiveFile     = "archive.html"
+	issueFile       = "issue.html"
+	unsubscribeFile = "unsubscribe.html"
+	notFoundFile    = "404.html"
+)
+
+// maxOutput bounds what one template may write, in bytes; a loop that never
+// ends stops there.
+const maxOutput = 16 << 20
+
+// maxTemplate bounds a template file, in bytes.
+const maxTemplate = 1 << 20
+
+// Templates are the parsed and tried templates of a publication. They are
+// read-only and may be used by many goroutines.
+type Templates struct {
+	html map[string]*template.Template
+	text *texttemplate.Template
+}
+
+// Load parses every template. A file in override (which may be nil) replaces
+// the embedded one of the same name; a template file in override that has no
+// such namesake is refused, since it is most likely a misspelt name.
+//
+// Each template is tried on sample data, so an unknown field or an endless
+// recursion is an error of Load, with the template's file and line, and never
+// one of a day of publication.
+func Load(override, embedded fs.FS) (*Templates, error) {
+	files, err := readFiles(override, embedded)
+	if err != nil {
+		return nil, err
+	}
+	t := &Templates{html: make(map[string]*template.Template)}
+	for _, name := range htmlFiles() {
+		t.html[name], err = parseHTML(name, files)
+		if err != nil {
+			return nil, err
+		}
+	}
+	t.text, err = texttemplate.New(mailTextFile).Funcs(textFuncs()).Option("missingkey=error").Parse(files[mailTextFile])
+	if err != nil {
+		return nil, templateError(err)
+	}
+	if err := t.try(); err != nil {
+		return nil, fmt.Errorf("try the templates on sample data: %w", err)
+	}
+	return t, nil
+}
+
+// htmlFiles are the templates that stand on baseFile.
+func htmlFiles() []string {
+	return []string{mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile}
+}
+
+// readFiles returns the text of every template by its name.
+func readFiles(override, embedded fs.FS) (map[string]string, error) {
+	names := append(htmlFiles(), baseFile, mailTextFile)
+	if err := refuseStrangers(override, names); err != nil {
+		return nil, err
+	}
+	files := make(map[string]string, len(names))
+	for _, name := range names {
+		text, err := readFile(override, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			text, err = readFile(embedded, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read template %s: %w", name, err)
+		}
+		files[name] = text
+	}
+	return files, nil
+}
+
+func readFile(fsys fs.FS, name string) (string, error) {
+	if fsys == nil {
+		return "", fs.ErrNotExist
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxTemplate+1))
+	if err == nil && len(text) > maxTemplate {
+		err = errors.New("longer than 1 MB")
+	}
+	return string(text), err
+}
+
+// refuseStrangers finds template files in override that replace nothing.
+func refuseStrangers(override fs.FS, names []string) error {
+	if override == nil {
+		return nil
+	}
+	for _, pattern := range []string{"*.html", "*.txt"} {
+		found, err := fs.Glob(override, pattern)
+		if err != nil {
+			return fmt.Errorf("list templates: %w", err)
+		}
+		for _, name := range found {
+			if !slices.Contains(names, name) {
+				slices.Sort(names)
+				return fmt.Errorf("template %s replaces nothing; the templates are %s", name, strings.Join(names, ", "))
+			}
+		}
+	}
+	return nil
+}
+
+func parseHTML(name string, files map[string]string) (*template.Template, error) {
+	t := template.New(name).Option("missingkey=error")
+	if _, err := t.New(baseFile).Parse(files[baseFile]); err != nil {
+		return nil, templateError(err)
+	}
+	if _, err := t.Parse(files[name]); err != nil {
+		return nil, templateError(err)
+	}
+	return t, nil
+}
+
+// executor is a template of either kind.
+type executor interface {
+	Execute(w io.Writer, data any) error
+}
+
+// execute runs the template of that file within bounds. What it wrote holds
+// no character that XML forbids.
+func execute(t executor, file string, data any) ([]byte, error) {
+	out := bounded{left: maxOutput}
+	err := t.Execute(&out, data)
+	if errors.Is(err, errTooLong) {
+		return nil, &TemplateError{Text: file + ": " + errTooLong.Error(), Err: err}
+	}
+	if err != nil {
+		return nil, templateError(err)
+	}
+	return clean(out.buf.Bytes()), nil
+}
+
+// templateError cuts the library's own name off, so that the text begins with
+// file and line.
+func templateError(err error) error {
+	text := err.Error()
+	for _, prefix := range []string{"html/template:", "template: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return &TemplateError{Text: strings.TrimSpace(text), Err: err}
+}
+
+// TemplateError is a fault in a template.
+type TemplateError struct {
+	Text string // begins with file and line, "thread.html:12: …", the line where it is known
+	Err  error
+}
+
+func (e *TemplateError) Error() string { return e.Text }
+
+// Unwrap returns the template library's own error.
+func (e *TemplateError) Unwrap() error { return e.Err }
+
+// bounded is a buffer that refuses to grow past its bound.
+type bounded struct {
+	buf  bytes.Buffer
+	left int
+}
+
+var errTooLong = errors.New("writes more than 16 MB; does a loop never end?")
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(p) > b.left {
+		return 0, errTooLong
+	}
+	b.left -= len(p)
+	return b.buf.Write(p)
+}
+
+// try renders every template with a rich sample and with a bare one.
+func (t *Templates) try() error {
+	for _, s := range samples() {
+		if err := s.render(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package render
+
+import (
+	"cmp"
+	"html/template"
+	"net/url"
+	"strconv"
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// page is what every template gets; the others embed it.
+type page struct {
+	Publication newsletter.Publication
+	Title       string // of the document
+	Description string // one or two sentences, plain
+	Lang, Dir   string
+	// URL is the canonical address, empty where there is none.
+	URL string
+	// Root leads to the top of the site and ends in a slash: "./", "../../",
+	// or the public address in mails and where a page has no fixed place.
+	Root string
+	// Image is the absolute address of a cover picture, or empty.
+	Image string
+	// Published is the time of publication by RFC 3339, empty on pages that
+	// are no thread.
+	Published string
+	// Accent and AccentDark are the publication's colour, legible on light
+	// and on dark ground.
+	Accent, AccentDark template.CSS
+	// Hidden asks search engines to stay away.
+	Hidden bool
+}
+
+// threadView is a thread as templates see it.
+type threadView struct {
+	Title, Excerpt, Author string
+	Lang, Dir              string
+	// URL is the address of the thread's page, empty when it has none.
+	URL string
+	// Date is when it was written and Published when it went out, empty when
+	// that is the same day: "18 December 2024". DateTime is Date by RFC 3339.
+	Date, DateTime, Published string
+	// Counts is "14 posts • 3 min read".
+	Counts string
+	// Origin is where it was first written, OriginHost the host of that.
+	Origin, OriginHost string
+	Tags               []string
+	Posts              []postView
+	// Left counts the posts that a mail leaves out to stay under the size
+	// at which mail services cut it off.
+	Left int
+	// Text holds all the posts as plain text, in mails only.
+	Text []string
+}
+
+// postView is one post, its number counted from 1. Its anchor is "post-N".
+type postView struct {
+	Number int
+	HTML   template.HTML
+}
+
+// link is a neighbour of a page.
+type link struct {
+	Title, URL string
+}
+
+func newPage(pub newsletter.Publication, lang string) page {
+	p := page{Publication: pub, Lang: lang, Dir: direction(lang), Title: pub.Title, Description: pub.Description}
+	p.Accent, p.AccentDark = accents(pub.Accent)
+	return p
+}
+
+// language is the tag of the thread's language, else the publication's.
+func language(pub newsletter.Publication, t newsletter.Thread) string {
+	return cmp.Or(t.Lang, pub.Language, "en")
+}
+
+// newThreadView shows a thread that went out at a time; url may be empty.
+func newThreadView(pub newsletter.Publication, t newsletter.Thread, out time.Time, url string) threadView {
+	lang := language(pub, t)
+	v := threadView{
+		Title: t.Title, Excerpt: t.Excerpt, Author: cmp.Or(t.Author, pub.Author.Name),
+		Lang: lang, Dir: direction(lang), URL: url,
+		Counts: t.Counts(), Origin: t.Origin, OriginHost: host(t.Origin), Tags: t.Tags,
+	}
+	written := t.Date
+	if written.IsZero() {
+		written = out
+	}
+	if written.IsZero() {
+		return v
+	}
+	v.Date, v.DateTime = date(pub, written), stamp(pub, written)
+	if published := date(pub, out); !out.IsZero() && published != v.Date {
+		v.Published = published
+	}
+	return v
+}
+
+// show puts the rendered posts into the view.
+func (v *threadView) show(posts []string) {
+	v.Posts = make([]postView, len(posts))
+	for i, p := range posts {
+		v.Posts[i] = postView{Number: i + 1, HTML: template.HTML(p)} //nolint:gosec // our own renderer wrote and escaped it
+	}
+}
+
+// cover is the absolute address of the thread's first cover picture.
+func cover(t newsletter.Thread, base *url.URL) string {
+	if len(t.Images) == 0 {
+		return ""
+	}
+	address, ok := target(t.Images[0], base)
+	if !ok || !fetchable(address) {
+		return ""
+	}
+	return address
+}
+
+// host is the host of an address on the web, empty for any other text.
+func host(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return ""
+	}
+	return u.Hostname()
+}
+
+func zone(pub newsletter.Publication) *time.Location {
+	if pub.Zone == nil {
+		return time.UTC
+	}
+	return pub.Zone
+}
+
+// date is the day in the publication's zone: "18 December 2024".
+func date(pub newsletter.Publication, t time.Time) string {
+	return t.In(zone(pub)).Format("2 January 2006")
+}
+
+func stamp(pub newsletter.Publication, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(zone(pub)).Format(time.RFC3339)
+}
+
+// Anchor is the id of the post in its page.
+func (p postView) Anchor() string { return "post-" + strconv.Itoa(p.Number) }

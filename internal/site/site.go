@@ -1,0 +1,127 @@
+package site
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
+)
+
+// Options say where a site is written and from what.
+type Options struct {
+	Dir         string // the output folder; made when it is not there
+	Publication newsletter.Publication
+	Templates   *render.Templates
+	// FeedItems is how many of the newest threads stand in the feeds; 0 means
+	// 50.
+	FeedItems int
+	// OpenAsset opens a picture of a thread by its name below the thread's
+	// folder. Its error is fs.ErrNotExist when the picture is gone; a nil
+	// OpenAsset says so of all.
+	OpenAsset func(t newsletter.Thread, name string) (io.ReadCloser, error)
+	// Log gets a warning for a picture that is nowhere; nil drops it.
+	Log *slog.Logger
+}
+
+// Site is an output folder. Its methods may be called by several goroutines;
+// of several processes only one may write.
+type Site struct {
+	opt Options
+	mu  sync.Mutex // one Write or Probe at a time
+}
+
+// New returns the site in opt.Dir and touches no file.
+func New(opt Options) *Site {
+	opt.FeedItems = cmp.Or(opt.FeedItems, 50)
+	if opt.OpenAsset == nil {
+		opt.OpenAsset = func(newsletter.Thread, string) (io.ReadCloser, error) { return nil, fs.ErrNotExist }
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Site{opt: opt}
+}
+
+// Report counts the files of one Write.
+type Report struct {
+	Written, Unchanged int
+}
+
+// Write brings the folder to the given content: entries newest first, and the
+// issues that carry several threads. Files that are as they should be are not
+// touched. On an error the old files stay, each of them whole.
+func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []newsletter.Issue) (Report, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	root, err := s.open()
+	if err != nil {
+		return Report{}, err
+	}
+	defer root.Close()
+	if err := sweep(ctx, root); err != nil {
+		return Report{}, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
+	}
+	st := &stage{root: root, seen: make(map[string]bool)}
+	defer st.discard()
+	if err := s.build(ctx, st, entries, digests); err != nil {
+		return Report{}, fmt.Errorf("write site: %w", err)
+	}
+	if err := st.commit(ctx); err != nil {
+		return Report{}, fmt.Errorf("write site to %s: %w", s.opt.Dir, err)
+	}
+	return st.report, nil
+}
+
+func (s *Site) open() (*os.Root, error) {
+	if err := os.MkdirAll(s.opt.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make output folder: %w", err)
+	}
+	root, err := os.OpenRoot(s.opt.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open output folder: %w", err)
+	}
+	return root, nil
+}
+
+// probeSize is about what an issue adds to the folder, in bytes.
+const probeSize = 256 << 10
+
+// Probe tells whether the folder takes a new issue: it makes the folder,
+// writes a file of probeSize, syncs it and removes it.
+func (s *Site) Probe(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.probe(ctx); err != nil {
+		return fmt.Errorf("output folder %s cannot be written: %w; free some space, correct its owner and mode, or name another folder as output",
+			s.opt.Dir, err)
+	}
+	return nil
+}
+
+func (s *Site) probe(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	root, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name := tempPrefix + "probe-" + rand.Text() + tempSuffix
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, probeSize))
+	err = cmp.Or(err, f.Sync())
+	return errors.Join(err, f.Close(), root.Remove(name))
+}
