@@ -30,7 +30,7 @@ func (a *app) check(ctx context.Context) error {
 		return err
 	}
 	defer p.close()
-	if err := p.canSend(); err != nil {
+	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
 	c, err := p.publisher.Catalogue(ctx)

@@ -102,18 +102,22 @@ func (a *app) printNext(p *publication, planned []publish.Planned) error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, s := range planned {
-		what := "“" + plannedTitle(s) + "”"
-		switch {
-		case s.Paused:
-			what = "paused"
-		case len(s.Threads) == 0:
-			what = "nothing: no thread is ready"
-		}
-		ids := make([]string, len(s.Threads))
-		for i, t := range s.Threads {
-			ids[i] = t.ID
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", longTime(s.Due, p.facts.Zone), what, strings.Join(ids, " "))
+		fmt.Fprintf(w, "%s\t%s\n", longTime(s.Due, p.facts.Zone), plannedNote(s))
 	}
 	return w.Flush()
+}
+
+// plannedNote is what a slot will carry; the ids stand in a column of their own.
+func plannedNote(s publish.Planned) string {
+	switch {
+	case s.Paused:
+		return "paused"
+	case len(s.Threads) == 0:
+		return "nothing: no thread is ready"
+	}
+	ids := make([]string, len(s.Threads))
+	for i, t := range s.Threads {
+		ids[i] = t.ID
+	}
+	return "“" + plannedTitle(s) + "”\t" + strings.Join(ids, " ")
 }

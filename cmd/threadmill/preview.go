@@ -47,8 +47,8 @@ test. Nothing is recorded.`,
 }
 
 func (a *app) preview(ctx context.Context, p *publication, thread, out string) error {
-	if p.Mail.From == "" {
-		return p.canSend()
+	if err := p.ReadyToSend(); err != nil {
+		return err
 	}
 	v, err := p.publisher.Preview(ctx, thread, "reader@example.com", "")
 	if err != nil {
@@ -79,7 +79,7 @@ func (a *app) preview(ctx context.Context, p *publication, thread, out string) e
 
 // sendTest sends one mail over the real transport, and records nothing.
 func (a *app) sendTest(ctx context.Context, p *publication, thread, to string) error {
-	if err := p.canSend(); err != nil {
+	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
 	addr, err := audience.ParseAddress(to)

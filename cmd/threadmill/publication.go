@@ -52,7 +52,7 @@ func (a *app) open(ctx context.Context, level slog.Level, mayMigrate bool) (*pub
 	}
 	log := a.log(level)
 	for _, w := range cfg.Warnings {
-		log.Warn(w)
+		fmt.Fprintf(a.stderr, "threadmill: warning: %s\n", w)
 	}
 	p := &publication{Config: cfg, log: log}
 	if err := p.settle(); err != nil {
@@ -131,7 +131,7 @@ func (p *publication) join(ctx context.Context) error {
 	}
 	o := publish.Options{
 		Store:           p.store,
-		Folder:          folder{p.reader},
+		Folder:          p.reader,
 		Publication:     p.facts,
 		Templates:       p.templates,
 		Site:            p.site,
@@ -189,17 +189,6 @@ func (p *publication) letterhead() publish.Letterhead {
 	return l
 }
 
-// canSend tells what is missing before mail can go out.
-func (p *publication) canSend() error {
-	if p.Mail.From == "" {
-		return p.wrong("mail.from", errors.New("is not set; write the address that the mail comes from"))
-	}
-	if p.Mail.Transport == "smtp" && p.Mail.SMTP.Host == "" {
-		return p.wrong("mail.smtp.host", errors.New("is not set; write the name of your mail relay, or set mail.transport to folder"))
-	}
-	return nil
-}
-
 func (p *publication) transport() mail.Transport {
 	if p.Mail.Transport == "folder" {
 		return mail.NewFolder(p.Path(p.Mail.Folder))
@@ -252,14 +241,4 @@ func (p *publication) lock(ctx context.Context, command string) (*store.Lock, er
 		return nil, errors.Join(err, l.Unlock())
 	}
 	return l, nil
-}
-
-// folder reads threads for publishing.
-type folder struct{ thread.Reader }
-
-// Parse reads a thread from text that was kept; what was wrong with it was
-// told when it was a file.
-func (f folder) Parse(file, source string) newsletter.Thread {
-	t, _ := thread.Parse(file, []byte(source), f.Zone)
-	return t
 }

@@ -71,7 +71,7 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 		return err
 	}
 	defer p.close()
-	if err := p.canSend(); err != nil {
+	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
 	lock, err := p.lock(ctx, "publish")

@@ -37,7 +37,7 @@ func (a *app) runDaemon(ctx context.Context) error {
 		return err
 	}
 	defer p.close()
-	if err := p.canSend(); err != nil {
+	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
 	lock, err := p.waitForLock(ctx)

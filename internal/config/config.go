@@ -1,0 +1,173 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is the whole configuration. Paths in it are as written; Path makes
+// them usable. After Load every value has passed its checks.
+type Config struct {
+	// Dir is the folder of the config file, from which relative paths count.
+	Dir string
+	// Warnings are faults that do not keep the program from working, one line
+	// each with its place, such as a secret that other users can read.
+	Warnings []string
+
+	Publication Publication
+	Threads     string // folder of the threads
+	Templates   string // folder of replaced templates; empty means none
+	Output      string // folder of the site
+	Database    Database
+	// DatabaseFile is where Database was read from, if from a file.
+	DatabaseFile string
+	Schedule     Schedule
+	Mail         Mail
+	Delivery     Delivery
+	Feeds        Feeds
+	Web          Web
+
+	file   string           // the config as the caller named it; empty without one
+	places map[string]place // where each key that the file gives has its value
+}
+
+// Publication describes the newsletter to its readers.
+type Publication struct {
+	Title       string // the host of URL when not given
+	URL         string // absolute http or https, without a slash at the end
+	Description string
+	Language    string // BCP 47
+	Author      Person
+	Address     string // postal address on one line; "none" or empty leaves it out
+	Accent      string // #rrggbb
+}
+
+// Person is the author.
+type Person struct {
+	Name  string
+	Email string
+	URL   string
+}
+
+// Schedule says when an issue goes out and with which threads.
+type Schedule struct {
+	Cron            string // empty means only by hand
+	Timezone        string // a name of the IANA database
+	CatchUp         string // one, skip or a duration
+	Order           string // oldest, newest, name or list
+	ThreadsPerIssue int
+}
+
+// Mail says who sends and how.
+type Mail struct {
+	From        string // address with or without a name; empty when not set yet
+	ReplyTo     string // the same
+	Transport   string // smtp or folder
+	Folder      string // where the folder transport writes
+	SMTP        SMTP
+	Rate        float64           // messages a second; 0 means no limit
+	Headers     map[string]string // further headers of every message
+	Unsubscribe string            // https or mailto
+}
+
+// SMTP is the relay.
+type SMTP struct {
+	Host                  string
+	Port                  int // when not given, by TLS: 465 for implicit, 25 for none, else 587
+	Username              string
+	Password              Secret
+	PasswordFile          string // where Password was read from, if from a file
+	TLS                   string // mandatory, opportunistic, implicit or none
+	Connections           int
+	MessagesPerConnection int           // 0 means no limit
+	Timeout               time.Duration // of each step but the last
+	FinalTimeout          time.Duration // of the answer to a message (RFC 5321, section 4.5.3.2.6)
+}
+
+// Delivery says how the deliveries of an issue are worked off.
+type Delivery struct {
+	Batch       int
+	Retry       Retry
+	InDoubt     string        // resend or hold
+	StopTimeout time.Duration // how long a stop waits for messages in flight
+}
+
+// Retry is the pace of further attempts after a refusal for now.
+type Retry struct {
+	First  time.Duration // the wait before the second attempt
+	Max    time.Duration // the longest wait
+	GiveUp time.Duration // a delivery fails when it is this old
+}
+
+// Feeds describes the feeds.
+type Feeds struct {
+	Items int // entries in a feed
+}
+
+// Web is the built-in web server.
+type Web struct {
+	Listen string // host:port; empty means no server
+	URL    string // base of the dynamic addresses; the publication's URL when not given
+}
+
+// Default returns the configuration of an empty file. It lacks the address of
+// the publication, so it is not valid as it is.
+func Default() Config {
+	return Config{
+		Dir:         ".",
+		Publication: Publication{Language: "en", Accent: "#b4532a"},
+		Threads:     "threads",
+		Output:      "public",
+		Database:    "threadmill.db",
+		Schedule:    Schedule{Timezone: "UTC", CatchUp: "one", Order: "oldest", ThreadsPerIssue: 1},
+		Mail: Mail{
+			Transport: "smtp",
+			Folder:    "mail",
+			SMTP: SMTP{
+				Port:                  587,
+				TLS:                   "mandatory",
+				Connections:           10,
+				MessagesPerConnection: 100,
+				Timeout:               30 * time.Second,
+				FinalTimeout:          10 * time.Minute,
+			},
+			Unsubscribe: "https",
+		},
+		Delivery: Delivery{
+			Batch:       500,
+			Retry:       Retry{First: 5 * time.Minute, Max: 4 * time.Hour, GiveUp: 72 * time.Hour},
+			InDoubt:     "resend",
+			StopTimeout: time.Minute,
+		},
+		Feeds: Feeds{Items: 50},
+		Web:   Web{Listen: "127.0.0.1:8080"},
+	}
+}
+
+// Path resolves a path of the config against Dir. An empty path stays empty.
+func (c *Config) Path(rel string) string {
+	if rel == "" || filepath.IsAbs(rel) {
+		return rel
+	}
+	return filepath.Join(c.Dir, rel)
+}
+
+// DatabaseSource returns the database in clear: an address as it is written,
+// or the resolved path of a file.
+func (c *Config) DatabaseSource() string {
+	if source := c.Database.Reveal(); strings.Contains(source, "://") {
+		return source
+	}
+	return c.Path(c.Database.Reveal())
+}
+
+// Position returns where the value of a key such as "schedule.cron" stands,
+// as file:line:column, for errors that only the reader of the value finds. It
+// is the file alone when the file does not give the key.
+func (c *Config) Position(key string) string {
+	if at, ok := c.places[key]; ok {
+		return Problem{File: c.file, Line: at.line, Column: at.column}.position()
+	}
+	return c.file
+}

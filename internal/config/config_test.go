@@ -1,0 +1,302 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"threadmill/internal/config"
+)
+
+// write puts files into a new folder and returns the path of config.yaml.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "config.yaml")
+}
+
+// variables is an environment.
+func variables(pairs ...string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1], true
+			}
+		}
+		return "", false
+	}
+}
+
+func load(t *testing.T, text string) config.Config {
+	t.Helper()
+	c, err := config.Load(write(t, map[string]string{"config.yaml": text}), nil)
+	if err != nil {
+		t.Fatalf("load:\n%s\n%v", text, err)
+	}
+	return c
+}
+
+// ignored is what tells of the file and not of the settings.
+func ignored() cmp.Option {
+	return cmp.Options{cmpopts.IgnoreUnexported(config.Config{}), cmpopts.IgnoreFields(config.Config{}, "Dir")}
+}
+
+// site is the least valid config, for tests about other keys.
+const site = "publication: {url: https://example.com}\n"
+
+func TestLoadEveryKey(t *testing.T) {
+	path := write(t, map[string]string{
+		"config.yaml": `
+publication:
+  title: 'It''s a shed'
+  url: https://example.com/letters/
+  description: |
+    Things that neighbours
+    can do.
+  language: pt-BR
+  author: {name: "Jo \"J\" Smith", email: jo@example.com, url: "https://example.com/jo/"}
+  address: 1 Mill Lane,
+    Thread
+  accent: "#0A7"
+threads: posts
+templates: looks
+output: site
+database: postgres://jo:${DB_PASSWORD}@db.example.com/threads
+schedule:
+  cron: 0 9 * * MON
+  timezone: Europe/London
+  catch_up: 6h
+  order: list
+  threads_per_issue: "3"
+mail:
+  from: Jo Smith <jo@example.com>
+  reply_to: answers@example.com
+  transport: folder
+  folder: letters
+  smtp:
+    host: smtp.example.com
+    port: "2525"
+    username: 0123
+    password: "${SMTP_PASSWORD}"
+    tls: opportunistic
+    connections: 4
+    messages_per_connection: 0
+    timeout: 1m30s
+    final_timeout: 5m
+  rate: 0.5
+  unsubscribe: mailto
+  headers:
+    X-Campaign: weekly
+    X-Number: 0x10
+delivery:
+  batch: 200
+  retry: {first: 1m, max: 1h, give_up: 24h}
+  in_doubt: hold
+  stop_timeout: 90s
+feeds: {items: 20}
+web:
+  listen: off
+  url: https://letters.example.com
+`,
+		".env": "# secrets\nDB_PASSWORD='from the file'\nSMTP_PASSWORD=loses\n",
+	})
+	got, err := config.Load(path, variables("SMTP_PASSWORD", "${not} $again"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Config{
+		Publication: config.Publication{
+			Title: "It's a shed", URL: "https://example.com/letters", Description: "Things that neighbours can do.", Language: "pt-BR",
+			Author:  config.Person{Name: `Jo "J" Smith`, Email: "jo@example.com", URL: "https://example.com/jo"},
+			Address: "1 Mill Lane, Thread", Accent: "#00aa77",
+		},
+		Threads: "posts", Templates: "looks", Output: "site",
+		Database: "postgres://jo:from the file@db.example.com/threads",
+		Schedule: config.Schedule{Cron: "0 9 * * MON", Timezone: "Europe/London", CatchUp: "6h", Order: "list", ThreadsPerIssue: 3},
+		Mail: config.Mail{
+			From: "Jo Smith <jo@example.com>", ReplyTo: "answers@example.com", Transport: "folder", Folder: "letters",
+			SMTP: config.SMTP{
+				Host: "smtp.example.com", Port: 2525, Username: "0123", Password: "${not} $again", TLS: "opportunistic",
+				Connections: 4, Timeout: 90 * time.Second, FinalTimeout: 5 * time.Minute,
+			},
+			Rate: 0.5, Unsubscribe: "mailto", Headers: map[string]string{"X-Campaign": "weekly", "X-Number": "0x10"},
+		},
+		Delivery: config.Delivery{
+			Batch: 200, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, InDoubt: "hold", StopTimeout: 90 * time.Second,
+		},
+		Feeds: config.Feeds{Items: 20},
+		Web:   config.Web{URL: "https://letters.example.com"},
+	}
+	if diff := cmp.Diff(want, got, ignored()); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Errorf("Validate: %v", err)
+	}
+	if err := got.ReadyToSend(); err != nil {
+		t.Errorf("ReadyToSend: %v", err)
+	}
+}
+
+func TestLoadFillsWhatIsLeftOut(t *testing.T) {
+	want := config.Default()
+	want.Publication.URL, want.Publication.Title, want.Web.URL = "https://example.com", "example.com", "https://example.com"
+	for _, text := range []string{
+		site,
+		"\uFEFF" + site,
+		strings.ReplaceAll(site, "\n", "\r\n"),
+		site + "schedule:\nmail:\n  smtp:\nfeeds: {}\nweb: ~\n",
+	} {
+		if diff := cmp.Diff(want, load(t, text), ignored()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestPortFollowsTLS(t *testing.T) {
+	tests := []struct {
+		smtp string
+		want int
+	}{
+		{"{}", 587},
+		{"{tls: mandatory}", 587},
+		{"{tls: opportunistic}", 587},
+		{"{tls: implicit}", 465},
+		{"{tls: none}", 25},
+		{"{tls: none, port: 587}", 587},
+		{"{tls: implicit, port: '2465'}", 2465},
+	}
+	for _, test := range tests {
+		if got := load(t, site+"mail: {smtp: "+test.smtp+"}\n").Mail.SMTP.Port; got != test.want {
+			t.Errorf("%s: port %d, want %d", test.smtp, got, test.want)
+		}
+	}
+}
+
+func TestPath(t *testing.T) {
+	c := config.Config{Dir: "letters"}
+	for rel, want := range map[string]string{"": "", "threads": "letters/threads", "../x": "x", "/var/mail": "/var/mail"} {
+		if got := c.Path(rel); got != want {
+			t.Errorf("Path(%q) = %q, want %q", rel, got, want)
+		}
+	}
+	for database, want := range map[config.Database]string{
+		"threadmill.db": "letters/threadmill.db", "/var/t.db": "/var/t.db", "postgres://jo:secret@db/t": "postgres://jo:secret@db/t",
+	} {
+		c.Database = database
+		if got := c.DatabaseSource(); got != want {
+			t.Errorf("DatabaseSource = %q, want %q", got, want)
+		}
+	}
+}
+
+func TestPosition(t *testing.T) {
+	path := write(t, map[string]string{"config.yaml": site + "schedule:\n  cron: \"0 9 * * *\"\n  timezone:   UTC\n"})
+	c, err := config.Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"publication.url":   path + ":1:20",
+		"schedule.cron":     path + ":3:9",
+		"schedule.timezone": path + ":4:15",
+		"schedule.order":    path,
+	} {
+		if got := c.Position(key); got != want {
+			t.Errorf("Position(%s) = %s, want %s", key, got, want)
+		}
+	}
+}
+
+// TestExampleIsTheDefaults keeps the documentation whole: the example has
+// every key, in the order of the table, with its default.
+func TestExampleIsTheDefaults(t *testing.T) {
+	data, err := os.ReadFile("../../config.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const empty = `url: ""                    # public`
+	if !strings.Contains(string(data), empty) {
+		t.Fatalf("the example lacks %s", empty)
+	}
+	got := load(t, strings.Replace(string(data), empty, "url: https://example.com #", 1))
+	want := load(t, site)
+	if diff := cmp.Diff(want, got, ignored()); diff != "" {
+		t.Errorf("the example differs from the defaults (-want +got):\n%s", diff)
+	}
+	var keys []string
+	for line := range strings.Lines(string(data)) {
+		key, rest, _ := strings.Cut(line, ":")
+		if strings.HasPrefix(line, "#") || strings.TrimSpace(line) == "" {
+			continue
+		}
+		if !strings.Contains(rest, " # ") && strings.TrimSpace(rest) != "" {
+			t.Errorf("no comment: %s", line)
+		}
+		keys = append(keys, key)
+	}
+	var known []string
+	for line := range strings.Lines(want.Redacted()) {
+		key, _, _ := strings.Cut(line, ":")
+		known = append(known, key)
+		if key == "  unsubscribe" { // Redacted leaves out empty headers
+			known = append(known, "  headers")
+		}
+	}
+	if diff := cmp.Diff(known, keys); diff != "" {
+		t.Errorf("keys of the example (-known +example):\n%s", diff)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	c := config.Default()
+	c.Publication.URL = "https://example.com"
+	if err := c.Validate(); err != nil {
+		t.Errorf("Validate: %v", err)
+	}
+	c.Mail.Headers = map[string]string{"X-A": "1", "x-a": "2"}
+	c.Feeds.Items = 0
+	c.Delivery.StopTimeout = -time.Second
+	err := c.Validate()
+	for _, want := range []string{
+		`feeds.items: "0" is not a whole number from 1 to 1000`,
+		`delivery.stop_timeout: "-1s" is not above zero`,
+		`mail.headers.x-a: given twice, also as X-A`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Validate: %v lacks %s", err, want)
+		}
+	}
+	if len(c.Mail.Headers) != 2 {
+		t.Errorf("Validate changed the headers: %v", c.Mail.Headers)
+	}
+}
+
+func TestReadyToSend(t *testing.T) {
+	tests := []struct {
+		mail string
+		want []string
+	}{
+		{"{}", []string{"mail.from", "mail.smtp.host"}},
+		{"{from: jo@example.com}", []string{"mail.smtp.host"}},
+		{"{from: jo@example.com, transport: folder}", nil},
+		{"{from: jo@example.com, smtp: {host: localhost}}", nil},
+	}
+	for _, test := range tests {
+		c := load(t, site+"mail: "+test.mail+"\n")
+		if diff := cmp.Diff(test.want, faults(c.ReadyToSend())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.mail, diff)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/joho/godotenv"
+)
+
+// maxFile bounds the config and .env, maxSecret a file with a secret, in bytes.
+const (
+	maxFile   = 1 << 20
+	maxSecret = 64 << 10
+)
+
+// othersMode are the permissions of everybody but the owner of a file.
+const othersMode fs.FileMode = 0o077
+
+// readFile reads a file of at most limit bytes and returns its permissions.
+func readFile(path string, limit int64) ([]byte, fs.FileMode, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("it has more than %d bytes", limit)
+	}
+	return data, stat.Mode().Perm(), err
+}
+
+// reason is a file error without the path, which the problem names itself.
+func reason(err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Err
+	}
+	return err
+}
+
+// dotenvFile is what .env holds.
+type dotenvFile struct {
+	values   map[string]string
+	warnings []string
+}
+
+// readDotenv reads a file of NAME=value lines; one that is not there is empty.
+func readDotenv(path string) (dotenvFile, error) {
+	data, mode, err := readFile(path, maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return dotenvFile{}, nil
+	}
+	if err != nil {
+		return dotenvFile{}, &InvalidError{Problems: []Problem{{File: path, Text: "read: " + reason(err).Error()}}, cause: err}
+	}
+	values, err := godotenv.UnmarshalBytes(data)
+	if err != nil {
+		// The error of godotenv quotes the rest of the file, secrets and all.
+		return dotenvFile{}, &InvalidError{Problems: []Problem{{File: path, Text: "cannot be read; write a line NAME='value' for each variable"}}}
+	}
+	file := dotenvFile{values: values}
+	if mode&othersMode != 0 {
+		file.warnings = []string{path + ": can be read by other users; run chmod 600 " + path}
+	}
+	return file, nil
+}

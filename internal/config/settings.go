@@ -1,0 +1,132 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// setting is one key with its value in a Config.
+type setting struct {
+	key  string                  // dotted
+	set  func(text string) error // parses, checks and stores a value
+	raw  func() string           // the value as set takes it, secrets in clear
+	show func() string           // the same with secrets redacted
+}
+
+// headersKey is the section whose names are free; see Mail.setHeader.
+const headersKey = "mail.headers"
+
+// settings is the table of all keys in the order of config.example.yaml, with
+// those of mail.headers that c has.
+func (c *Config) settings() []setting {
+	return slices.Concat(c.siteSettings(), c.mailSettings(), c.headerSettings(), c.sendingSettings())
+}
+
+func (c *Config) siteSettings() []setting {
+	p, s := &c.Publication, &c.Schedule
+	return []setting{
+		bind("publication.title", &p.Title, parseLine),
+		bind("publication.url", &p.URL, parseURL),
+		bind("publication.description", &p.Description, parseLine),
+		bind("publication.language", &p.Language, parseLanguage),
+		bind("publication.author.name", &p.Author.Name, parseLine),
+		bind("publication.author.email", &p.Author.Email, parseAddress),
+		bind("publication.author.url", &p.Author.URL, parseURL),
+		bind("publication.address", &p.Address, parseLine),
+		bind("publication.accent", &p.Accent, parseColour),
+
+		bind("threads", &c.Threads, parsePath),
+		bind("templates", &c.Templates, parseOptionalPath),
+		bind("output", &c.Output, parsePath),
+		bind("database", &c.Database, parseDatabase),
+		bind("database_file", &c.DatabaseFile, parseOptionalPath),
+
+		bind("schedule.cron", &s.Cron, parseLine),
+		bind("schedule.timezone", &s.Timezone, parseZone),
+		bind("schedule.catch_up", &s.CatchUp, parseCatchUp),
+		bind("schedule.order", &s.Order, oneOf("oldest", "newest", "name", "list")),
+		bind("schedule.threads_per_issue", &s.ThreadsPerIssue, integer(1, 50)),
+	}
+}
+
+func (c *Config) mailSettings() []setting {
+	m, s := &c.Mail, &c.Mail.SMTP
+	return []setting{
+		bind("mail.from", &m.From, parseMailbox),
+		bind("mail.reply_to", &m.ReplyTo, parseMailbox),
+		bind("mail.transport", &m.Transport, oneOf("smtp", "folder")),
+		bind("mail.folder", &m.Folder, parsePath),
+		bind("mail.smtp.host", &s.Host, parseHost),
+		bind("mail.smtp.port", &s.Port, integer(1, 65535)),
+		bind("mail.smtp.username", &s.Username, parseLine),
+		bind("mail.smtp.password", &s.Password, parseSecret),
+		bind("mail.smtp.password_file", &s.PasswordFile, parseOptionalPath),
+		bind("mail.smtp.tls", &s.TLS, oneOf("mandatory", "opportunistic", "implicit", "none")),
+		bind("mail.smtp.connections", &s.Connections, integer(1, 1000)),
+		bind("mail.smtp.messages_per_connection", &s.MessagesPerConnection, integer(0, 1_000_000)),
+		bind("mail.smtp.timeout", &s.Timeout, parseDuration),
+		bind("mail.smtp.final_timeout", &s.FinalTimeout, parseDuration),
+		bind("mail.rate", &m.Rate, number(0, 100_000)),
+		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
+	}
+}
+
+// headerSettings are the names of mail.headers in alphabetical order.
+func (c *Config) headerSettings() []setting {
+	var settings []setting
+	for _, name := range slices.Sorted(maps.Keys(c.Mail.Headers)) {
+		value := c.Mail.Headers[name]
+		text := func() string { return value }
+		set := func(text string) error { return c.Mail.setHeader(name, text) }
+		settings = append(settings, setting{key: headersKey + "." + name, set: set, raw: text, show: text})
+	}
+	return settings
+}
+
+func (c *Config) sendingSettings() []setting {
+	d := &c.Delivery
+	return []setting{
+		bind("delivery.batch", &d.Batch, integer(1, 10_000)),
+		bind("delivery.retry.first", &d.Retry.First, parseDuration),
+		bind("delivery.retry.max", &d.Retry.Max, parseDuration),
+		bind("delivery.retry.give_up", &d.Retry.GiveUp, parseDuration),
+		bind("delivery.in_doubt", &d.InDoubt, oneOf("resend", "hold")),
+		bind("delivery.stop_timeout", &d.StopTimeout, parseDuration),
+
+		bind("feeds.items", &c.Feeds.Items, integer(1, 1000)),
+
+		bind("web.listen", &c.Web.Listen, parseListen),
+		bind("web.url", &c.Web.URL, parseURL),
+	}
+}
+
+// bind makes the setting that keeps its value in target.
+func bind[T any](key string, target *T, parse func(string) (T, error)) setting {
+	return setting{
+		key: key,
+		set: func(text string) error {
+			value, err := parse(text)
+			if err == nil {
+				*target = value
+			}
+			return err
+		},
+		raw: func() string {
+			if secret, ok := any(*target).(interface{ Reveal() string }); ok {
+				return secret.Reveal()
+			}
+			return written(*target)
+		},
+		show: func() string { return written(*target) },
+	}
+}
+
+// written is a value as it stands in the file.
+func written(value any) string {
+	if d, ok := value.(time.Duration); ok {
+		return shortDuration(d.String())
+	}
+	return fmt.Sprint(value)
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// Validate checks a config that was not made by Load. Its error is an
+// *InvalidError.
+func (c *Config) Validate() error {
+	// Setting every value of a copy again runs the checks of the table.
+	copied := *c
+	settings := copied.settings()
+	copied.Mail.Headers = nil
+	var found problems
+	for _, s := range settings {
+		if err := s.set(s.raw()); err != nil {
+			found = append(found, c.problem(s.key, err.Error()))
+		}
+	}
+	return append(found, c.conflicts(found)...).err()
+}
+
+// ReadyToSend tells what is missing for sending mail: a config may be loaded
+// without. Its error is an *InvalidError.
+func (c *Config) ReadyToSend() error {
+	var found problems
+	if c.Mail.From == "" {
+		found = append(found, c.problem("mail.from", "missing; write the address that mail comes from, such as Jo Smith <jo@example.com>"))
+	}
+	if c.Mail.Transport == "smtp" && c.Mail.SMTP.Host == "" {
+		found = append(found, c.problem("mail.smtp.host", "missing; write the host of the mail provider, such as smtp.example.com, or set mail.transport to folder"))
+	}
+	return found.err()
+}
+
+// problem is a fault of the value of key, where it stands if it does.
+func (c *Config) problem(key, text string) Problem {
+	at := c.places[key]
+	return Problem{File: c.file, Line: at.line, Column: at.column, Key: key, Text: text}
+}
+
+// complete fills the values whose defaults depend on others.
+func (c *Config) complete() {
+	if _, given := c.places["mail.smtp.port"]; !given {
+		switch c.Mail.SMTP.TLS {
+		case "implicit":
+			c.Mail.SMTP.Port = 465
+		case "none":
+			c.Mail.SMTP.Port = 25
+		}
+	}
+	if c.Web.URL == "" {
+		c.Web.URL = c.Publication.URL
+	}
+	if u, err := url.Parse(c.Publication.URL); err == nil && c.Publication.Title == "" {
+		c.Publication.Title = u.Hostname()
+	}
+}
+
+// conflicts finds values that are missing or do not go together. It leaves
+// out keys that are at fault already.
+func (c *Config) conflicts(known problems) problems {
+	var found problems
+	add := func(key, format string, args ...any) {
+		if !known.about(key) {
+			found = append(found, c.problem(key, fmt.Sprintf(format, args...)))
+		}
+	}
+	if c.Publication.URL == "" {
+		add("publication.url", "missing; write the public address of the site, such as https://example.com")
+	}
+	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
+	switch {
+	case smtp.Password != "" && smtp.Username == "":
+		add("mail.smtp.username", "missing beside a password; write the name to log in with")
+	case smtp.Password == "" && smtp.Username != "" && !known.about("mail.smtp.password_file"):
+		add("mail.smtp.password", "missing beside a username; write ${NAME} and set NAME in .env")
+	}
+	if retry.First > retry.Max {
+		add("delivery.retry.first", "%s is longer than delivery.retry.max, which is %s", written(retry.First), written(retry.Max))
+	}
+	if retry.Max > retry.GiveUp {
+		add("delivery.retry.max", "%s is longer than delivery.retry.give_up, which is %s", written(retry.Max), written(retry.GiveUp))
+	}
+	c.exposed(add)
+	return found
+}
+
+// exposed finds what readers would get because it lies in the output folder.
+func (c *Config) exposed(add func(key, format string, args ...any)) {
+	output := c.Path(c.Output)
+	if within(c.Dir, output) {
+		add("output", "%q holds the config itself, and readers would get it; write a folder below, such as public", c.Output)
+		return
+	}
+	private := [][2]string{
+		{"threads", c.Threads},
+		{"templates", c.Templates},
+		{"mail.folder", c.Mail.Folder},
+		{"mail.smtp.password_file", c.Mail.SMTP.PasswordFile},
+		{"database_file", c.DatabaseFile},
+	}
+	if !strings.Contains(c.Database.Reveal(), "://") {
+		private = append(private, [2]string{"database", c.Database.Reveal()})
+	}
+	for _, p := range private {
+		if key, path := p[0], p[1]; path != "" && within(c.Path(path), output) {
+			add(key, "lies in the output folder %q, and readers would get it; write a path outside", c.Output)
+		}
+	}
+}
+
+// within tells whether path is folder or lies below it.
+func within(path, folder string) bool {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(folder, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
