@@ -1,0 +1,105 @@
+package thread
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/yuin/goldmark/ast"
+
+	"threadmill/internal/newsletter"
+)
+
+// picture is a place in a file that names a local picture.
+type picture struct {
+	name  string // path below the thread's folder
+	line  int
+	field string
+}
+
+var pictureTypes = []string{".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"}
+
+// pictures returns the local pictures of the body.
+func (b *body) pictures(faults *lint) []picture {
+	var found []picture
+	for n := range nodes(b.doc) {
+		image, ok := n.(*ast.Image)
+		if !ok {
+			continue
+		}
+		line := b.fileLine(max(n.Pos(), 0))
+		if !describes(image, b.source) {
+			faults.warnf(line, "", "picture without a description: write one between the brackets of ![](…)")
+		}
+		name, fault := localPicture(unescape(image.Destination))
+		if fault != "" {
+			faults.errorf(line, "", "%s", fault)
+		} else if name != "" {
+			found = append(found, picture{name: name, line: line})
+		}
+	}
+	return found
+}
+
+// describes tells whether a picture has alternative text.
+func describes(image *ast.Image, source []byte) bool {
+	for c := image.FirstChild(); c != nil; c = c.NextSibling() {
+		if strings.TrimSpace(plain(c, source, nil)) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// coverPictures puts the pictures of the front matter into t.Images and
+// returns the local ones.
+func coverPictures(t *newsletter.Thread, f fields) []picture {
+	var found []picture
+	for _, key := range []string{"images", "image", "cover"} {
+		v, _ := f.find(key)
+		for _, address := range f.list(key, nil) {
+			name, fault := localPicture(address)
+			switch {
+			case fault != "":
+				f.lint.errorf(v.line, v.name, "%s", fault)
+				continue
+			case name != "":
+				found = append(found, picture{name, v.line, v.name})
+			}
+			t.Images = appendNew(t.Images, cmp.Or(name, address))
+		}
+	}
+	return found
+}
+
+// localPicture reads the address of a picture. It returns the path below the
+// thread's folder, "" for a picture elsewhere, and what is wrong with it.
+func localPicture(address string) (name, fault string) {
+	name = address
+	if u, err := url.Parse(address); err == nil {
+		switch {
+		case u.Scheme == "data", (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+			return "", ""
+		case u.Scheme != "", u.Host != "":
+			return "", fmt.Sprintf("%q is neither a file nor an address that begins with https://", address)
+		}
+		name = u.Path
+	}
+	if name == "" {
+		return "", "picture without an address"
+	}
+	name = path.Clean(name)
+	switch {
+	case !filepath.IsLocal(name) || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) || clean(name) != name:
+		return "", fmt.Sprintf("%q leaves the thread's own folder: put the picture beside the file", address)
+	case !slices.Contains(pictureTypes, strings.ToLower(path.Ext(name))):
+		return "", fmt.Sprintf("%q is not one of the pictures that browsers show: %s", address, strings.Join(pictureTypes, " "))
+	}
+	return name, ""
+}
