@@ -1,0 +1,81 @@
+# Threadmill: build, test and check. `make` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 10s
+# What test, bench and fuzz look at.
+PKG ?= ./...
+
+# The tools are pinned in tools/go.mod, apart from the product's dependencies.
+TOOL := go tool -modfile=tools/go.mod
+# Folders that Go files may stand in; the formatter looks nowhere else.
+GODIRS := $(wildcard cmd internal templates threads)
+# The race detector needs cgo and with it a C compiler. SQLite, translated from C, is left out of it: watched, its
+# tests take thirteen times as long and say nothing about our code.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race -gcflags='modernc.org/...=-race=false')
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## build the static binary bin/threadmill
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/threadmill ./cmd/threadmill
+
+.PHONY: test
+test: peers ## run all tests, with the race detector where there is a C compiler
+	@$(if $(RACE),:,echo 'no C compiler: the tests run without the race detector')
+	go test $(RACE) $(PKG)
+
+.PHONY: short
+short: ## run the quick tests without the race detector
+	go test -short $(PKG)
+
+.PHONY: peers
+peers: ## install the programs that some tests compare with
+	@tools/install-test-peers.sh
+
+.PHONY: fmt
+fmt: ## format the code and rewrite old idioms
+	go fix ./...
+	$(TOOL) gofumpt -w $(GODIRS)
+
+.PHONY: lint
+lint: ## vet, format, lint, dead code and import arrows
+	go vet ./...
+	@tools/empty.sh 'not formatted; run make fmt' $(TOOL) gofumpt -l $(GODIRS)
+	@tools/empty.sh 'old idioms; run make fmt' go fix -diff ./...
+	$(TOOL) golangci-lint run ./...
+	@tools/empty.sh 'dead code' $(TOOL) deadcode -test ./...
+	go test ./internal
+
+.PHONY: bench
+bench: ## run the benchmarks; compare two runs with go tool -modfile=tools/go.mod benchstat
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@for pkg in $$(go list $(PKG)); do \
+	  for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+	  done; \
+	done
+
+.PHONY: cover
+cover: ## write the coverage of all tests to bin/cover.html
+	@mkdir -p bin
+	go test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	go tool cover -html=bin/cover.out -o bin/cover.html
+	go tool cover -func=bin/cover.out | tail -n 1
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities (needs the network)
+	$(TOOL) govulncheck ./...
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf bin
