@@ -83,6 +83,9 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 		return err
 	}
 	defer lock.Unlock()
+	if _, err := p.publisher.PublishNow(ctx, ""); err != nil { // something to see at once
+		return err
+	}
 	a.printDemo(server.Addr(), dir)
 	return p.daemon(ctx, server)
 }

@@ -167,7 +167,7 @@ func (a *app) importSubscribers(ctx context.Context, p *publication, path string
 		bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription("import"),
 			progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 		opt.Progress = func(read int64) { _ = bar.Set64(read) } // only for the eye
-		defer bar.Finish()
+		defer func() { _ = bar.Finish() }()
 	}
 	report, err := p.audience.Import(ctx, in, opt)
 	for _, r := range report.Refused {
@@ -180,8 +180,10 @@ func (a *app) importSubscribers(ctx context.Context, p *publication, path string
 		return err
 	}
 	if asJSON {
-		return printJSON(a.stdout, map[string]int{"rows": report.Rows, "added": report.Added, "completed": report.Completed,
-			"unchanged": report.Unchanged, "kept": report.Kept, "refused": report.RefusedRows})
+		return printJSON(a.stdout, map[string]int{
+			"rows": report.Rows, "added": report.Added, "completed": report.Completed,
+			"unchanged": report.Unchanged, "kept": report.Kept, "refused": report.RefusedRows,
+		})
 	}
 	fmt.Fprintf(a.stdout, "%s: %d added, %d completed, %d unchanged, %d kept as they are, %d refused.\n",
 		plural(report.Rows, "row"), report.Added, report.Completed, report.Unchanged, report.Kept, report.RefusedRows)

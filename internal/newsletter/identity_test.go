@@ -19,8 +19,9 @@ func file(name, text string, with ...func(*Thread)) Thread {
 	return t
 }
 
-func pinned(id string) func(*Thread)        { return func(t *Thread) { t.PinnedID = id } }
-func slugged(s string) func(*Thread)        { return func(t *Thread) { t.Slug, t.Slugged = s, true } }
+func pinned(id string) func(*Thread) { return func(t *Thread) { t.PinnedID = id } }
+func slugged(s string) func(*Thread) { return func(t *Thread) { t.Slug, t.Slugged = s, true } }
+
 func titled(s string) func(*Thread)         { return func(t *Thread) { t.Title, t.Titled = s, true } }
 func drafted(t *Thread)                     { t.Draft = true }
 func out(k *KnownThread)                    { k.Issue, k.Sent = 1, k.Prints }

@@ -28,17 +28,6 @@ const (
 	SubscriberSuppressed   SubscriberStatus = "suppressed" // removed by the operator
 )
 
-// ParseSubscriberStatus returns the status called s, and false when there is
-// none.
-func ParseSubscriberStatus(s string) (SubscriberStatus, bool) {
-	switch st := SubscriberStatus(s); st {
-	case SubscriberPending, SubscriberActive, SubscriberUnsubscribed,
-		SubscriberBounced, SubscriberComplained, SubscriberSuppressed:
-		return st, true
-	}
-	return "", false
-}
-
 // AddResult tells what adding a subscriber changed.
 type AddResult string
 

@@ -42,7 +42,7 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 		case !p.CatchUp.Allows(slot.Due, now):
 			return Outcome{Reason: "the slot " + slot.Key + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
 		}
-		return p.publish(ctx, slot, thread, now)
+		return p.publish(ctx, slot, thread)
 	})
 }
 
@@ -55,7 +55,7 @@ func (p *Publisher) PublishNow(ctx context.Context, thread string) (Outcome, err
 		if err != nil {
 			return Outcome{}, err
 		}
-		return p.publish(ctx, slot, thread, now)
+		return p.publish(ctx, slot, thread)
 	})
 }
 
@@ -81,13 +81,13 @@ func (p *Publisher) nothingDue(now time.Time) string {
 }
 
 // publish makes an issue, for a slot or for none.
-func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread string, now time.Time) (Outcome, error) {
+func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread string) (Outcome, error) {
 	c, err := p.Sync(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
 	p.logProblems(c)
-	now = time.Now() // not before the last edit was noticed
+	now := time.Now() // not before the last edit was noticed
 	chosen, err := p.choose(c, thread, now)
 	if err != nil {
 		return Outcome{}, err

@@ -98,8 +98,10 @@ func (d *desk) options(s settings) publish.Options {
 		if dir == "" {
 			dir = filepath.Join(d.dir, "public")
 		}
-		return site.New(site.Options{Dir: dir, Publication: o.Publication, Templates: t,
-			OpenAsset: func(t newsletter.Thread, name string) (io.ReadCloser, error) { return reader.OpenAsset(t, name) }})
+		return site.New(site.Options{
+			Dir: dir, Publication: o.Publication, Templates: t,
+			OpenAsset: func(t newsletter.Thread, name string) (io.ReadCloser, error) { return reader.OpenAsset(t, name) },
+		})
 	}
 	return o
 }
