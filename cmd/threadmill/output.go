@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/schollz/progressbar/v3"
 )
 
 // printJSON prints one JSON document.
@@ -57,4 +59,20 @@ func thousands(n int) string {
 // printLines prints each line, and a blank one where it is empty.
 func printLines(w io.Writer, lines ...string) {
 	fmt.Fprintln(w, strings.Join(lines, "\n"))
+}
+
+// barEvery is how often a progress bar is drawn.
+const barEvery = 100 * time.Millisecond
+
+// newBar returns a progress bar that vanishes when it is done; a size of -1 is
+// not known.
+func newBar(w io.Writer, size int64, what string, more ...progressbar.Option) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(size, append([]progressbar.Option{
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionThrottle(barEvery),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionClearOnFinish(),
+	}, more...)...)
 }

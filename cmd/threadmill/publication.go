@@ -31,6 +31,7 @@ import (
 // parts made from them.
 type publication struct {
 	config.Config
+	stderr    io.Writer
 	log       *slog.Logger
 	older     bool // the schema must be migrated before use
 	store     *store.Store
@@ -54,7 +55,7 @@ func (a *app) open(ctx context.Context, level slog.Level, mayMigrate bool) (*pub
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(a.stderr, "threadmill: warning: %s\n", w)
 	}
-	p := &publication{Config: cfg, log: log}
+	p := &publication{Config: cfg, stderr: a.stderr, log: log}
 	if err := p.settle(); err != nil {
 		return nil, err
 	}

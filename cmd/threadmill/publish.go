@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -191,10 +192,42 @@ func (p *publication) finish(ctx context.Context, _ *newsletter.Issue, wait time
 			return fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
 		}
 	}
-	err = p.sender().Drain(ctx, wait)
+	err = p.drain(ctx, wait)
 	if relay, ok := errors.AsType[*deliver.RelayError](err); ok {
 		return fmt.Errorf("%w; the mail waits: run `threadmill publish` again when that is mended", relay)
 	}
+	return err
+}
+
+// drain sends, and shows how far it is to somebody at the terminal.
+func (p *publication) drain(ctx context.Context, wait time.Duration) error {
+	sender := p.sender()
+	if !terminal(p.stderr) {
+		return sender.Drain(ctx, wait)
+	}
+	left, err := p.leftover(ctx)
+	if err != nil {
+		return err
+	}
+	bar := newBar(p.stderr, int64(left.Pending), "sending")
+	watched, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(barEvery)
+		defer tick.Stop()
+		for watched.Err() == nil {
+			select {
+			case <-tick.C:
+			case <-watched.Done():
+			}
+			done := sender.Progress()
+			_ = bar.Set64(min(done.Sent+done.Failed+done.Canceled, int64(left.Pending))) // only for the eye
+		}
+		_ = bar.Finish()
+	})
+	err = sender.Drain(ctx, wait)
+	stop()
+	wg.Wait()
 	return err
 }
 

@@ -164,8 +164,7 @@ func (a *app) importSubscribers(ctx context.Context, p *publication, path string
 	}
 	var opt audience.ImportOptions
 	if terminal(a.stderr) {
-		bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription("import"),
-			progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		bar := newBar(a.stderr, size, "import", progressbar.OptionShowBytes(true))
 		opt.Progress = func(read int64) { _ = bar.Set64(read) } // only for the eye
 		defer func() { _ = bar.Finish() }()
 	}

@@ -111,8 +111,24 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	} else if err := f.Close(); err != nil {
 		return fmt.Errorf("back up: %w", err)
 	}
-	if _, err := s.reader.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+	if err := s.vacuumInto(ctx, path); err != nil {
 		return errors.Join(fmt.Errorf("back up to %s: %w", path, err), os.Remove(path))
 	}
 	return nil
+}
+
+// vacuumInto copies over a connection that reads, so that the writer stays
+// free; the connection has to be allowed to write the copy.
+func (s *Store) vacuumInto(ctx context.Context, path string) error {
+	conn, err := s.reader.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, `PRAGMA query_only = OFF`); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, `VACUUM INTO $1`, path)
+	_, again := conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA query_only = ON`)
+	return errors.Join(err, again)
 }
