@@ -67,8 +67,11 @@ func (s *relaySession) Mail(string, *smtp.MailOptions) error { return nil }
 
 func (s *relaySession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = to
-	if s.relay.refuse != nil {
-		return s.relay.refuse(to)
+	s.relay.mu.Lock()
+	refuse := s.relay.refuse
+	s.relay.mu.Unlock()
+	if refuse != nil {
+		return refuse(to)
 	}
 	return nil
 }
@@ -152,6 +155,15 @@ func (p place) write(name, content string) {
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+func (p place) read(name string) string {
+	p.t.Helper()
+	b, err := os.ReadFile(filepath.Join(p.dir, name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(b)
 }
 
 // command is a call of the program in the publication's folder.

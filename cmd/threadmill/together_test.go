@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/emersion/go-smtp"
+)
+
+// daemon is a running `threadmill run`.
+type daemon struct {
+	*exec.Cmd
+	t   *testing.T
+	log *strings.Builder
+	end sync.WaitGroup // of the copying of its log
+}
+
+// startDaemon returns when the daemon runs.
+func (p place) startDaemon() *daemon {
+	p.t.Helper()
+	d := &daemon{Cmd: p.command("run"), t: p.t, log: new(strings.Builder)}
+	stderr, err := d.StderrPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := d.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	lines := bufio.NewReader(stderr)
+	for {
+		line, err := lines.ReadString('\n')
+		d.log.WriteString(line)
+		if strings.Contains(line, "threadmill runs") {
+			break
+		}
+		if err != nil {
+			p.t.Fatalf("run ended: %v\n%s", err, d.log)
+		}
+	}
+	d.end.Go(func() { _, _ = io.Copy(d.log, lines) })
+	return d
+}
+
+// stop ends the daemon in order.
+func (d *daemon) stop() {
+	d.t.Helper()
+	if err := d.Process.Signal(syscall.SIGTERM); err != nil {
+		d.t.Fatal(err)
+	}
+	d.end.Wait()
+	if err := d.Wait(); err != nil {
+		d.t.Errorf("run: %v\n%s", err, d.log)
+	}
+}
+
+// publish publishes by hand and returns the report.
+func (p place) publish(args ...string) publishReport {
+	p.t.Helper()
+	var r publishReport
+	if err := json.Unmarshal([]byte(p.run(append([]string{"publish", "--now", "--json"}, args...)...)), &r); err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+func TestSecondDaemonIsRefused(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, newRelay(t), 1, 1, "")
+	d := p.startDaemon()
+	defer d.stop()
+	out, err := p.command("run").CombinedOutput()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != statusFailed || !strings.Contains(string(out), "a second daemon would only be in its way") {
+		t.Errorf("second daemon: %v\n%s", err, out)
+	}
+}
+
+// Beside a daemon `publish` publishes, and the daemon sends.
+func TestPublishBesideDaemon(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	p := newPlace(t, r, 2, 50, "")
+	d := p.startDaemon()
+	defer d.stop()
+	if got := p.publish(); got.Sent != 50 || got.Pending != 0 {
+		t.Errorf("report: %+v, want 50 sent", got)
+	}
+	checkCopies(t, r.accepted(), 1, 50, 0)
+	if out := p.run("build"); !strings.Contains(out, "written by threadmill run") {
+		t.Errorf("build beside a daemon: %s", out)
+	}
+}
+
+// When the daemon dies while a `publish` follows it, that one takes over.
+func TestFollowerTakesOver(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	p := newPlace(t, r, 1, 200, "")
+	d := p.startDaemon()
+	kill := sync.OnceFunc(func() { _ = d.Process.Kill() })
+	r.on = func(n int) {
+		if n >= 30 {
+			kill()
+		}
+	}
+	if got := p.publish(); got.Sent != 200 {
+		t.Errorf("report: %+v, want 200 sent", got)
+	}
+	d.end.Wait()
+	_ = d.Wait() // it was killed
+	checkCopies(t, r.accepted(), 1, 200, 10)
+}
+
+// A greylisted address gets its mail once, by and by.
+func TestGreylisted(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	r.refuse = func(to string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasSuffix(to, "5@example.org") && !seen[to] {
+			seen[to] = true
+			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted"}
+		}
+		return nil
+	}
+	p := newPlace(t, r, 1, 40, `delivery: {retry: {first: 1s, max: 2s}}`)
+	if got := p.publish("--wait", "0s"); got.Sent != 36 || got.Deferred != 4 {
+		t.Errorf("at first: %+v, want 36 sent and 4 deferred", got)
+	}
+	p.run("publish", "--wait", "1m")
+	checkCopies(t, r.accepted(), 1, 40, 0)
+	p.checkIssues(1, 40)
+}
+
+// Who leaves before the envelope is sent gets no mail, and the record says so.
+func TestRemovedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	p := newPlace(t, r, 1, 20, "")
+	p.write("config.yaml", strings.Replace(p.read("config.yaml"), "tls: none", "tls: none, connections: 1", 1))
+	remove := sync.OnceFunc(func() { p.run("subscribers", "remove", "reader0019@example.org") })
+	r.on = func(int) { remove() }
+	if got := p.publish(); got.Sent != 19 || got.Canceled != 1 {
+		t.Errorf("report: %+v, want 19 sent and 1 canceled", got)
+	}
+	checkCopies(t, r.accepted(), 1, 19, 0)
+}
+
+// An address that is refused for good fails alone, and the status says so.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	r.refuse = func(to string) error {
+		if to == "reader0003@example.org" {
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+		}
+		return nil
+	}
+	p := newPlace(t, r, 1, 10, "")
+	out, err := p.command("publish", "--now").CombinedOutput()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != statusPartly || !strings.Contains(string(out), "1 of 10") {
+		t.Errorf("publish: %v\n%s", err, out)
+	}
+	if show := p.run("issues", "show", "1"); !strings.Contains(show, "reader0003@example.org") || !strings.Contains(show, "550 5.1.1 no such user") {
+		t.Errorf("issues show:\n%s", show)
+	}
+	r.mu.Lock()
+	r.refuse = nil
+	r.mu.Unlock()
+	p.run("retry", "1")
+	p.run("publish")
+	checkCopies(t, r.accepted(), 1, 10, 0)
+}
