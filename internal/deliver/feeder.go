@@ -51,15 +51,18 @@ func (p *portion) done() {
 // feeder hands the deliveries of open batches to the workers.
 type feeder struct {
 	*Sender
+	end     time.Time // when to stop waiting; zero for never
+	tick    <-chan time.Time
 	jobs    chan job
 	ended   chan *portion
 	under   map[int64]*portion // by batch
 	letters map[int64]*letter  // by issue
 }
 
-func newFeeder(s *Sender) *feeder {
+func newFeeder(s *Sender, end time.Time) *feeder {
 	return &feeder{
 		Sender:  s,
+		end:     end,
 		jobs:    make(chan job),
 		ended:   make(chan *portion, portions),
 		under:   map[int64]*portion{},
@@ -67,19 +70,24 @@ func newFeeder(s *Sender) *feeder {
 	}
 }
 
-// feed returns when ctx is done or idle says that nothing more is to be
-// waited for. A database that does not answer is asked again.
-func (f *feeder) feed(ctx context.Context, idle func(next time.Time) bool) error {
+// feed returns when ctx is done, or when nothing is under way nor due before
+// the end. A database that does not answer is asked again until then.
+func (f *feeder) feed(ctx context.Context) error {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	f.tick = tick.C
 	for ctx.Err() == nil {
 		worked, next, err := f.turn(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case err != nil && f.over(time.Now()):
+			return err
 		case err != nil:
 			f.Log.Error("look for deliveries", "err", err)
 		case worked:
 			continue
-		case len(f.under) == 0 && idle(next):
+		case len(f.under) == 0 && (next.IsZero() && !f.end.IsZero() || f.over(next)):
 			return nil
 		}
 		f.rest(ctx, next)
@@ -87,15 +95,25 @@ func (f *feeder) feed(ctx context.Context, idle func(next time.Time) bool) error
 	return nil
 }
 
-// turn hands out one batch, if one is open and there is room. next is when
-// something is due again.
-func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err error) {
+// over tells whether t is too late to wait for.
+func (f *feeder) over(t time.Time) bool { return !f.end.IsZero() && t.After(f.end) }
+
+// hold looks whether a pause holds the mail, and until when.
+func (f *feeder) hold(ctx context.Context) (bool, time.Time, error) {
 	pause, err := f.Store.Pause(ctx)
 	if err != nil {
 		return false, time.Time{}, err
 	}
-	if pause.Sending && pause.Covers(time.Now()) {
-		return false, pause.Until, nil
+	held := pause.Sending && pause.Covers(time.Now())
+	f.held.Store(held)
+	return held, pause.Until, nil
+}
+
+// turn hands out one batch, if one is open and there is room. next is when
+// something is due again.
+func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err error) {
+	if held, until, err := f.hold(ctx); held || err != nil {
+		return false, until, err
 	}
 	if _, err := f.Store.WakeDeferred(ctx, time.Now(), wakeLimit); err != nil {
 		return false, time.Time{}, err
@@ -144,7 +162,8 @@ func (f *feeder) handOut(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// offer waits for a worker, and closes batches that end meanwhile.
+// offer waits for a worker, and closes batches that end meanwhile. It returns
+// false when the job is not to be sent now: ctx ended, or the mail was paused.
 func (f *feeder) offer(ctx context.Context, j job) bool {
 	for {
 		select {
@@ -152,6 +171,10 @@ func (f *feeder) offer(ctx context.Context, j job) bool {
 			return true
 		case p := <-f.ended:
 			f.close(ctx, p)
+		case <-f.tick:
+			if held, _, err := f.hold(ctx); held && err == nil {
+				return false
+			}
 		case <-ctx.Done():
 			return false
 		}
@@ -175,9 +198,10 @@ func (f *feeder) rest(ctx context.Context, next time.Time) {
 	}
 }
 
+// close is done even after a stop, so that what is finished shows as such.
 func (f *feeder) close(ctx context.Context, p *portion) {
 	delete(f.under, p.batch.ID)
-	if err := f.Store.CloseBatch(ctx, p.batch); err != nil && ctx.Err() == nil {
+	if err := f.Store.CloseBatch(context.WithoutCancel(ctx), p.batch); err != nil {
 		f.Log.Error("close batch", "err", err) // it is read again, and closed then
 	}
 }

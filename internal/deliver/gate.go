@@ -15,11 +15,15 @@ type gate struct {
 	store     Store
 	transport mail.Transport
 	log       *slog.Logger
-	fault     func(err error, ever bool) (stop bool)
+	// fault hears of each failed try, whether the relay ever took a message,
+	// and when the next try may be.
+	fault func(err error, ever bool, next time.Time) (stop bool)
+	// probe is held by the worker that dials while nobody is connected.
+	probe chan struct{}
 
 	mu        sync.Mutex
 	ever      bool // the relay took a message
-	dialing   int
+	clear     bool // no warning stands
 	connected int
 	until     time.Time // closed until then
 	pause     time.Duration
@@ -30,31 +34,50 @@ const (
 	gateMax   = 5 * time.Minute
 )
 
-// dial opens a connection once the gate is open. Without one, alone tells that
-// the relay just does not want so many: others are connected.
-func (g *gate) dial(ctx context.Context) (conn mail.Conn, alone bool) {
+func newGate(s *Sender, fault func(error, bool, time.Time) bool) *gate {
+	return &gate{store: s.Store, transport: s.Transport, log: s.Log, fault: fault, probe: make(chan struct{}, 1)}
+}
+
+// dial opens a connection once the gate is open. While nobody is connected,
+// one worker dials for all, so that a relay that is down hears from one. Without
+// a connection, enough tells that others are connected: the relay works and
+// just does not want so many.
+func (g *gate) dial(ctx context.Context) (conn mail.Conn, enough bool) {
+	select {
+	case g.probe <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false
+	}
+	release := sync.OnceFunc(func() { <-g.probe })
+	defer release()
 	if !g.wait(ctx) {
 		return nil, false
 	}
-	g.mu.Lock()
-	g.dialing++
-	g.mu.Unlock()
+	if g.others() {
+		release()
+	}
 	conn, err := g.transport.Dial(ctx)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.dialing--
 	switch {
 	case err == nil:
 		g.connected++
 		return conn, false
 	case ctx.Err() != nil:
 		return nil, false
-	case g.connected+g.dialing > 0:
+	case g.connected > 0:
 		g.log.Debug("no further connection", "relay", g.transport.String(), "err", err)
 		return nil, true
 	}
-	g.close(err)
+	g.close(ctx, err)
 	return nil, false
+}
+
+// others tells whether anybody is connected.
+func (g *gate) others() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.connected > 0
 }
 
 // hungUp says that a connection is gone.
@@ -80,38 +103,46 @@ func (g *gate) wait(ctx context.Context) bool {
 }
 
 // failed closes the gate because the relay cannot be used.
-func (g *gate) failed(err error) {
+func (g *gate) failed(ctx context.Context, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.close(err)
+	g.close(ctx, err)
 }
 
 // close is failed under the lock. Tries that began before the gate closed
 // count once.
-func (g *gate) close(err error) {
-	if g.fault(err, g.ever) || time.Now().Before(g.until) {
+func (g *gate) close(ctx context.Context, err error) {
+	now := time.Now()
+	if now.Before(g.until) {
 		return
 	}
 	g.pause = min(max(2*g.pause, gateFirst), gateMax)
-	g.until = time.Now().Add(g.pause)
+	g.until = now.Add(g.pause)
+	if g.fault(err, g.ever, g.until) {
+		return
+	}
 	relay := g.transport.String()
 	g.log.Warn("the relay cannot be used; its mail waits", "relay", relay, "next_try", g.pause.String(), "err", err)
-	if werr := g.store.Warn(context.Background(), WarningRelay, relay+": "+err.Error()); werr != nil {
+	g.clear = false
+	if werr := g.store.Warn(ctx, WarningRelay, relay+": "+err.Error()); werr != nil {
 		g.log.Error("note the fault of the relay", "err", werr)
 	}
 }
 
-// passed says that the relay took a message.
-func (g *gate) passed() {
+// passed says that the relay took a message. The first time it clears a
+// warning that an earlier run may have left.
+func (g *gate) passed(ctx context.Context) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.ever && g.pause == 0 {
+	g.ever, g.pause = true, 0
+	if g.clear {
 		return
 	}
-	g.ever, g.pause = true, 0
-	if err := g.store.Unwarn(context.Background(), WarningRelay); err != nil {
+	err := g.store.Unwarn(ctx, WarningRelay)
+	if err != nil {
 		g.log.Error("clear the fault of the relay", "err", err)
 	}
+	g.clear = err == nil
 }
 
 // sleep waits for d, and returns false when ctx ended first.

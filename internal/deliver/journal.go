@@ -23,8 +23,13 @@ type entry struct {
 	goes chan<- bool
 }
 
-// journalMax bounds one commit.
-const journalMax = 1000
+const (
+	// journalMax bounds one commit.
+	journalMax = 1000
+	// journalGrace is how long the journal may still write what is known of
+	// messages that were cut off.
+	journalGrace = 2 * time.Second
+)
 
 func newJournal(store Store, log *slog.Logger) *journal {
 	return &journal{store: store, log: log, entries: make(chan entry, journalMax)}
@@ -39,9 +44,9 @@ func (j *journal) write(e newsletter.JournalEntry) bool {
 
 func (j *journal) close() { close(j.entries) }
 
-// run writes until the journal is closed. When hard is done it stops trying:
+// run writes until the journal is closed. When ctx is done it stops trying:
 // what the relay took is then in doubt after a restart.
-func (j *journal) run(hard context.Context) {
+func (j *journal) run(ctx context.Context) {
 	for first := range j.entries {
 		gathered := []entry{first}
 		for len(gathered) < journalMax {
@@ -51,7 +56,7 @@ func (j *journal) run(hard context.Context) {
 			}
 			gathered = append(gathered, e)
 		}
-		goes := j.commit(hard, gathered)
+		goes := j.commit(ctx, gathered)
 		for i, e := range gathered {
 			e.goes <- goes != nil && goes[i]
 		}
@@ -69,20 +74,18 @@ func tryReceive(c <-chan entry) (entry, bool) {
 
 // commit tries until the database takes the entries: giving up after the relay
 // took a message would send it twice.
-func (j *journal) commit(hard context.Context, gathered []entry) []bool {
+func (j *journal) commit(ctx context.Context, gathered []entry) []bool {
 	entries := make([]newsletter.JournalEntry, len(gathered))
 	for i, e := range gathered {
 		entries[i] = e.JournalEntry
 	}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		goes, err := j.store.Journal(hard, entries)
+		goes, err := j.store.Journal(ctx, entries)
 		if err == nil {
 			return goes
 		}
 		j.log.Error("the journal cannot be written; nothing is sent until it can", "err", err)
-		select {
-		case <-time.After(wait):
-		case <-hard.Done():
+		if !sleep(ctx, wait) {
 			j.err = err
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+	"unicode"
 
 	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
@@ -22,8 +23,8 @@ type Retry struct {
 // together.
 func (r Retry) wait(attempts int) time.Duration {
 	d := r.Max
-	if attempts < 32 {
-		d = min(r.First<<max(attempts-1, 0), r.Max)
+	if doubled := max(attempts-1, 0); r.First < r.Max>>min(doubled, 62) {
+		d = r.First << doubled
 	}
 	return d + rand.N(d/10+1)
 }
@@ -64,6 +65,10 @@ func (r Retry) settle(d newsletter.Delivery, err error, now time.Time, resend, u
 		return end, goOn
 	case fault != nil && fault.Stage == mail.StageData:
 		return r.deferred(d, end, now), goOn
+	case fault != nil && fault.Stage == mail.StageRcpt && !used:
+		// It may be about this address: let the others go on.
+		end.State, end.NextAt = newsletter.DeliveryDeferred, now.Add(r.wait(1))
+		return end, goOn
 	}
 	return unsent(end, used)
 }
@@ -80,8 +85,10 @@ func unsent(end newsletter.DeliveryEnd, used bool) (newsletter.DeliveryEnd, verd
 func (r Retry) refused(d newsletter.Delivery, end newsletter.DeliveryEnd, refusal *mail.Refusal, now time.Time, used bool) (newsletter.DeliveryEnd, verdict) {
 	aboutUs := refusal.Stage != mail.StageRcpt && refusal.Stage != mail.StageData && refusal.Stage != mail.StageFinal
 	switch {
+	case refusal.Code == 421 && used && refusal.Stage != mail.StageFinal:
+		return unsent(end, used) // it closes the channel (RFC 5321, section 3.8), whoever was to be next
 	case aboutUs:
-		return unsent(end, used && refusal.Code == 421)
+		return unsent(end, false)
 	case refusal.Temporary():
 		return r.deferred(d, end, now), goOn
 	}
@@ -105,7 +112,13 @@ func (r Retry) deferred(d newsletter.Delivery, end newsletter.DeliveryEnd, now t
 const answerMax = 300
 
 func answer(text string) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > answerMax {
 		text = strings.ToValidUTF8(text[:answerMax], "") + "…"
 	}

@@ -59,6 +59,7 @@ type Sender struct {
 	Options
 	limit    *rate.Limiter
 	wake     chan struct{}
+	held     atomic.Bool // a pause holds the mail
 	progress progress
 }
 
@@ -107,29 +108,15 @@ func (s *Sender) Wake() {
 // StopTimeout long. While the relay cannot be used it tries again and again,
 // and a warning stands.
 func (s *Sender) Run(ctx context.Context) error {
-	return s.run(ctx, func(time.Time) bool { return false }, func(error, bool) bool { return false })
+	return s.run(ctx, time.Time{})
 }
 
 // Drain sends until nothing is left that is due within wait. It gives up when
-// the relay could not be used at all, or not for the length of wait; what is
-// left then stays for the next run.
+// the relay could not be used at all, with a *RelayError, or when relay or
+// database cannot be used until wait is over; what is left then stays for the
+// next run. A message under way at that time is brought to its end.
 func (s *Sender) Drain(ctx context.Context, wait time.Duration) error {
-	end := time.Now().Add(wait)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	err := s.run(ctx,
-		func(next time.Time) bool { return next.IsZero() || next.After(end) },
-		func(fault error, ever bool) bool {
-			if !ever || time.Now().After(end) {
-				cancel(&RelayError{fault})
-				return true
-			}
-			return false
-		})
-	if relay, ok := errors.AsType[*RelayError](context.Cause(ctx)); ok {
-		return relay
-	}
-	return err
+	return s.run(ctx, time.Now().Add(wait))
 }
 
 // RelayError says that the relay could not be used.
@@ -140,10 +127,9 @@ func (e *RelayError) Error() string { return "the relay cannot be used: " + e.Er
 // Unwrap returns what the relay or the network said.
 func (e *RelayError) Unwrap() error { return e.Err }
 
-// run feeds and sends until ctx is done or idle says so. idle is asked when
-// nothing is left to do but what is deferred until next; fault hears of every
-// failed try to use the relay and whether it was ever used before.
-func (s *Sender) run(ctx context.Context, idle func(next time.Time) bool, fault func(err error, ever bool) bool) error {
+// run feeds and sends until ctx is done or, where end is not zero, nothing is
+// left that is due by then.
+func (s *Sender) run(ctx context.Context, end time.Time) error {
 	again, held, err := s.Store.Recover(ctx, s.Resend)
 	if err != nil {
 		return err
@@ -151,29 +137,49 @@ func (s *Sender) run(ctx context.Context, idle func(next time.Time) bool, fault 
 	if again+held > 0 {
 		s.Log.Warn("deliveries were in doubt", "sent_again", again, "held", held)
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	hard, stop := afterDone(ctx, s.StopTimeout)
 	defer stop()
-	var wg sync.WaitGroup
+	last, stopLast := afterDone(hard, journalGrace)
+	defer stopLast()
 	j := newJournal(s.Store, s.Log)
-	wg.Go(func() { j.run(hard) })
-	f := newFeeder(s)
-	g := &gate{store: s.Store, transport: s.Transport, log: s.Log, fault: fault}
-	var workers sync.WaitGroup
-	for range s.Connections {
-		workers.Go(func() {
-			w := &worker{Sender: s, jobs: f.jobs, gate: g, journal: j}
-			w.run(ctx, hard)
-		})
-	}
-	err = f.feed(ctx, idle)
-	close(f.jobs)
-	workers.Wait()
+	var writing sync.WaitGroup
+	writing.Go(func() { j.run(last) })
+	g := newGate(s, func(fault error, ever bool, next time.Time) bool {
+		stops := !end.IsZero() && (!ever || next.After(end))
+		if stops {
+			giveUp(&RelayError{fault})
+		}
+		return stops
+	})
+	f := newFeeder(s, end)
+	err = s.work(ctx, hard, f, g, j)
 	j.close()
-	wg.Wait()
-	f.finish(hard)
+	writing.Wait()
+	f.finish(last)
+	if relay, ok := errors.AsType[*RelayError](context.Cause(ctx)); ok {
+		err = errors.Join(err, relay)
+	}
 	if j.err != nil {
 		err = errors.Join(err, fmt.Errorf("record what was sent: %w", j.err))
 	}
+	return err
+}
+
+// work runs the workers as long as the feeder feeds them.
+func (s *Sender) work(ctx, hard context.Context, f *feeder, g *gate, j *journal) error {
+	feeding, fed := context.WithCancel(ctx)
+	defer fed()
+	var workers sync.WaitGroup
+	for range max(s.Connections, 1) {
+		w := &worker{Sender: s, jobs: f.jobs, gate: g, journal: j}
+		workers.Go(func() { w.run(feeding, hard) })
+	}
+	err := f.feed(ctx)
+	fed() // all jobs were done, or none is to be begun: nobody needs to rest any longer
+	close(f.jobs)
+	workers.Wait()
 	return err
 }
 

@@ -26,8 +26,8 @@ type worker struct {
 	rest   time.Duration // before the next try, while the relay wants no more connections
 }
 
-// run works until jobs is closed. ctx ends the taking of new messages, hard
-// the one under way.
+// run works until jobs is closed. ctx ends the taking of new messages and all
+// waits, hard the message under way.
 func (w *worker) run(ctx, hard context.Context) {
 	defer w.hangUp()
 	for {
@@ -87,7 +87,7 @@ func (w *worker) record(next int64, at time.Time) bool {
 // attempt tries to send a job, and tells whether it must be tried again at
 // once. What is not sent when ctx ends stays pending.
 func (w *worker) attempt(ctx, hard context.Context, j *job) (again bool) {
-	if !w.connect(ctx) || !w.pace(ctx) {
+	if !w.connect(ctx) || !w.pace(ctx) || w.held.Load() {
 		w.flush()
 		j.portion.done()
 		return false
@@ -109,20 +109,20 @@ func (w *worker) attempt(ctx, hard context.Context, j *job) (again bool) {
 	w.report(j, end, err)
 	if err == nil {
 		w.served++
-		w.gate.passed()
+		w.gate.passed(hard)
 	}
 	switch next {
 	case goOn:
 		return false
 	case relayFault:
-		w.gate.failed(err)
+		w.gate.failed(ctx, err)
 	}
 	// The delivery is pending: write that down, and hand the job on as a new
 	// one, since the portion has counted the old.
 	w.hangUp()
 	j.portion.left.Add(1)
 	w.flush()
-	j.Doubts = end.Doubts
+	j.Attempts, j.Doubts = end.Attempts, end.Doubts
 	return true
 }
 
@@ -150,12 +150,12 @@ func (w *worker) connect(ctx context.Context) bool {
 	w.flush()
 	w.hangUp()
 	for ctx.Err() == nil {
-		conn, alone := w.gate.dial(ctx)
+		conn, enough := w.gate.dial(ctx)
 		if conn != nil {
 			w.conn, w.served, w.rest = conn, 0, 0
 			return true
 		}
-		if alone {
+		if enough {
 			w.rest = min(max(2*w.rest, gateFirst), gateMax)
 			return false
 		}

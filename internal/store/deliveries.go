@@ -20,8 +20,8 @@ func (s *Store) Snapshot(ctx context.Context, number int64) (newsletter.Snapshot
 	return snap, nil
 }
 
-// OpenBatches returns up to limit batches that may still hold pending
-// deliveries, of issues whose site is in place, the oldest issue first.
+// OpenBatches returns up to limit batches that hold pending deliveries or can
+// be closed, of issues whose site is in place, the oldest issue first.
 func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error) {
 	var list []newsletter.Batch
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
@@ -30,7 +30,10 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 		list = append(list, b)
 		return err
 	}, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
-		WHERE NOT b.done AND i.site_at IS NOT NULL ORDER BY b.issue, b.id LIMIT $1`, limit)
+		WHERE NOT b.done AND i.site_at IS NOT NULL
+		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending')
+			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending'))
+		ORDER BY b.issue, b.id LIMIT $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read open batches: %w", err)
 	}
@@ -202,7 +205,7 @@ func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err 
 				return err
 			}
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt' WHERE state = 'sending'`)
+		res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1 WHERE state = 'sending'`)
 		if err != nil {
 			return err
 		}

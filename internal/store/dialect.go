@@ -45,9 +45,11 @@ const (
 )
 
 // openSQLite opens the file with one connection that writes and a few that
-// read. busy_timeout stands first, so that the pragmas after it wait too.
+// read. busy_timeout stands first, so that the pragmas after it wait too. Only
+// the one that writes sets the journal mode, which stays with the file: a look
+// at a file that is not ours changes nothing.
 func openSQLite(path string) (writer, reader *sql.DB, err error) {
-	if writer, err = sql.Open("sqlite", sqliteName(path, "immediate", writerCacheKB)); err != nil {
+	if writer, err = sql.Open("sqlite", sqliteName(path, "immediate", writerCacheKB, "journal_mode(WAL)")); err != nil {
 		return nil, nil, err
 	}
 	writer.SetMaxOpenConns(1)
@@ -61,7 +63,7 @@ func openSQLite(path string) (writer, reader *sql.DB, err error) {
 func sqliteName(path, txlock string, cacheKB int, pragmas ...string) string {
 	q := url.Values{"_txlock": {txlock}}
 	q["_pragma"] = append([]string{
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)",
+		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(ON)",
 		"temp_store(MEMORY)", "journal_size_limit(200000000)", fmt.Sprintf("cache_size(-%d)", cacheKB),
 	}, pragmas...)
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -35,16 +37,25 @@ func (e *LockedError) Error() string {
 	return e.Holder.String() + " is at work on this publication"
 }
 
+// A try lasts as long as a look at the lock by [LockHolder] may stand in its
+// way.
+const (
+	tryFor   = 50 * time.Millisecond
+	tryEvery = 5 * time.Millisecond
+)
+
 // TryLock takes the lock of the database at path, which stands beside it, for
-// the given command. It does not wait: a *LockedError tells who holds it.
+// the given command. It does not wait for another holder: a *LockedError tells
+// who that is.
 func TryLock(path, command string) (*Lock, error) {
 	f := flock.New(path+".lock", flock.SetPermissions(0o600))
-	ok, err := f.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	if !ok {
+	ctx, cancel := context.WithTimeout(context.Background(), tryFor)
+	defer cancel()
+	switch ok, err := f.TryLockContext(ctx, tryEvery); {
+	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &LockedError{readHolder(f.Path())}
+	case err != nil || !ok:
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	l := &Lock{f}
 	holder, err := json.Marshal(Holder{command, os.Getpid()})
@@ -66,8 +77,11 @@ func readHolder(path string) Holder {
 	return h
 }
 
-// Unlock gives the lock back.
-func (l *Lock) Unlock() error { return l.file.Close() }
+// Unlock gives the lock back. It wipes the holder's name first, which else the
+// next one would seem to have until it has written its own.
+func (l *Lock) Unlock() error {
+	return errors.Join(os.Truncate(l.file.Path(), 0), l.file.Close())
+}
 
 // LockHolder returns who holds the lock of the database at path, nil when
 // nobody does.

@@ -21,7 +21,7 @@ var (
 type Version struct{ Database, Newest int64 }
 
 func (s *Store) provider() (*goose.Provider, error) {
-	p, err := goose.NewProvider(s.goose, s.writer, s.folder())
+	p, err := goose.NewProvider(s.goose, s.writer, s.schema)
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}

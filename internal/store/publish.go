@@ -25,7 +25,7 @@ func (s *Store) NextIssue(ctx context.Context) (int64, error) {
 // and not suppressed one pending delivery, in batches of the given size. An
 // issue without a message has no deliveries. It returns the number of
 // recipients; ErrTaken when another process had the slot, a thread or the
-// number first, and then nothing is changed.
+// number first, or archived a thread, and then nothing is changed.
 func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (recipients int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if slot != nil {
@@ -72,7 +72,8 @@ func insertIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue, slot *
 
 func insertIssueThread(ctx context.Context, tx *sql.Tx, issue int64, position int, t newsletter.Thread) error {
 	res, err := tx.ExecContext(ctx, `INSERT INTO issue_threads (issue, position, thread, source, prints)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		SELECT $1, $2, id, $4, $5 FROM threads WHERE id = $3 AND archived_at IS NULL AND withdrawn_at IS NULL
+		ON CONFLICT DO NOTHING`,
 		issue, position, t.ID, t.Source, t.Prints().String())
 	if err := inserted(res, err); err != nil {
 		return fmt.Errorf("claim thread %s: %w", t.ID, err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,7 +18,8 @@ type Store struct {
 	reader *sql.DB
 	path   string
 	dialect
-	log *slog.Logger
+	schema fs.FS // the migrations
+	log    *slog.Logger
 }
 
 // Open opens the SQLite file at path and creates it, readable by its owner
@@ -54,7 +56,7 @@ func open(path string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	return &Store{writer: writer, reader: reader, path: path, dialect: sqlite, log: log}, nil
+	return &Store{writer: writer, reader: reader, path: path, dialect: sqlite, schema: sqlite.folder(), log: log}, nil
 }
 
 // create makes a whole database beside path and moves it into place, so that

@@ -30,7 +30,7 @@ func subscriber(ctx context.Context, q queryer, where string, arg any) (newslett
 	row := q.QueryRowContext(ctx, `SELECT `+subscriberColumns+` FROM subscribers WHERE `+where, arg)
 	s, err := scanSubscriber(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = newsletter.ErrNotFound
+		return newsletter.Subscriber{}, newsletter.ErrNotFound
 	}
 	if err != nil {
 		return newsletter.Subscriber{}, fmt.Errorf("read subscriber: %w", err)

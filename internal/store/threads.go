@@ -108,7 +108,9 @@ func (s *Store) ThreadSource(ctx context.Context, id string) (file, source strin
 // archived before is left as it is.
 func (s *Store) ArchiveThread(ctx context.Context, id string, at time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE threads SET archived_at = coalesce(archived_at, $2) WHERE id = $1`, id, ms(at))
+		res, err := tx.ExecContext(ctx, `UPDATE threads SET archived_at =
+			CASE WHEN EXISTS (SELECT 1 FROM issue_threads it WHERE it.thread = threads.id) THEN archived_at ELSE coalesce(archived_at, $2) END
+			WHERE id = $1`, id, ms(at))
 		if err != nil {
 			return fmt.Errorf("archive thread %s: %w", id, err)
 		}
