@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"threadmill/internal/mail"
@@ -190,11 +191,15 @@ func (w *worker) hangUp() {
 	w.conn = nil
 }
 
-// report logs what did not go as it should.
+// report logs what did not go as it should; what is tried again is no news.
 func (w *worker) report(j *job, end newsletter.DeliveryEnd, err error) {
 	if err == nil {
 		return
 	}
-	w.Log.Warn("delivery not sent", "issue", j.Issue, "subscriber", j.Subscriber, "state", string(end.State),
+	level := slog.LevelInfo
+	if end.State == newsletter.DeliveryPending || end.State == newsletter.DeliveryDeferred {
+		level = slog.LevelDebug
+	}
+	w.Log.Log(context.Background(), level, "delivery not sent", "issue", j.Issue, "subscriber", j.Subscriber, "state", string(end.State),
 		"attempts", end.Attempts, "next_at", end.NextAt, "err", err)
 }
