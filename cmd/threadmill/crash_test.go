@@ -51,15 +51,12 @@ func (p place) runUntil(r *relay, signal syscall.Signal, n int) {
 	cmd.Stderr = &log
 	var once sync.Once
 	reached := make(chan struct{})
-	r.mu.Lock()
-	r.on = func(taken int) {
+	taken := r.afterEach(func(taken int) {
 		if taken >= n {
 			once.Do(func() { close(reached) })
 		}
-	}
-	enough := len(r.took) >= n
-	r.mu.Unlock()
-	if enough {
+	})
+	if taken >= n {
 		return
 	}
 	if err := cmd.Start(); err != nil {
@@ -76,9 +73,7 @@ func (p place) runUntil(r *relay, signal syscall.Signal, n int) {
 
 // finish sends what the last stop left.
 func (p place) finish(r *relay) {
-	r.mu.Lock()
-	r.on = nil
-	r.mu.Unlock()
+	r.afterEach(nil)
 	for range 100 {
 		var report nothingReport
 		if err := json.Unmarshal([]byte(p.run("publish", "--now", "--json")), &report); err != nil {

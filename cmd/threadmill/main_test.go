@@ -22,12 +22,10 @@ func TestMain(m *testing.M) {
 
 // relay is a real SMTP server that notes what it took.
 type relay struct {
-	addr string
-	mu   sync.Mutex
-	took []copyOf
-	// on is called after each message it took, with their number so far.
-	on func(n int)
-	// refuse, if not nil, answers a recipient in place of 250.
+	addr   string
+	mu     sync.Mutex
+	took   []copyOf
+	on     func(n int)
 	refuse func(to string) error
 }
 
@@ -51,6 +49,23 @@ func newRelay(t *testing.T) *relay {
 }
 
 func (r *relay) port() string { return r.addr[strings.LastIndex(r.addr, ":")+1:] }
+
+// afterEach has on called after each message taken, with their number so far,
+// which it returns.
+func (r *relay) afterEach(on func(n int)) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.on = on
+	return len(r.took)
+}
+
+// answer has refuse answer each recipient where it returns an error; nil
+// accepts all.
+func (r *relay) answer(refuse func(to string) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refuse = refuse
+}
 
 func (r *relay) accepted() []copyOf {
 	r.mu.Lock()

@@ -105,11 +105,11 @@ func TestFollowerTakesOver(t *testing.T) {
 	p := newPlace(t, r, 1, 200, "")
 	d := p.startDaemon()
 	kill := sync.OnceFunc(func() { _ = d.Process.Kill() })
-	r.on = func(n int) {
+	r.afterEach(func(n int) {
 		if n >= 30 {
 			kill()
 		}
-	}
+	})
 	if got := p.publish(); got.Sent != 200 {
 		t.Errorf("report: %+v, want 200 sent", got)
 	}
@@ -124,7 +124,7 @@ func TestGreylisted(t *testing.T) {
 	r := newRelay(t)
 	var mu sync.Mutex
 	seen := map[string]bool{}
-	r.refuse = func(to string) error {
+	r.answer(func(to string) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.HasSuffix(to, "5@example.org") && !seen[to] {
@@ -132,7 +132,7 @@ func TestGreylisted(t *testing.T) {
 			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted"}
 		}
 		return nil
-	}
+	})
 	p := newPlace(t, r, 1, 40, `delivery: {retry: {first: 1s, max: 2s}}`)
 	if got := p.publish("--wait", "0s"); got.Sent != 36 || got.Deferred != 4 {
 		t.Errorf("at first: %+v, want 36 sent and 4 deferred", got)
@@ -149,7 +149,7 @@ func TestRemovedInTheMiddle(t *testing.T) {
 	p := newPlace(t, r, 1, 20, "")
 	p.write("config.yaml", strings.Replace(p.read("config.yaml"), "tls: none", "tls: none, connections: 1", 1))
 	remove := sync.OnceFunc(func() { p.run("subscribers", "remove", "reader0019@example.org") })
-	r.on = func(int) { remove() }
+	r.afterEach(func(int) { remove() })
 	if got := p.publish(); got.Sent != 19 || got.Canceled != 1 {
 		t.Errorf("report: %+v, want 19 sent and 1 canceled", got)
 	}
@@ -160,12 +160,12 @@ func TestRemovedInTheMiddle(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	r := newRelay(t)
-	r.refuse = func(to string) error {
+	r.answer(func(to string) error {
 		if to == "reader0003@example.org" {
 			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
 		}
 		return nil
-	}
+	})
 	p := newPlace(t, r, 1, 10, "")
 	out, err := p.command("publish", "--now").CombinedOutput()
 	exit, ok := errors.AsType[*exec.ExitError](err)
@@ -175,9 +175,7 @@ func TestRefused(t *testing.T) {
 	if show := p.run("issues", "show", "1"); !strings.Contains(show, "reader0003@example.org") || !strings.Contains(show, "550 5.1.1 no such user") {
 		t.Errorf("issues show:\n%s", show)
 	}
-	r.mu.Lock()
-	r.refuse = nil
-	r.mu.Unlock()
+	r.answer(nil)
 	p.run("retry", "1")
 	p.run("publish")
 	checkCopies(t, r.accepted(), 1, 10, 0)
