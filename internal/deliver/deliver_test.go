@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	netmail "net/mail"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -26,10 +27,37 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const sender = "news@example.org"
 
+// fresh is a new database. It is made once, since that takes most of the time
+// of a test.
+var fresh = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "threadmill-test-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "threadmill.db")
+	s, err := store.Open(context.Background(), path, slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 // openStore opens a new database.
-func openStore(t *testing.T) *store.Store {
+func openStore(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "threadmill.db"), slog.New(slog.DiscardHandler))
+	path := filepath.Join(t.TempDir(), "threadmill.db")
+	data, err := fresh()
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +70,7 @@ func openStore(t *testing.T) *store.Store {
 }
 
 // subscribe adds n active subscribers, s1@example.com and so on.
-func subscribe(t *testing.T, s *store.Store, n int) {
+func subscribe(t testing.TB, s *store.Store, n int) {
 	t.Helper()
 	var subs []newsletter.Subscriber
 	for i := range n {
@@ -58,7 +86,7 @@ func address(n int) string { return fmt.Sprintf("s%d@example.com", n) }
 
 // publishIssue publishes an issue in batches of the given size, lets its mail
 // go and returns its number.
-func publishIssue(t *testing.T, s *store.Store, batch int) int64 {
+func publishIssue(t testing.TB, s *store.Store, batch int) int64 {
 	t.Helper()
 	ctx := t.Context()
 	number, err := s.NextIssue(ctx)
@@ -183,7 +211,7 @@ func (c *client) cut() error {
 }
 
 // start listens on loopback, at address where it is known, until stop.
-func (r *relay) start(t *testing.T) (stop func()) {
+func (r *relay) start(t testing.TB) (stop func()) {
 	t.Helper()
 	at := r.address
 	if at == "" {

@@ -116,7 +116,7 @@ func (w *worker) attempt(ctx, hard context.Context, j *job) (again bool) {
 	case goOn:
 		return false
 	case relayFault:
-		w.gate.failed(ctx, err)
+		w.gate.failed(hard, err)
 	}
 	// The delivery is pending: write that down, and hand the job on as a new
 	// one, since the portion has counted the old.

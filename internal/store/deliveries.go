@@ -65,16 +65,19 @@ func (s *Store) PendingDeliveries(ctx context.Context, batch newsletter.Batch) (
 func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
 	goes := make([]bool, len(entries))
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		now := msNow()
+		w, err := prepareJournal(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer w.close()
 		for i, e := range entries {
 			if e.Ended != nil {
-				if err := recordEnd(ctx, tx, *e.Ended, now); err != nil {
+				if err := w.record(ctx, *e.Ended); err != nil {
 					return fmt.Errorf("record delivery %d: %w", e.Ended.ID, err)
 				}
 			}
 			if e.Next != 0 {
-				var err error
-				if goes[i], err = markSending(ctx, tx, e.Next, ms(e.At)); err != nil {
+				if goes[i], err = w.mark(ctx, tx, e.Next, ms(e.At)); err != nil {
 					return fmt.Errorf("mark delivery %d: %w", e.Next, err)
 				}
 			}
@@ -87,17 +90,32 @@ func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) 
 	return goes, nil
 }
 
-func recordEnd(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd, now int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8
-		WHERE id = $1 AND state = 'sending'`,
-		e.ID, e.State, e.Attempts, e.Doubts, msOrNull(e.NextAt), e.Code, e.Answer, now)
+// journalWriter holds the statements that every message needs: to compile them
+// costs more than to run them.
+type journalWriter struct{ end, sending *sql.Stmt }
+
+func prepareJournal(ctx context.Context, tx *sql.Tx) (w journalWriter, err error) {
+	w.end, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8
+		WHERE id = $1 AND state = 'sending'`)
+	if err == nil {
+		w.sending, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
+			WHERE id = $1 AND state = 'pending'
+			AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`)
+	}
+	return w, err // what is prepared ends with the transaction
+}
+
+func (w journalWriter) close() { _, _ = w.end.Close(), w.sending.Close() } // its transaction is over
+
+func (w journalWriter) record(ctx context.Context, e newsletter.DeliveryEnd) error {
+	_, err := w.end.ExecContext(ctx, e.ID, e.State, e.Attempts, e.Doubts, msOrNull(e.NextAt), e.Code, e.Answer, msNow())
 	return err
 }
 
-func markSending(ctx context.Context, tx *sql.Tx, id, now int64) (bool, error) {
-	res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
-		WHERE id = $1 AND state = 'pending'
-		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`, id, now)
+// mark tells whether the delivery goes, and cancels it where its subscriber
+// left.
+func (w journalWriter) mark(ctx context.Context, tx *sql.Tx, id, now int64) (bool, error) {
+	res, err := w.sending.ExecContext(ctx, id, now)
 	if err != nil {
 		return false, err
 	}
@@ -243,12 +261,11 @@ func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n i
 
 // ResolveSkip takes an issue's deliveries in doubt as sent.
 func (s *Store) ResolveSkip(ctx context.Context, issue int64) (int, error) {
-	res, err := s.writer.ExecContext(ctx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
+	n, err := s.exec(ctx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
 	if err != nil {
 		return 0, fmt.Errorf("skip deliveries in doubt of issue %d: %w", issue, err)
 	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	return int(n), nil
 }
 
 func msNow() int64 { return ms(time.Now()) }

@@ -3,13 +3,16 @@ package store
 import (
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver called sqlite
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migrations/*/*.sql
@@ -21,12 +24,18 @@ type dialect struct {
 	migrations string // folder below migrations
 	// tables tells whether a table exists; $1 is its name.
 	tables string
+	// busy tells whether an error means that another process is writing.
+	busy func(error) bool
 }
 
 var sqlite = dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
+	busy: func(err error) bool {
+		e, ok := errors.AsType[*driver.Error](err)
+		return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
+	},
 }
 
 func (d dialect) folder() fs.FS {
@@ -44,26 +53,33 @@ const (
 	readers       = 4
 )
 
+// How long SQLite itself waits. Readers wait only while the file is recovered
+// after a crash; for those who write, [Store.turn] goes on.
+const (
+	writerBusy = 20 * time.Millisecond
+	readerBusy = patience
+)
+
 // openSQLite opens the file with one connection that writes and a few that
 // read. busy_timeout stands first, so that the pragmas after it wait too. Only
 // the one that writes sets the journal mode, which stays with the file: a look
 // at a file that is not ours changes nothing.
 func openSQLite(path string) (writer, reader *sql.DB, err error) {
-	if writer, err = sql.Open("sqlite", sqliteName(path, "immediate", writerCacheKB, "journal_mode(WAL)")); err != nil {
+	if writer, err = sql.Open("sqlite", sqliteName(path, "immediate", writerBusy, writerCacheKB, "journal_mode(WAL)")); err != nil {
 		return nil, nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	if reader, err = sql.Open("sqlite", sqliteName(path, "deferred", readerCacheKB, "query_only(ON)")); err != nil {
+	if reader, err = sql.Open("sqlite", sqliteName(path, "deferred", readerBusy, readerCacheKB, "query_only(ON)")); err != nil {
 		return nil, nil, err
 	}
 	reader.SetMaxOpenConns(readers)
 	return writer, reader, nil
 }
 
-func sqliteName(path, txlock string, cacheKB int, pragmas ...string) string {
+func sqliteName(path, txlock string, busy time.Duration, cacheKB int, pragmas ...string) string {
 	q := url.Values{"_txlock": {txlock}}
 	q["_pragma"] = append([]string{
-		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(ON)",
+		fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "synchronous(FULL)", "foreign_keys(ON)",
 		"temp_store(MEMORY)", "journal_size_limit(200000000)", fmt.Sprintf("cache_size(-%d)", cacheKB),
 	}, pragmas...)
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()

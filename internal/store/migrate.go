@@ -94,7 +94,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.Up(ctx); err != nil {
+	err = s.turn(ctx, func() error {
+		_, err := p.Up(ctx) // goes on where it stopped
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("change the schema: %w", err)
 	}
 	return nil

@@ -222,7 +222,10 @@ func TestPublishAtOnce(t *testing.T) {
 
 func TestPublishToNobody(t *testing.T) {
 	for name, f := range map[string]func(t *testing.T, s *store.Store) newsletter.Snapshot{
-		"no message":     func(t *testing.T, s *store.Store) newsletter.Snapshot { addPeople(t, s, 3); return newsletter.Snapshot{} },
+		"no message": func(t *testing.T, s *store.Store) newsletter.Snapshot {
+			addPeople(t, s, 3)
+			return newsletter.Snapshot{}
+		},
 		"no subscribers": func(*testing.T, *store.Store) newsletter.Snapshot { return snap },
 	} {
 		t.Run(name, func(t *testing.T) {

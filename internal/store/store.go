@@ -96,7 +96,11 @@ func (s *Store) Path() string { return s.path }
 
 // tx runs fn in one transaction that writes, and commits unless fn fails.
 func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	var tx *sql.Tx
+	err := s.turn(ctx, func() (err error) {
+		tx, err = s.writer.BeginTx(ctx, nil)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -107,6 +111,39 @@ func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// exec runs one statement that writes.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		rows, err = res.RowsAffected()
+		return err
+	})
+	return rows, err
+}
+
+// patience bounds the wait for other processes that write.
+const patience = 10 * time.Second
+
+// turn calls try until no other process is writing. SQLite's own wait looks
+// ever more rarely, and beside a process that writes all the time it misses the
+// gaps for seconds; so it is kept short, and asked again.
+func (s *Store) turn(ctx context.Context, try func() error) error {
+	for end := time.Now().Add(patience); ; {
+		err := try()
+		if err == nil || !s.busy(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // view runs fn in one transaction that reads one state of the database.

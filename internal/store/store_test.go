@@ -26,7 +26,33 @@ type database struct {
 }
 
 func databases() []database {
-	return []database{{"sqlite", func(t testing.TB) *store.Store { return open(t, filepath.Join(t.TempDir(), "threadmill.db")) }}}
+	return []database{{"sqlite", openFresh}}
+}
+
+// fresh is a new SQLite database. It is made once, since that takes most of the
+// time of a test.
+var fresh = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "threadmill-test-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "threadmill.db")
+	s, err := store.Open(context.Background(), path, quiet())
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func openFresh(t testing.TB) *store.Store {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "threadmill.db")
+	must(t, os.WriteFile(path, got(fresh())(t), 0o600))
+	return open(t, path)
 }
 
 // onEach runs a test over every kind of database.
