@@ -6,33 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
-
-// KnownThread is what the publication remembers of a thread it has seen.
-type KnownThread struct {
-	ID       string
-	Slug     string
-	GUID     string
-	PinnedID string // the params.id last seen in its file
-	File     string // where it was last seen; empty when another thread took the place
-	Digest   string // of the source last seen
-	Prints   Prints // of the text last seen
-	Sent     Prints // of the text that went out; none while it has not
-
-	Issue     int64     // the issue it went out in; 0 while it has not
-	OutAt     time.Time // when it went out, in an issue or elsewhere
-	ChangedAt time.Time // when its source was last seen changed
-	Archived  bool
-	Withdrawn bool
-
-	// Text returns the thread as last seen. It is called only where
-	// fingerprints do not decide, and may be nil.
-	Text func() Thread
-}
-
-// Out tells whether the thread went out, in an issue or elsewhere.
-func (k KnownThread) Out() bool { return k.Issue > 0 || k.Archived }
 
 // Identified is a thread of the folder with its lasting identity.
 type Identified struct {
@@ -41,49 +15,95 @@ type Identified struct {
 	Known *KnownThread
 	// DuplicateOf is the id of the thread that this one repeats: the same
 	// params.id in a second file, or the same opening under another id. Such a
-	// thread is held. Where the params.id is taken, ID is empty.
+	// thread is held. A second file of a thread has no ID of its own.
 	DuplicateOf string
 }
 
 // Identify matches the threads of the folder to the known ones, so that an
 // edited, renamed or re-imported thread stays the same thread: by params.id,
 // else by path, else by text to a known thread whose file is gone. What
-// matches nothing is new and gets an id and a slug. broken names the files
-// that could not be read: their threads keep their place.
+// matches nothing is new and gets an id, a slug and, by mint from its slug, an
+// id in the feeds. broken names the files that could not be read: their
+// threads keep their place.
 //
-// known must be in the order in which the threads were first seen.
-func Identify(folder []Thread, broken []string, known []KnownThread) []Identified {
-	m := matcher{
-		out:   make([]Identified, len(folder)),
-		to:    make([]int, len(folder)),
-		taken: make([]bool, len(known)),
-		gone:  make([]bool, len(known)),
-		known: known,
-	}
-	files := map[string]Thread{}
-	for i, t := range folder {
-		m.out[i].Thread = t
-		m.to[i] = -1
-		files[t.File] = t
-	}
-	for k, known := range known {
-		t, present := files[known.File]
-		m.gone[k] = !slices.Contains(broken, known.File) && !(present && sameText(t, known))
-	}
+// known must be in the order in which the threads were first seen, and have
+// its texts where Undecided asks for them.
+func Identify(folder []Thread, broken []string, known []KnownThread, mint func(slug string) string) []Identified {
+	m := newMatcher(folder, broken, known)
 	m.byPinnedID()
 	m.byPath()
 	m.byText()
-	m.name()
+	m.nameKnown()
+	m.nameNew(mint)
 	m.holdRepeated()
-	return m.out
+	return m.files
+}
+
+// Undecided returns the indexes of the known threads whose text Identify
+// needs, because fingerprints alone cannot tell whether a file holds them:
+// none, as long as every file holds what it held.
+func Undecided(folder []Thread, broken []string, known []KnownThread) []int {
+	m := newMatcher(folder, broken, known)
+	m.byPinnedID()
+	m.byPath()
+	if !slices.ContainsFunc(m.to, func(k int) bool { return k < 0 }) {
+		return nil
+	}
+	var list []int
+	for k, gone := range m.gone {
+		if gone {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 type matcher struct {
-	out   []Identified
-	to    []int // index into known, or -1
-	taken []bool
-	gone  []bool // the file of a known thread is gone, or holds another text
-	known []KnownThread
+	files  []Identified
+	prints []Prints // of files
+	to     []int    // of files: index into known, or -1
+	known  []KnownThread
+	taken  []bool // of known: a file was matched to it
+	// gone tells of known whether its file is gone or holds another text.
+	gone    []bool
+	byFile  map[string]int   // file -> known
+	byPrint map[uint64][]int // fingerprint of a post -> known that are gone
+}
+
+func newMatcher(folder []Thread, broken []string, known []KnownThread) *matcher {
+	m := &matcher{
+		files:   make([]Identified, len(folder)),
+		prints:  make([]Prints, len(folder)),
+		to:      make([]int, len(folder)),
+		known:   known,
+		taken:   make([]bool, len(known)),
+		gone:    make([]bool, len(known)),
+		byFile:  make(map[string]int, len(known)),
+		byPrint: map[uint64][]int{},
+	}
+	at := make(map[string]int, len(folder))
+	for i, t := range folder {
+		m.files[i].Thread, m.prints[i], m.to[i] = t, t.Prints(), -1
+		at[t.File] = i
+	}
+	unreadable := make(map[string]bool, len(broken))
+	for _, f := range broken {
+		unreadable[f] = true
+	}
+	for k := range known {
+		if known[k].File != "" {
+			m.byFile[known[k].File] = k
+		}
+		i, present := at[known[k].File]
+		if unreadable[known[k].File] || present && m.sameText(i, k) {
+			continue
+		}
+		m.gone[k] = true
+		for _, print := range slices.Concat(known[k].Prints.Posts, known[k].Sent.Posts) {
+			m.byPrint[print] = append(m.byPrint[print], k)
+		}
+	}
+	return m
 }
 
 func (m *matcher) match(i, k int) {
@@ -91,147 +111,127 @@ func (m *matcher) match(i, k int) {
 	m.taken[k] = true
 }
 
+// open tells whether file i is neither matched nor held.
+func (m *matcher) open(i int) bool { return m.to[i] < 0 && m.files[i].DuplicateOf == "" }
+
 func (m *matcher) byPinnedID() {
-	claimed := map[string]int{} // params.id -> index of the file that holds it
-	for i := range m.out {
-		id := m.out[i].PinnedID
+	byID := make(map[string]int, len(m.known))
+	for k, known := range m.known {
+		if _, pinned := byID[known.ID]; !pinned {
+			byID[known.ID] = k
+		}
+	}
+	for k, known := range m.known { // what was pinned comes before what was named by a file
+		if known.PinnedID != "" {
+			byID[known.PinnedID] = k
+		}
+	}
+	holder := map[string]int{} // params.id -> the file that holds it
+	for i := range m.files {
+		id := m.files[i].PinnedID
 		if id == "" {
 			continue
 		}
-		k := slices.IndexFunc(m.known, func(k KnownThread) bool { return k.ID == id || k.PinnedID == id })
-		first, again := claimed[id]
+		k, seen := byID[id]
+		first, again := holder[id]
 		switch {
-		case !again:
-			claimed[id] = i
-		case k >= 0 && m.known[k].File == m.out[i].File: // this file was first, whatever the order of names
+		case seen && m.known[k].PinnedID != id && !m.gone[k] && m.known[k].File != m.files[i].File:
+			m.repeat(i, m.known[k].ID) // another file has this name since before
+		case again && seen && m.known[k].File == m.files[i].File: // this one was first, whatever the order of names
 			m.to[first] = -1
 			m.repeat(first, m.known[k].ID)
-			claimed[id] = i
-		case k >= 0:
-			m.repeat(i, m.known[k].ID)
-			continue
-		default:
-			m.repeat(i, id)
-			continue
-		}
-		if k >= 0 {
+			holder[id] = i
 			m.match(i, k)
+		case again && seen:
+			m.repeat(i, m.known[k].ID)
+		case again:
+			m.repeat(i, id)
+		default:
+			holder[id] = i
+			if seen {
+				m.match(i, k)
+			}
 		}
 	}
 }
 
 // repeat holds file i as a second file of thread id.
-func (m *matcher) repeat(i int, id string) {
-	m.out[i].ID = ""
-	m.out[i].DuplicateOf = id
-}
-
-func (m *matcher) open(i int) bool { return m.to[i] < 0 && m.out[i].DuplicateOf == "" }
+func (m *matcher) repeat(i int, id string) { m.files[i].DuplicateOf = id }
 
 func (m *matcher) byPath() {
-	for i := range m.out {
-		if !m.open(i) {
+	for i := range m.files {
+		k, seen := m.byFile[m.files[i].File]
+		if !m.open(i) || !seen || m.taken[k] {
 			continue
 		}
-		t := m.out[i].Thread
-		k := slices.IndexFunc(m.known, func(k KnownThread) bool { return k.File == t.File })
-		if k < 0 || m.taken[k] {
+		if !m.gone[k] {
+			m.match(i, k)
 			continue
 		}
-		if m.gone[k] {
-			// A new text under an old name. It may be a thread that moved here.
-			if g := m.bestByText(t); g >= 0 {
-				m.match(i, g)
-				continue
-			}
-			if m.known[k].Out() {
-				continue
-			}
-		}
-		m.match(i, k)
-	}
-}
-
-func (m *matcher) byText() {
-	for i := range m.out {
-		if !m.open(i) {
-			continue
-		}
-		if k := m.bestByText(m.out[i].Thread); k >= 0 {
+		// A new text under an old name. It may be a thread that moved here; if
+		// not, it is a new one, unless nothing went out under the name yet.
+		if moved := m.nearest(i); moved >= 0 {
+			m.match(i, moved)
+		} else if !m.known[k].Out() {
 			m.match(i, k)
 		}
 	}
 }
 
-// bestByText finds, among the known threads whose file is gone, the one whose
-// text is nearest, or -1 when none is near enough.
-func (m *matcher) bestByText(t Thread) int {
-	best, bestShared := -1, -1
-	prints := t.Prints()
-	for k, known := range m.known {
-		if m.taken[k] || !m.gone[k] {
+func (m *matcher) byText() {
+	for i := range m.files {
+		if !m.open(i) {
 			continue
 		}
-		switch {
-		case prints.half(known.Prints) || prints.half(known.Sent):
-			if n := max(prints.shared(known.Prints), prints.shared(known.Sent)); n > bestShared {
-				best, bestShared = k, n
-			}
-		case bestShared < 0 && alike(t, known):
-			best, bestShared = k, 0
+		if k := m.nearest(i); k >= 0 {
+			m.match(i, k)
 		}
 	}
-	return best
 }
 
-// sameText tells whether the text of a known path is still the known thread,
-// edited, and not another one that took its place.
-func sameText(t Thread, known KnownThread) bool {
-	prints := t.Prints()
-	return prints.shared(known.Prints) > 0 || prints.shared(known.Sent) > 0 || alike(t, known)
+// nearest finds, among the known threads whose file is gone, the one whose
+// text is nearest to file i, or -1 when none is near enough.
+func (m *matcher) nearest(i int) int {
+	best, most := -1, 0
+	for _, print := range m.prints[i].Posts {
+		for _, k := range m.byPrint[print] {
+			known := m.known[k]
+			if m.taken[k] || !m.prints[i].half(known.Prints) && !m.prints[i].half(known.Sent) {
+				continue
+			}
+			if n := max(m.prints[i].shared(known.Prints), m.prints[i].shared(known.Sent)); n > most {
+				best, most = k, n
+			}
+		}
+	}
+	if best >= 0 {
+		return best
+	}
+	for k, gone := range m.gone {
+		if gone && !m.taken[k] && m.alike(i, k) {
+			return k
+		}
+	}
+	return -1
+}
+
+// sameText tells whether file i holds known thread k, edited perhaps, and not
+// another text that took its place.
+func (m *matcher) sameText(i, k int) bool {
+	known := m.known[k]
+	return m.prints[i].shared(known.Prints) > 0 || m.prints[i].shared(known.Sent) > 0 || m.alike(i, k)
 }
 
 // alike decides where no post is the same to the letter: every post was
 // touched, as happens at once in a thread of one post. An edit leaves nine
 // words of ten, or half of them under the same title.
-func alike(t Thread, known KnownThread) bool {
-	if known.Text == nil {
+func (m *matcher) alike(i, k int) bool {
+	old, t := m.known[k].Text, m.files[i].Thread
+	if old == nil {
 		return false
 	}
-	old := known.Text()
-	l := likeness(t, old)
+	l := likeness(t, *old)
 	return l >= 0.9 || l >= 0.5 && t.Titled && old.Titled && t.Title == old.Title
-}
-
-// name gives ids and slugs. A known thread keeps both, unless its slug key
-// asks for another slug.
-func (m *matcher) name() {
-	ids, slugs := map[string]bool{}, map[string]bool{}
-	for _, k := range m.known {
-		ids[k.ID] = true
-		slugs[k.Slug] = true
-	}
-	for i := range m.out {
-		t := &m.out[i]
-		switch k := m.to[i]; {
-		case t.DuplicateOf != "":
-		case k >= 0:
-			t.Known = &m.known[k]
-			t.ID = t.Known.ID
-			if !t.Slugged || trimCount(m.known[k].Slug) == t.Slug {
-				t.Slug = m.known[k].Slug
-			} else if t.Slug != m.known[k].Slug {
-				t.Slug = unique(t.Slug, slugs)
-			}
-		default:
-			t.ID = t.PinnedID
-			if t.ID == "" {
-				t.ID = DefaultID(t.File)
-			}
-			t.ID = unique(t.ID, ids)
-			t.Slug = unique(t.Slug, slugs)
-		}
-	}
 }
 
 // holdRepeated marks threads that open like one that went out, or like one
@@ -245,22 +245,21 @@ func (m *matcher) holdRepeated() {
 		}
 	}
 	delete(opened, 0) // no prints
-	order := make([]int, len(m.out))
+	order := make([]int, len(m.files))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return m.seniority(a) - m.seniority(b) })
 	for _, i := range order {
-		t := &m.out[i]
-		if t.DuplicateOf != "" || t.Draft || m.to[i] >= 0 && m.known[m.to[i]].Out() {
+		t := &m.files[i]
+		if t.DuplicateOf != "" || t.Draft || !t.Published.IsZero() || t.Known != nil && t.Known.Out() {
 			continue
 		}
-		opening := t.Prints().Opening
-		if id, ok := opened[opening]; ok && id != t.ID {
+		if id, ok := opened[m.prints[i].Opening]; ok && id != t.ID {
 			t.DuplicateOf = id
 			continue
 		}
-		opened[opening] = t.ID
+		opened[m.prints[i].Opening] = t.ID
 	}
 }
 
@@ -270,6 +269,63 @@ func (m *matcher) seniority(i int) int {
 		return m.to[i]
 	}
 	return len(m.known)
+}
+
+// nameKnown gives matched threads back their names. A slug changes only when
+// the slug key asks for another one.
+func (m *matcher) nameKnown() {
+	slugs := map[string]bool{}
+	for _, k := range m.known {
+		slugs[k.Slug] = true
+	}
+	for i := range m.files {
+		if m.to[i] < 0 {
+			continue
+		}
+		t, known := &m.files[i], &m.known[m.to[i]]
+		wish := t.Slug
+		t.Known, t.ID, t.GUID, t.Slug = known, known.ID, known.GUID, known.Slug
+		taken := wish == trimCount(known.Slug) && slugs[wish] // and the known slug is the answer to that
+		if t.Slugged && wish != known.Slug && !taken {
+			t.Slug = unique(wish, slugs)
+		}
+	}
+}
+
+// nameNew names the new threads. What a file asks for comes before what is
+// made up.
+func (m *matcher) nameNew(mint func(slug string) string) {
+	ids, slugs, guids := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, k := range m.known {
+		ids[k.ID], slugs[k.Slug], guids[k.GUID] = true, true, true
+	}
+	var fresh []*Identified
+	for i := range m.files {
+		t := &m.files[i]
+		if t.Known != nil {
+			slugs[t.Slug] = true
+		} else if t.DuplicateOf == "" {
+			fresh = append(fresh, t)
+		}
+	}
+	for _, t := range fresh {
+		if t.PinnedID != "" {
+			t.ID = unique(t.PinnedID, ids)
+		}
+		if t.GUID != "" && guids[t.GUID] {
+			t.GUID = ""
+		}
+		guids[t.GUID] = true
+	}
+	for _, t := range fresh {
+		if t.ID == "" {
+			t.ID = unique(DefaultID(t.File), ids)
+		}
+		t.Slug = unique(t.Slug, slugs)
+		if t.GUID == "" {
+			t.GUID = unique(mint(t.Slug), guids)
+		}
+	}
 }
 
 // DefaultID is the id of a thread that does not pin one: its file's name with
@@ -297,12 +353,3 @@ var count = regexp.MustCompile(`-[0-9]+$`)
 
 // trimCount takes away what unique added.
 func trimCount(slug string) string { return count.ReplaceAllString(slug, "") }
-
-// ThreadUpdate is what changed about a thread since it was last seen.
-type ThreadUpdate struct {
-	Thread
-	Digest string
-	Prints Prints
-	New    bool
-	Edited bool // its source changed, and not only its place or slug
-}

@@ -30,7 +30,7 @@ func pinnedAs(id string) func(*KnownThread) { return func(k *KnownThread) { k.Pi
 
 // known is what is remembered of a thread after it was seen.
 func known(id string, t Thread, with ...func(*KnownThread)) KnownThread {
-	k := KnownThread{ID: id, Slug: t.Slug, File: t.File, Prints: t.Prints(), Text: func() Thread { return t }}
+	k := KnownThread{ID: id, Slug: t.Slug, File: t.File, Prints: t.Prints(), Text: &t}
 	for _, f := range with {
 		f(&k)
 	}
@@ -118,7 +118,7 @@ func TestIdentify(t *testing.T) {
 		{
 			name:   "a slug that was made unique stays",
 			folder: []Thread{file("shed.md", shed, slugged("links"))},
-			known:  []KnownThread{known("shed", file("shed.md", shed, slugged("links-2")), out)},
+			known:  []KnownThread{known("shed", file("shed.md", shed, slugged("links-2")), out), known("links", file("links.md", bread), out)},
 			want:   []result{{"shed.md", "shed", "links-2", ""}},
 		},
 		{
@@ -156,6 +156,29 @@ func TestIdentify(t *testing.T) {
 			folder: []Thread{file("new-name.md", bread, pinned("my-shed"))},
 			known:  []KnownThread{known("shed", file("shed.md", shed), out, pinnedAs("my-shed"))},
 			want:   []result{{"new-name.md", "shed", "shed", ""}},
+		},
+		{
+			name:   "a params.id that is the name of another file",
+			folder: []Thread{file("x.md", shed), file("y.md", bread, pinned("x"))},
+			known:  []KnownThread{known("x", file("x.md", shed), out)},
+			want:   []result{{"x.md", "x", "x", ""}, {"y.md", "", "y", "x"}},
+		},
+		{
+			name:   "both at first sight",
+			folder: []Thread{file("x.md", shed), file("y.md", bread, pinned("x"))},
+			want:   []result{{"x.md", "x-2", "x", ""}, {"y.md", "x", "y", ""}},
+		},
+		{
+			name:   "and at the second",
+			folder: []Thread{file("x.md", shed), file("y.md", bread, pinned("x"))},
+			known:  []KnownThread{known("x-2", file("x.md", shed)), known("x", file("y.md", bread), pinnedAs("x"))},
+			want:   []result{{"x.md", "x-2", "x", ""}, {"y.md", "x", "y", ""}},
+		},
+		{
+			name:   "a slug without its number is given when it is free",
+			folder: []Thread{file("shed.md", shed, slugged("part"))},
+			known:  []KnownThread{known("shed", file("shed.md", shed, slugged("part-2")), out)},
+			want:   []result{{"shed.md", "shed", "part", ""}},
 		},
 		{
 			name:   "one params.id in two files: the first seen stays",
@@ -202,13 +225,46 @@ func TestIdentify(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []result
-			for _, i := range Identify(tt.folder, tt.broken, tt.known) {
+			for _, i := range Identify(tt.folder, tt.broken, tt.known, mint) {
 				got = append(got, result{i.File, i.ID, i.Slug, i.DuplicateOf})
 			}
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Error("identities (-want +got):\n" + d)
 			}
 		})
+	}
+}
+
+func mint(slug string) string { return "tag:example.com,2026:" + slug }
+
+// Ids in the feeds are never given twice, whatever became of slugs.
+func TestGUIDs(t *testing.T) {
+	old := known("shed", file("shed.md", shed, slugged("sheds")), out)
+	old.GUID = mint("shed")
+	folder := []Thread{
+		file("shed.md", shed, slugged("sheds")),
+		file("2024-05-05-shed.md", bread),
+		file("a.md", single, func(t *Thread) { t.GUID = mint("b") }),
+		file("b.md", "Another text that has nothing to do with the others."),
+	}
+	var got []string
+	for _, i := range Identify(folder, nil, []KnownThread{old}, mint) {
+		got = append(got, i.GUID)
+	}
+	want := []string{mint("shed"), mint("shed") + "-2", mint("b"), mint("b") + "-2"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error("guids (-want +got):\n" + d)
+	}
+}
+
+// Texts are only asked for when a file holds something new.
+func TestUndecided(t *testing.T) {
+	list := []KnownThread{known("a", file("a.md", shed), out), known("gone", file("gone.md", bread), out)}
+	if got := Undecided([]Thread{file("a.md", edited)}, nil, list); got != nil {
+		t.Errorf("every file holds what it held, but texts %v are wanted", got)
+	}
+	if got := Undecided([]Thread{file("a.md", edited), file("new.md", single)}, nil, list); !cmp.Equal(got, []int{1}) {
+		t.Errorf("beside a new file the texts %v are wanted, want that of the one that is gone", got)
 	}
 }
 
@@ -253,7 +309,7 @@ func FuzzIdentify(f *testing.F) {
 		folder := []Thread{file("a.md", a), file("b.md", b, pinned(id)), file("sub/index.md", c, slugged(id))}
 		known := []KnownThread{known("a", file("a.md", b), out), known("k", file("gone.md", c)), known("b", file("b.md", a, pinned(id)))}
 		ids, slugs := map[string]bool{}, map[string]bool{}
-		for _, i := range Identify(folder, nil, known) {
+		for _, i := range Identify(folder, nil, known, mint) {
 			if i.ID == "" && i.DuplicateOf == "" {
 				t.Fatalf("%s has no id", i.File)
 			}

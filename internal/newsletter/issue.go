@@ -33,8 +33,18 @@ type Counts struct {
 	InDoubt    int `json:"in_doubt"`
 }
 
-// Done tells whether nothing is left that the sender will do by itself.
-func (c Counts) Done() bool { return c.Pending == 0 && c.Deferred == 0 }
+// Plus adds up the counts of two issues.
+func (c Counts) Plus(d Counts) Counts {
+	return Counts{
+		Recipients: c.Recipients + d.Recipients,
+		Pending:    c.Pending + d.Pending,
+		Sent:       c.Sent + d.Sent,
+		Deferred:   c.Deferred + d.Deferred,
+		Failed:     c.Failed + d.Failed,
+		Canceled:   c.Canceled + d.Canceled,
+		InDoubt:    c.InDoubt + d.InDoubt,
+	}
+}
 
 // Add counts n more deliveries in state s.
 func (c *Counts) Add(s DeliveryState, n int) {

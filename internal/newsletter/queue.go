@@ -40,10 +40,12 @@ func (l Listed) State(at time.Time) ThreadState {
 		return ThreadWithdrawn
 	case l.Issue > 0:
 		return ThreadSent
-	case l.Archived || !l.Published.IsZero():
+	case l.Archived:
 		return ThreadArchived
 	case l.DuplicateOf != "":
 		return ThreadDuplicate
+	case !l.Published.IsZero():
+		return ThreadArchived
 	case l.Draft:
 		return ThreadDraft
 	case !l.ExpiryDate.IsZero() && !at.Before(l.ExpiryDate):
@@ -56,7 +58,8 @@ func (l Listed) State(at time.Time) ThreadState {
 
 // Out tells whether the thread stands on the site and in the feeds.
 func (l Listed) Out() bool {
-	return !l.Withdrawn && (l.Issue > 0 || l.Archived || !l.Published.IsZero())
+	s := l.State(time.Time{}) // no date takes it away
+	return s == ThreadSent || s == ThreadArchived
 }
 
 // Entry is the thread as it stands on the site. It is only meant for threads

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -65,135 +66,106 @@ func (c Catalogue) Entries() []newsletter.Entry {
 
 // Catalogue reads the folder and the database, and writes nothing.
 func (p *Publisher) Catalogue(ctx context.Context) (Catalogue, error) {
-	folder, err := p.Folder.Read(ctx)
-	if err != nil {
-		return Catalogue{}, err
-	}
-	known, err := p.Store.Threads(ctx)
-	if err != nil {
-		return Catalogue{}, err
-	}
-	found := p.identify(ctx, folder, known)
-	return p.list(ctx, folder, found, known, time.Now())
+	c, _, err := p.survey(ctx, time.Now())
+	return c, err
 }
 
 // Sync is Catalogue, and keeps what is new: the identities of threads seen for
 // the first time, and the text of those that were edited.
 func (p *Publisher) Sync(ctx context.Context) (Catalogue, error) {
-	folder, err := p.Folder.Read(ctx)
-	if err != nil {
-		return Catalogue{}, err
-	}
-	var known []newsletter.KnownThread
-	var found []newsletter.Identified
-	now := time.Now()
-	err = p.Store.UpdateThreads(ctx, now, func(k []newsletter.KnownThread) []newsletter.ThreadUpdate {
-		known = k
-		found = p.identify(ctx, folder, known)
-		return updates(found)
-	})
-	if err != nil {
-		return Catalogue{}, err
-	}
-	return p.list(ctx, folder, found, known, now)
-}
-
-// identify matches the folder to what is known, and gives each thread its id
-// in the feeds.
-func (p *Publisher) identify(ctx context.Context, folder newsletter.Folder, known []newsletter.KnownThread) []newsletter.Identified {
-	for i := range known {
-		known[i].Text = func() newsletter.Thread {
-			t, err := p.kept(ctx, known[i].ID)
-			if err != nil {
-				p.Log.Error("compare texts", "thread", known[i].ID, "err", err)
-			}
-			return t
+	for try := 1; ; try++ {
+		now := time.Now()
+		c, news, err := p.survey(ctx, now)
+		if err != nil || len(news.updates) == 0 {
+			return c, err
+		}
+		err = p.o.Store.UpdateThreads(ctx, now, news.stamp, news.updates)
+		if !errors.Is(err, newsletter.ErrTaken) || try == tries {
+			return c, err
 		}
 	}
-	found := newsletter.Identify(folder.Threads, folder.Broken(), known)
-	guids := map[string]bool{}
-	for _, k := range known {
-		guids[k.GUID] = true
-	}
-	for i := range found {
-		t := &found[i]
-		switch {
-		case t.Known != nil:
-			t.GUID = t.Known.GUID
-		case t.GUID == "" || guids[t.GUID]:
-			t.GUID = p.mint(t.Slug)
-		}
-		guids[t.GUID] = true
-	}
-	return found
 }
 
-// mint makes a tag URI (RFC 4151) for a slug, which is unique for ever.
+// news is what a survey found that is not known yet, and the stamp of what was.
+type news struct {
+	stamp   string
+	updates []newsletter.ThreadUpdate
+}
+
+// survey reads folder and database and decides which file is which thread.
+func (p *Publisher) survey(ctx context.Context, now time.Time) (Catalogue, news, error) {
+	folder, err := p.o.Folder.Read(ctx)
+	if err != nil {
+		return Catalogue{}, news{}, err
+	}
+	known, err := p.o.Store.Threads(ctx)
+	if err != nil {
+		return Catalogue{}, news{}, err
+	}
+	broken := folder.Broken()
+	for _, k := range newsletter.Undecided(folder.Threads, broken, known.Threads) {
+		t, err := p.kept(ctx, known.Threads[k].ID)
+		if err != nil {
+			return Catalogue{}, news{}, err
+		}
+		known.Threads[k].Text = &t
+	}
+	found := newsletter.Identify(folder.Threads, broken, known.Threads, p.mint)
+	c := Catalogue{Queue: folder.Queue, Problems: folder.Problems, Broken: broken}
+	n := news{stamp: known.Stamp}
+	seen := map[string]bool{}
+	for _, t := range found {
+		u := newsletter.ThreadUpdate{Thread: t.Thread, Digest: digest(t.Source)}
+		changes := compare(&u, t.Known)
+		if t.Known != nil {
+			seen[t.Known.ID] = true
+		}
+		c.Threads = append(c.Threads, listed(t, u, now))
+		if changes && t.ID != "" { // a second file of a thread has no id
+			u.Prints = t.Prints()
+			n.updates = append(n.updates, u)
+		}
+	}
+	gone, err := p.gone(ctx, known.Threads, seen)
+	c.Threads = append(c.Threads, gone...)
+	return c, n, err
+}
+
+// mint makes a tag URI (RFC 4151) of a slug.
 func (p *Publisher) mint(slug string) string {
-	return fmt.Sprintf("tag:%s,%d:%s", p.Publication.Host(), time.Now().UTC().Year(), url.PathEscape(slug))
+	return fmt.Sprintf("tag:%s,%d:%s", p.o.Publication.Host(), time.Now().UTC().Year(), url.PathEscape(slug))
 }
 
 // kept is a thread as the database remembers it.
 func (p *Publisher) kept(ctx context.Context, id string) (newsletter.Thread, error) {
-	file, source, err := p.Store.ThreadSource(ctx, id)
+	file, source, err := p.o.Store.ThreadSource(ctx, id)
 	if err != nil {
 		return newsletter.Thread{}, err
 	}
-	return p.Folder.Parse(file, source), nil
+	return p.o.Folder.Parse(file, source), nil
 }
 
-func updates(found []newsletter.Identified) []newsletter.ThreadUpdate {
-	var list []newsletter.ThreadUpdate
-	for _, t := range found {
-		if t.ID == "" { // a second file of a thread
-			continue
-		}
-		u := newsletter.ThreadUpdate{Thread: t.Thread, Digest: digest(t.Source), Prints: t.Prints(), New: t.Known == nil}
-		u.Edited = !u.New && u.Digest != t.Known.Digest
-		if u.New || u.Edited || t.Known.File != t.File || t.Known.Slug != t.Slug || t.Known.PinnedID != t.PinnedID {
-			list = append(list, u)
-		}
-	}
-	return list
+// compare notes what is new about a thread, and tells whether anything is.
+func compare(u *newsletter.ThreadUpdate, known *newsletter.KnownThread) bool {
+	u.New = known == nil
+	u.Archive = !u.Published.IsZero() && (u.New || !known.Out())
+	u.Edited = !u.New && u.Digest != known.Digest
+	return u.New || u.Edited || u.Archive || known.File != u.File || known.Slug != u.Slug || known.PinnedID != u.PinnedID
 }
 
-func digest(source string) string {
-	sum := sha256.Sum256([]byte(source))
-	return hex.EncodeToString(sum[:16])
-}
-
-// list joins what the folder says with what is known.
-func (p *Publisher) list(ctx context.Context, folder newsletter.Folder, found []newsletter.Identified, known []newsletter.KnownThread, now time.Time) (Catalogue, error) {
-	c := Catalogue{Queue: folder.Queue, Problems: folder.Problems, Broken: folder.Broken()}
-	seen := map[string]bool{}
-	for _, t := range found {
-		l := newsletter.Listed{Thread: t.Thread, DuplicateOf: t.DuplicateOf, ChangedAt: now}
-		if t.ID == "" {
-			l.ID = t.DuplicateOf
-		}
-		if t.Known != nil {
-			seen[t.Known.ID] = true
-			remember(&l, *t.Known)
-			if digest(t.Source) != t.Known.Digest {
-				l.ChangedAt = now
-			}
-		}
-		c.Threads = append(c.Threads, l)
+// listed joins what a file says with what is known.
+func listed(t newsletter.Identified, u newsletter.ThreadUpdate, now time.Time) newsletter.Listed {
+	l := newsletter.Listed{Thread: t.Thread, DuplicateOf: t.DuplicateOf, ChangedAt: now}
+	if t.ID == "" {
+		l.ID = t.DuplicateOf
 	}
-	for _, k := range known {
-		if seen[k.ID] || !k.Out() {
-			continue
-		}
-		t, err := p.kept(ctx, k.ID)
-		if err != nil {
-			return Catalogue{}, err
-		}
-		t.ID, t.Slug, t.GUID, t.File = k.ID, k.Slug, k.GUID, ""
-		l := newsletter.Listed{Thread: t}
-		remember(&l, k)
-		c.Threads = append(c.Threads, l)
+	if t.Known != nil {
+		remember(&l, *t.Known)
 	}
-	return c, nil
+	if u.Edited {
+		l.ChangedAt = now
+	}
+	return l
 }
 
 func remember(l *newsletter.Listed, k newsletter.KnownThread) {
@@ -201,27 +173,56 @@ func remember(l *newsletter.Listed, k newsletter.KnownThread) {
 	l.Archived, l.Withdrawn = k.Archived, k.Withdrawn
 }
 
-// Archive notes that a thread went out elsewhere, at its date or now.
-func (p *Publisher) Archive(ctx context.Context, id string) (newsletter.Listed, error) {
+// gone are the threads that went out and that no file holds any more, or none
+// that can be read: they stay online as they were last seen.
+func (p *Publisher) gone(ctx context.Context, known []newsletter.KnownThread, seen map[string]bool) ([]newsletter.Listed, error) {
+	var list []newsletter.Listed
+	for _, k := range known {
+		if seen[k.ID] || !k.Out() {
+			continue
+		}
+		t, err := p.kept(ctx, k.ID)
+		if err != nil {
+			return nil, err
+		}
+		t.ID, t.Slug, t.GUID, t.File = k.ID, k.Slug, k.GUID, ""
+		l := newsletter.Listed{Thread: t}
+		remember(&l, k)
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+func digest(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Archive notes that threads went out elsewhere, at their date or now. Those
+// that were sent or archived before are left as they are.
+func (p *Publisher) Archive(ctx context.Context, ids []string) ([]newsletter.Listed, error) {
 	c, err := p.Sync(ctx)
 	if err != nil {
-		return newsletter.Listed{}, err
-	}
-	t, err := c.Find(id)
-	if err != nil {
-		return newsletter.Listed{}, err
+		return nil, err
 	}
 	now := time.Now()
-	if s := t.State(now); s == newsletter.ThreadSent || s == newsletter.ThreadArchived {
-		return t, nil
+	var list []newsletter.Listed
+	for _, id := range ids {
+		t, err := c.Find(id)
+		if err != nil {
+			return list, err
+		}
+		if s := t.State(now); s != newsletter.ThreadSent && s != newsletter.ThreadArchived {
+			at := t.Date
+			if at.IsZero() || at.After(now) {
+				at = now
+			}
+			if err := p.o.Store.ArchiveThread(ctx, t.ID, at); err != nil {
+				return list, err
+			}
+			t.Archived, t.OutAt = true, at
+		}
+		list = append(list, t)
 	}
-	at := t.Date
-	if at.IsZero() || at.After(now) {
-		at = now
-	}
-	if err := p.Store.ArchiveThread(ctx, t.ID, at); err != nil {
-		return newsletter.Listed{}, err
-	}
-	t.Archived, t.OutAt = true, at
-	return t, nil
+	return list, nil
 }

@@ -9,34 +9,48 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// due returns the newest slot that is due and not over.
+// Begin notes since when the schedule counts, once the config says it. Only
+// the holder of the lock may call it, and should before it publishes.
+func (p *Publisher) Begin(ctx context.Context) error {
+	if p.o.Schedule == nil {
+		return p.o.Store.EndSchedule(ctx)
+	}
+	_, err := p.o.Store.BeginSchedule(ctx, p.o.Expression, p.zone(), time.Now())
+	return err
+}
+
+// zone is the schedule's zone, as the database keeps it.
+func (p *Publisher) zone() string { return p.o.Publication.Zone.String() }
+
+// due returns the newest slot that is due and not over, nil if there is none.
 func (p *Publisher) due(ctx context.Context, now time.Time) (*newsletter.Slot, error) {
-	if p.Schedule == nil {
+	if p.o.Schedule == nil {
 		return nil, nil
 	}
-	since, err := p.Store.BeginSchedule(ctx, p.Expression, p.zone(), now)
+	since, err := p.o.Store.ScheduleSince(ctx, p.o.Expression, p.zone(), now)
 	if err != nil {
 		return nil, err
 	}
-	return p.dueSince(ctx, since, now)
-}
-
-func (p *Publisher) dueSince(ctx context.Context, since, now time.Time) (*newsletter.Slot, error) {
-	last, future, err := p.Store.LastSlot(ctx, now)
+	last, future, err := p.o.Store.LastSlot(ctx, now)
 	if err != nil {
 		return nil, err
 	}
 	if !future.IsZero() {
-		p.Log.Warn("a slot in the future was claimed, perhaps under a wrong clock; it is ignored until then", "due", future)
+		p.o.Log.Warn("a slot in the future was claimed, perhaps under a wrong clock; it is ignored until then", "due", future)
 	}
 	if last.After(since) {
 		since = last
 	}
-	at, ok := p.Schedule.Last(since, now)
+	at, ok := p.o.Schedule.Last(since, now)
 	if !ok {
 		return nil, nil
 	}
-	return &newsletter.Slot{Key: p.Schedule.Key(at), Due: at}, nil
+	slot := &newsletter.Slot{Key: p.o.Schedule.Key(at), Due: at}
+	// The same slot may lie elsewhere than when it was claimed: new zone data.
+	if over, err := p.o.Store.SlotOver(ctx, slot.Key); over || err != nil {
+		return nil, err
+	}
+	return slot, nil
 }
 
 // Planned is a slot to come and what it will carry.
@@ -49,21 +63,21 @@ type Planned struct {
 // Upcoming returns the next n slots after from, and what each will carry if
 // nothing changes. It writes nothing.
 func (p *Publisher) Upcoming(ctx context.Context, from time.Time, n int) ([]Planned, error) {
-	if p.Schedule == nil {
+	if p.o.Schedule == nil {
 		return nil, nil
 	}
 	c, err := p.Catalogue(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pause, err := p.Store.Pause(ctx)
+	pause, err := p.o.Store.Pause(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var list []Planned
 	used := map[string]bool{}
-	for at := p.Schedule.Next(from); len(list) < n && !at.IsZero(); at = p.Schedule.Next(at) {
-		s := Planned{Slot: newsletter.Slot{Key: p.Schedule.Key(at), Due: at}, Paused: pause.Covers(at)}
+	for at := p.o.Schedule.Next(from); len(list) < n && !at.IsZero(); at = p.o.Schedule.Next(at) {
+		s := Planned{Slot: newsletter.Slot{Key: p.o.Schedule.Key(at), Due: at}, Paused: pause.Covers(at)}
 		if !s.Paused {
 			s.Threads = p.pick(c, at, used)
 		}
@@ -75,8 +89,8 @@ func (p *Publisher) Upcoming(ctx context.Context, from time.Time, n int) ([]Plan
 // pick takes the threads of one issue off the queue.
 func (p *Publisher) pick(c Catalogue, at time.Time, used map[string]bool) []newsletter.Listed {
 	var chosen []newsletter.Listed
-	for _, t := range newsletter.Queue(c.Threads, p.Order, c.Queue, at) {
-		if len(chosen) == p.ThreadsPerIssue {
+	for _, t := range newsletter.Queue(c.Threads, p.o.Order, c.Queue, at) {
+		if len(chosen) == p.o.ThreadsPerIssue {
 			break
 		}
 		if !used[t.ID] {
@@ -87,18 +101,14 @@ func (p *Publisher) pick(c Catalogue, at time.Time, used map[string]bool) []news
 	return chosen
 }
 
-// NextSlot is the first slot after now, zero when there is no schedule, and
-// LastDue the one that is due now, nil when none is. It writes nothing.
+// NextSlot returns the first slot after now, zero when there is no schedule,
+// and the one that is due, nil when none is.
 func (p *Publisher) NextSlot(ctx context.Context, now time.Time) (next time.Time, due *newsletter.Slot, err error) {
-	if p.Schedule == nil {
+	if p.o.Schedule == nil {
 		return time.Time{}, nil, nil
 	}
-	since, err := p.Store.ScheduleSince(ctx, p.Expression, p.zone(), now)
-	if err != nil {
-		return time.Time{}, nil, err
-	}
-	due, err = p.dueSince(ctx, since, now)
-	return p.Schedule.Next(now), due, err
+	due, err = p.due(ctx, now)
+	return p.o.Schedule.Next(now), due, err
 }
 
 // Pause holds the schedule from now on, until a time if it is not zero.
@@ -107,7 +117,7 @@ func (p *Publisher) Pause(ctx context.Context, until time.Time, sending bool) er
 	if !until.IsZero() && !until.After(now) {
 		return fmt.Errorf("pause until %s: that is over already", until.Format(time.RFC3339))
 	}
-	old, err := p.Store.Pause(ctx)
+	old, err := p.o.Store.Pause(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,7 +127,7 @@ func (p *Publisher) Pause(ctx context.Context, until time.Time, sending bool) er
 	} else if err := p.endPause(ctx, old, now); err != nil {
 		return err
 	}
-	return p.Store.SetPause(ctx, pause)
+	return p.o.Store.SetPause(ctx, pause)
 }
 
 // endPause makes sure that what passed under a pause that ended by itself
@@ -126,39 +136,39 @@ func (p *Publisher) endPause(ctx context.Context, old newsletter.Pause, now time
 	if old.Since.IsZero() {
 		return nil
 	}
-	return p.Store.Resume(ctx, p.passedUnder(old, now), now)
+	return p.o.Store.Resume(ctx, p.passedUnder(old, now), now)
 }
 
 // Resume ends a pause. Slots that passed under it are over.
 func (p *Publisher) Resume(ctx context.Context) error {
-	pause, err := p.Store.Pause(ctx)
+	pause, err := p.o.Store.Pause(ctx)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	return p.Store.Resume(ctx, p.passedUnder(pause, now), now)
+	return p.o.Store.Resume(ctx, p.passedUnder(pause, now), now)
 }
 
 // passedUnder is the newest slot that passed under a pause.
 func (p *Publisher) passedUnder(pause newsletter.Pause, now time.Time) *newsletter.Slot {
-	if p.Schedule == nil || pause.Since.IsZero() {
+	if p.o.Schedule == nil || pause.Since.IsZero() {
 		return nil
 	}
 	end := now
 	if !pause.Until.IsZero() && pause.Until.Before(now) {
 		end = pause.Until.Add(-time.Millisecond)
 	}
-	at, ok := p.Schedule.Last(pause.Since.Add(-time.Millisecond), end)
+	at, ok := p.o.Schedule.Last(pause.Since.Add(-time.Millisecond), end)
 	if !ok {
 		return nil
 	}
-	return &newsletter.Slot{Key: p.Schedule.Key(at), Due: at}
+	return &newsletter.Slot{Key: p.o.Schedule.Key(at), Due: at}
 }
 
 // over ends a slot without an issue. That another process did so first is no
 // error.
 func (p *Publisher) over(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error {
-	err := p.Store.ClaimSlot(ctx, slot, outcome, now)
+	err := p.o.Store.ClaimSlot(ctx, slot, outcome, now)
 	if errors.Is(err, newsletter.ErrTaken) {
 		return nil
 	}

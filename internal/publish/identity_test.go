@@ -110,7 +110,7 @@ func TestArchived(t *testing.T) {
 	d.subscribers(1)
 	d.write("threads/2024-03-04-shed.md", "---\nparams: {published: 2024-03-04}\n---\n\n"+original)
 	d.write("threads/2024-03-05-bread.md", other)
-	if _, err := d.Archive(t.Context(), "2024-03-05-bread"); err != nil {
+	if _, err := d.Archive(t.Context(), []string{"2024-03-05-bread"}); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]newsletter.ThreadState{"2024-03-04-shed.md": newsletter.ThreadArchived, "2024-03-05-bread.md": newsletter.ThreadArchived}
@@ -122,6 +122,54 @@ func TestArchived(t *testing.T) {
 		t.Errorf("the feed holds %v, want both", ids)
 	}
 	wantContains(t, "archive", d.read("public/index.html"), "4 March 2024")
+}
+
+// A word in the file that it went out elsewhere is remembered like the rest.
+func TestArchivedByTheFile(t *testing.T) {
+	d := newDesk(t, settings{})
+	d.write("threads/2024-03-04-shed.md", "---\nparams: {published: 2024-03-04}\n---\n\n"+original)
+	before := d.guids()
+	d.write("threads/2024-03-04-shed.md", "---\ndate: bad\n---\n\n"+original)
+	if diff := cmp.Diff(before, d.guids()); diff != "" {
+		t.Errorf("with a file that is broken (-before +after):\n%s", diff)
+	}
+	d.rename("threads/2024-03-04-shed.md", "gone.md")
+	d.write("threads/other-name.md", original)
+	wantContains(t, "the same text elsewhere", d.now(), "no thread is ready")
+	d.write("threads/2024-03-04-shed.md", other)
+	if got := d.now(); got != "2024-03-04-shed-2" {
+		t.Errorf("a new text under the old name: published %q", got)
+	}
+}
+
+// A second file of a thread that went out elsewhere holds nothing up.
+func TestArchivedTwice(t *testing.T) {
+	d := newDesk(t, settings{})
+	d.write("threads/a.md", "---\nparams: {id: shed, published: 2024-03-04}\n---\n\n"+original)
+	d.write("threads/b.md", "---\nparams: {id: shed, published: 2024-03-04}\n---\n\n"+original)
+	d.threads(1)
+	if got := d.now(); got != "2024-01-01-t0" {
+		t.Errorf("published %q", got)
+	}
+	if ids := d.guids(); len(ids) != 2 {
+		t.Errorf("ids in the feed: %v, want two", ids)
+	}
+}
+
+// A slug that a thread gave up may come again; its id in the feeds may not.
+func TestSlugUsedAgain(t *testing.T) {
+	d := newDesk(t, settings{})
+	d.write("threads/2024-03-04-shed.md", original)
+	d.now()
+	d.write("threads/2024-03-04-shed.md", "---\nslug: sheds\n---\n\n"+original)
+	d.writeSite()
+	d.write("threads/2024-05-05-shed.md", other)
+	if got := d.now(); got != "2024-05-05-shed" {
+		t.Errorf("published %q", got)
+	}
+	if ids := d.guids(); len(ids) != 2 || ids[0] == ids[1] {
+		t.Errorf("ids in the feed: %v, want two", ids)
+	}
 }
 
 func TestEditBeforeSendingIsNoCorrection(t *testing.T) {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
-	"threadmill/internal/site"
 )
 
 // Outcome is what a try to publish came to.
@@ -25,21 +25,22 @@ type Outcome struct {
 func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, error) {
 	return p.again(ctx, func() (Outcome, error) {
 		now := time.Now()
+		pause, err := p.o.Store.Pause(ctx)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if pause.Covers(now) { // also what was due before: a pause is a pause
+			return Outcome{Reason: "the schedule is paused"}, nil
+		}
 		slot, err := p.due(ctx, now)
-		if err != nil {
-			return Outcome{}, err
-		}
-		if slot == nil {
-			return Outcome{Reason: p.nothingDue(now)}, nil
-		}
-		pause, err := p.Store.Pause(ctx)
-		if err != nil {
-			return Outcome{}, err
-		}
 		switch {
+		case err != nil:
+			return Outcome{}, err
+		case slot == nil:
+			return Outcome{Reason: p.nothingDue(now)}, nil
 		case pause.Covers(slot.Due):
-			return Outcome{Reason: "the schedule is paused; the slot " + slot.Key + " is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
-		case !p.CatchUp.Allows(slot.Due, now):
+			return Outcome{Reason: "the slot " + slot.Key + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
+		case !p.o.CatchUp.Allows(slot.Due, now):
 			return Outcome{Reason: "the slot " + slot.Key + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
 		}
 		return p.publish(ctx, slot, thread)
@@ -61,7 +62,7 @@ func (p *Publisher) PublishNow(ctx context.Context, thread string) (Outcome, err
 
 // tries bounds how often publishing starts anew because another process was
 // first.
-const tries = 20
+const tries = 10
 
 func (p *Publisher) again(ctx context.Context, try func() (Outcome, error)) (o Outcome, err error) {
 	for range tries {
@@ -73,11 +74,11 @@ func (p *Publisher) again(ctx context.Context, try func() (Outcome, error)) (o O
 }
 
 func (p *Publisher) nothingDue(now time.Time) string {
-	if p.Schedule == nil {
+	if p.o.Schedule == nil {
 		return "there is no schedule; publish by hand with --now, or set schedule.cron"
 	}
-	next := p.Schedule.Next(now)
-	return "no slot is due; the next is " + next.In(p.Publication.Zone).Format("Monday 2 January 2006 15:04 MST")
+	next := p.o.Schedule.Next(now)
+	return "no slot is due; the next is " + next.In(p.o.Publication.Zone).Format("Monday 2 January 2006 15:04 MST")
 }
 
 // publish makes an issue, for a slot or for none.
@@ -99,19 +100,19 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		}
 		return o, nil
 	}
-	draft, err := p.prepare(ctx, chosen, slot, now)
+	issue, snap, err := p.prepare(ctx, c, chosen, slot, now)
 	if err != nil {
 		return Outcome{}, err
 	}
-	n, err := p.Store.Publish(ctx, draft.Issue, slot, draft.Snapshot, p.Batch)
+	n, err := p.o.Store.Publish(ctx, issue, slot, snap, p.o.Batch)
 	if err != nil {
 		return Outcome{}, err
 	}
-	p.Log.Info("issue published", "issue", draft.Issue.Number, "title", draft.Issue.Title, "slot", draft.Issue.Slot, "recipients", n)
-	return Outcome{Issue: &draft.Issue, Recipients: n}, nil
+	p.o.Log.Info("issue published", "issue", issue.Number, "title", issue.Title, "slot", issue.Slot, "recipients", n)
+	return Outcome{Issue: &issue, Recipients: n}, nil
 }
 
-// DryRun composes what PublishNow would publish, and publishes nothing.
+// DryRun tells what PublishNow would publish, and publishes nothing.
 func (p *Publisher) DryRun(ctx context.Context, thread string) (Outcome, error) {
 	c, err := p.Catalogue(ctx)
 	if err != nil {
@@ -122,14 +123,15 @@ func (p *Publisher) DryRun(ctx context.Context, thread string) (Outcome, error) 
 	if err != nil || len(chosen) == 0 {
 		return Outcome{Reason: emptyQueue(c, now)}, err
 	}
-	draft, err := p.prepare(ctx, chosen, nil, now)
-	return Outcome{Issue: &draft.Issue}, err
+	number, err := p.o.Store.NextIssue(ctx)
+	issue := p.issue(number, chosen, now)
+	return Outcome{Issue: &issue}, err
 }
 
 func (p *Publisher) logProblems(c Catalogue) {
 	for _, problem := range c.Problems {
 		if problem.Severity == newsletter.Error {
-			p.Log.Warn("a thread is left out", "problem", problem.String())
+			p.o.Log.Warn("a thread is left out", "problem", problem.String())
 		}
 	}
 }
@@ -164,47 +166,51 @@ func emptyQueue(c Catalogue, now time.Time) string {
 	return fmt.Sprintf("no thread is ready (%d waiting for their date, %d drafts, %d broken)", waiting, drafts, len(c.Broken))
 }
 
-// Draft is an issue that is composed and not yet published.
-type Draft struct {
-	Issue    newsletter.Issue
-	Snapshot newsletter.Snapshot
-}
-
 // prepare composes an issue and proves that its site can be written, before
 // anything is claimed.
-func (p *Publisher) prepare(ctx context.Context, chosen []newsletter.Listed, slot *newsletter.Slot, now time.Time) (Draft, error) {
-	templates, err := p.Templates()
-	if err != nil {
-		return Draft{}, err
+func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newsletter.Listed, slot *newsletter.Slot, now time.Time) (newsletter.Issue, newsletter.Snapshot, error) {
+	fail := func(err error) (newsletter.Issue, newsletter.Snapshot, error) {
+		return newsletter.Issue{}, newsletter.Snapshot{}, err
 	}
-	number, err := p.Store.NextIssue(ctx)
+	templates, err := p.o.Templates()
 	if err != nil {
-		return Draft{}, err
+		return fail(err)
+	}
+	number, err := p.o.Store.NextIssue(ctx)
+	if err != nil {
+		return fail(err)
 	}
 	issue := p.issue(number, chosen, now)
 	if slot != nil {
 		issue.Slot = slot.Key
 	}
-	if err := p.rehearse(ctx, p.Site(templates, ""), templates, chosen, now); err != nil {
-		return Draft{}, err
+	if err := p.rehearse(ctx, templates, c, chosen, issue); err != nil {
+		return fail(err)
 	}
-	snap := newsletter.Snapshot{Sender: p.Letterhead.From.Address, UnsubscribeURL: p.Letterhead.UnsubscribeURL}
+	snap := newsletter.Snapshot{Sender: p.o.Letterhead.From.Address, UnsubscribeURL: p.o.Letterhead.UnsubscribeURL}
 	snap.Domain = domainOf(snap.Sender)
-	if mailed := viaMail(issue); len(mailed.Threads) > 0 {
-		if snap.Message, err = p.message(templates, mailed); err != nil {
-			return Draft{}, err
+	if mailed := viaMail(chosen); len(mailed) > 0 {
+		if snap.Message, err = p.message(templates, p.issue(number, mailed, now)); err != nil {
+			return fail(err)
 		}
 	}
-	return Draft{issue, snap}, nil
+	return issue, snap, nil
 }
 
-// rehearse renders the pages of the threads and tries the output folder.
-func (p *Publisher) rehearse(ctx context.Context, s *site.Site, templates *render.Templates, chosen []newsletter.Listed, now time.Time) error {
+// rehearse renders the pages of the issue beside all others and tries the
+// output folder.
+func (p *Publisher) rehearse(ctx context.Context, templates *render.Templates, c Catalogue, chosen []newsletter.Listed, issue newsletter.Issue) error {
+	s := p.o.Site(templates, "")
+	slugs := map[string]string{}
+	for _, e := range c.Entries() {
+		slugs[e.Slug] = e.ID
+	}
 	for _, t := range chosen {
-		t.OutAt = now
-		e := t.Entry()
-		e.PublishedAt, e.UpdatedAt = now, now
-		if _, err := templates.ThreadPage(p.Publication, e, nil, nil); err != nil {
+		if other, taken := slugs[t.Slug]; taken {
+			return fmt.Errorf("thread %s has the page of %s: give it a slug of its own", t.ID, other)
+		}
+		t.Issue, t.OutAt = issue.Number, issue.PublishedAt
+		if _, err := templates.ThreadPage(p.o.Publication, t.Entry(), nil, nil); err != nil {
 			return fmt.Errorf("render the page of %s: %w", t.ID, err)
 		}
 	}
@@ -231,16 +237,9 @@ func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Tim
 	return issue
 }
 
-// viaMail is the issue with those of its threads that go out by mail.
-func viaMail(issue newsletter.Issue) newsletter.Issue {
-	threads := issue.Threads
-	issue.Threads = nil
-	for _, t := range threads {
-		if t.Via(newsletter.ChannelMail) {
-			issue.Threads = append(issue.Threads, t)
-		}
-	}
-	return issue
+// viaMail are those of the threads that go out by mail.
+func viaMail(chosen []newsletter.Listed) []newsletter.Listed {
+	return slices.DeleteFunc(slices.Clone(chosen), func(t newsletter.Listed) bool { return !t.Via(newsletter.ChannelMail) })
 }
 
 // message composes the mail of an issue once for all recipients.
@@ -256,26 +255,26 @@ func (p *Publisher) message(templates *render.Templates, issue newsletter.Issue)
 // compose renders an issue's mail and compiles it; prefix stands before the
 // subject.
 func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue, slots mail.Slots, prefix string) (*mail.Template, error) {
-	m, err := templates.Mail(p.Publication, issue, render.Recipient{
+	m, err := templates.Mail(p.o.Publication, issue, render.Recipient{
 		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render the mail of %q: %w", issue.Title, err)
 	}
 	letter := mail.Letter{
-		From:              p.Letterhead.From,
-		ReplyTo:           p.Letterhead.ReplyTo,
+		From:              p.o.Letterhead.From,
+		ReplyTo:           p.o.Letterhead.ReplyTo,
 		Subject:           prefix + m.Subject,
 		HTML:              m.HTML,
 		Text:              m.Text,
-		ListID:            fmt.Sprintf("%s <newsletter.%s>", p.Publication.Title, p.Publication.Host()),
-		Archive:           p.Publication.Link(""),
-		UnsubscribeMailto: p.Letterhead.From.Address,
-		OneClick:          p.Letterhead.OneClick,
-		Headers:           p.Letterhead.Headers,
+		ListID:            fmt.Sprintf("%s <newsletter.%s>", p.o.Publication.Title, p.o.Publication.Host()),
+		Archive:           p.o.Publication.Link(""),
+		UnsubscribeMailto: p.o.Letterhead.From.Address,
+		OneClick:          p.o.Letterhead.OneClick,
+		Headers:           p.o.Letterhead.Headers,
 	}
-	if p.Letterhead.ReplyTo.Address != "" {
-		letter.UnsubscribeMailto = p.Letterhead.ReplyTo.Address
+	if p.o.Letterhead.ReplyTo.Address != "" {
+		letter.UnsubscribeMailto = p.o.Letterhead.ReplyTo.Address
 	}
 	t, err := mail.Compose(letter, slots)
 	if err != nil {

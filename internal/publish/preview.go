@@ -26,35 +26,65 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 	if err != nil {
 		return Preview{}, err
 	}
-	templates, err := p.Templates()
+	templates, err := p.o.Templates()
 	if err != nil {
 		return Preview{}, err
 	}
-	number, err := p.Store.NextIssue(ctx)
+	number, err := p.o.Store.NextIssue(ctx)
 	if err != nil {
 		return Preview{}, err
 	}
+	return p.preview(templates, t, number, to, prefix)
+}
+
+func (p *Publisher) preview(templates *render.Templates, t newsletter.Listed, number int64, to, prefix string) (Preview, error) {
 	now := time.Now()
-	issue := p.issue(number, []newsletter.Listed{t}, now)
-	inert := p.Publication.Link("#unsubscribe")
-	v := Preview{Issue: issue}
-	v.Mail, err = templates.Mail(p.Publication, issue, render.Recipient{Email: to, UnsubscribeURL: inert})
+	v := Preview{Issue: p.issue(number, []newsletter.Listed{t}, now)}
+	inert := p.o.Publication.Link("#unsubscribe")
+	var err error
+	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert})
 	if err != nil {
 		return Preview{}, fmt.Errorf("render the mail of %s: %w", t.ID, err)
 	}
-	letter, err := p.compose(templates, issue, mail.NewSlots(), prefix)
+	v.Mail.Subject = prefix + v.Mail.Subject
+	letter, err := p.compose(templates, v.Issue, mail.NewSlots(), prefix)
 	if err != nil {
 		return Preview{}, err
 	}
-	v.Message = mail.Message{From: p.Letterhead.From.Address, To: to, Data: letter.Append(nil, mail.Recipient{
+	from := p.o.Letterhead.From.Address
+	v.Message = mail.Message{From: from, To: to, Data: letter.Append(nil, mail.Recipient{
 		Email:            to,
-		MessageID:        mail.MessageID([]byte(now.String()), 0, 0, domainOf(p.Letterhead.From.Address)), // another one each time
+		MessageID:        mail.MessageID([]byte(now.String()), 0, 0, domainOf(from)), // another one each time
 		UnsubscribeURL:   inert,
 		UnsubscribeToken: "test",
 		Date:             now,
 	})}
-	v.Mail.Subject = prefix + v.Mail.Subject
 	return v, nil
+}
+
+// Check renders the mail and the page of every thread that is ready, and the
+// whole site with its feeds into dir, and returns what went wrong.
+func (p *Publisher) Check(ctx context.Context, c Catalogue, dir string) []error {
+	templates, err := p.o.Templates()
+	if err != nil {
+		return []error{err}
+	}
+	var faults []error
+	entries := c.Entries()
+	for _, t := range newsletter.Queue(c.Threads, p.o.Order, c.Queue, time.Now()) {
+		if ctx.Err() != nil {
+			return append(faults, ctx.Err())
+		}
+		if _, err := p.preview(templates, t, 1, "reader@example.com", ""); err != nil {
+			faults = append(faults, err)
+		}
+		t.OutAt = time.Now()
+		entries = append(entries, t.Entry())
+	}
+	if _, err := p.o.Site(templates, dir).Write(ctx, entries, nil); err != nil {
+		faults = append(faults, err)
+	}
+	return faults
 }
 
 // PreviewSite writes the site into dir as it would be with the thread on top.
@@ -63,16 +93,13 @@ func (p *Publisher) PreviewSite(ctx context.Context, thread, dir string) error {
 	if err != nil {
 		return err
 	}
-	templates, err := p.Templates()
+	templates, err := p.o.Templates()
 	if err != nil {
 		return err
 	}
 	entries := slices.DeleteFunc(c.Entries(), func(e newsletter.Entry) bool { return e.ID == t.ID })
-	e := t.Entry()
-	e.PublishedAt = time.Now()
-	e.UpdatedAt = e.PublishedAt
-	entries = slices.Insert(entries, 0, e)
-	_, err = p.Site(templates, dir).Write(ctx, entries, nil)
+	t.OutAt = time.Now()
+	_, err = p.o.Site(templates, dir).Write(ctx, slices.Insert(entries, 0, t.Entry()), nil)
 	return err
 }
 
@@ -83,7 +110,7 @@ func (p *Publisher) previewed(ctx context.Context, id string) (Catalogue, newsle
 		return Catalogue{}, newsletter.Listed{}, err
 	}
 	if id == "" {
-		queue := newsletter.Queue(c.Threads, p.Order, c.Queue, time.Now())
+		queue := newsletter.Queue(c.Threads, p.o.Order, c.Queue, time.Now())
 		if len(queue) == 0 {
 			return Catalogue{}, newsletter.Listed{}, fmt.Errorf("%s; name the thread to preview", emptyQueue(c, time.Now()))
 		}

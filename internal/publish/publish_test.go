@@ -31,6 +31,7 @@ type desk struct {
 	t     *testing.T
 	dir   string
 	store *store.Store
+	zone  *time.Location
 }
 
 // settings are what tests change about a desk.
@@ -52,7 +53,13 @@ func newDesk(t *testing.T, s settings) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.store.Close() })
-	d.Publisher = publish.New(d.options(s))
+	o := d.options(s)
+	d.Publisher, d.zone = publish.New(o), o.Publication.Zone
+	if s.dir == "" || s.cron != "" {
+		if err := d.Begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return d
 }
 

@@ -35,14 +35,16 @@ type CatchUp interface {
 
 // Store is what publishing needs of the database.
 type Store interface {
-	Threads(ctx context.Context) ([]newsletter.KnownThread, error)
-	UpdateThreads(ctx context.Context, now time.Time, decide func([]newsletter.KnownThread) []newsletter.ThreadUpdate) error
+	Threads(ctx context.Context) (newsletter.Known, error)
+	UpdateThreads(ctx context.Context, now time.Time, stamp string, updates []newsletter.ThreadUpdate) error
 	ThreadSource(ctx context.Context, id string) (file, source string, err error)
 	ArchiveThread(ctx context.Context, id string, at time.Time) error
 
 	ScheduleSince(ctx context.Context, expression, zone string, now time.Time) (time.Time, error)
 	BeginSchedule(ctx context.Context, expression, zone string, now time.Time) (time.Time, error)
+	EndSchedule(ctx context.Context) error
 	LastSlot(ctx context.Context, now time.Time) (last, future time.Time, err error)
+	SlotOver(ctx context.Context, key string) (bool, error)
 	ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	SetPause(ctx context.Context, p newsletter.Pause) error
@@ -91,10 +93,7 @@ type Options struct {
 }
 
 // Publisher turns threads into issues.
-type Publisher struct{ Options }
+type Publisher struct{ o Options }
 
 // New returns a Publisher.
 func New(o Options) *Publisher { return &Publisher{o} }
-
-// zone is the schedule's zone, as the database keeps it.
-func (p *Publisher) zone() string { return p.Publication.Zone.String() }

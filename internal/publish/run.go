@@ -25,10 +25,39 @@ const (
 // it, until ctx is done. reload asks for a new site now; released is called
 // after mail was let go. Only the holder of the lock may call it.
 func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, released func()) error {
-	d := &daemon{Publisher: p, released: released, stale: true}
+	if err := p.Begin(ctx); err != nil {
+		return err
+	}
+	d := &daemon{Publisher: p, released: released, stale: true, watches: true}
+	d.changed()
+	d.slot(ctx)
+	d.loop(ctx, alarm, reload)
+	return nil
+}
+
+// Attend writes the site when another process published an issue or asks for
+// it, until ctx is done. Only the holder of the lock may call it.
+func (p *Publisher) Attend(ctx context.Context, released func()) {
+	d := &daemon{Publisher: p, released: released}
+	d.loop(ctx, nil, nil)
+}
+
+type daemon struct {
+	*Publisher
+	released func()
+	watches  bool // the threads folder
+
+	stale     bool // the site must be written
+	request   int64
+	notBefore time.Time // of the next try, after one that failed
+	wait      time.Duration
+	stamp     string // of the threads folder
+	stamped   time.Time
+}
+
+func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	d.slot(ctx)
 	for ctx.Err() == nil {
 		d.site(ctx)
 		select {
@@ -42,19 +71,6 @@ func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, rele
 		case <-ctx.Done():
 		}
 	}
-	return nil
-}
-
-type daemon struct {
-	*Publisher
-	released func()
-
-	stale     bool // the site must be written
-	request   int64
-	notBefore time.Time // of the next try, after one that failed
-	wait      time.Duration
-	stamp     string // of the threads folder
-	stamped   time.Time
 }
 
 // slot publishes what is due.
@@ -63,13 +79,13 @@ func (d *daemon) slot(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		d.Log.Error("the slot could not be published; it is tried again", "err", err)
+		d.o.Log.Error("the slot could not be published; it is tried again", "err", err)
 		d.warn(ctx, WarningSlot, err)
 		return
 	case o.Issue != nil:
 		d.stale, d.notBefore = true, time.Time{}
 	default:
-		d.Log.Debug("nothing published", "reason", o.Reason)
+		d.o.Log.Debug("nothing published", "reason", o.Reason)
 	}
 	d.clear(ctx, WarningSlot)
 }
@@ -77,12 +93,12 @@ func (d *daemon) slot(ctx context.Context) {
 // asked looks for issues that another process published and for requests to
 // build.
 func (d *daemon) asked(ctx context.Context) {
-	due, err := d.Store.SiteDue(ctx)
+	due, err := d.o.Store.SiteDue(ctx)
 	if err == nil {
-		d.request, err = d.Store.RebuildAsked(ctx)
+		d.request, err = d.o.Store.RebuildAsked(ctx)
 	}
 	if err != nil {
-		d.Log.Error("look for work", "err", err)
+		d.o.Log.Error("look for work", "err", err)
 		return
 	}
 	d.stale = d.stale || len(due) > 0 || d.request > 0
@@ -93,13 +109,13 @@ func (d *daemon) asked(ctx context.Context) {
 
 // changed looks whether the author did something in the threads folder.
 func (d *daemon) changed() {
-	if time.Since(d.stamped) < folderLook {
+	if !d.watches || time.Since(d.stamped) < folderLook {
 		return
 	}
 	d.stamped = time.Now()
-	stamp, err := d.Folder.Stamp()
+	stamp, err := d.o.Folder.Stamp()
 	if err != nil {
-		d.Log.Error("look for changes in the threads folder", "err", err)
+		d.o.Log.Error("look for changes in the threads folder", "err", err)
 		return
 	}
 	d.stale = d.stale || stamp != d.stamp
@@ -117,34 +133,34 @@ func (d *daemon) site(ctx context.Context) {
 		return
 	}
 	if d.request > 0 {
-		if aerr := d.Store.AnswerRebuild(ctx, d.request, err); aerr != nil {
-			d.Log.Error("answer a request to build", "err", aerr)
+		if aerr := d.o.Store.AnswerRebuild(ctx, d.request, err); aerr != nil {
+			d.o.Log.Error("answer a request to build", "err", aerr)
 		}
 		d.request = 0
 	}
 	if err != nil {
 		d.wait = min(max(2*d.wait, time.Second), retryMax)
 		d.notBefore = time.Now().Add(d.wait)
-		d.Log.Error("the site could not be written; the mail of new issues waits for it", "err", err)
+		d.o.Log.Error("the site could not be written; the mail of new issues waits for it", "err", err)
 		d.warn(ctx, WarningSite, err)
 		return
 	}
 	d.stale, d.wait = false, 0
 	d.clear(ctx, WarningSite)
 	if report.Written > 0 {
-		d.Log.Info("site written", "written", report.Written, "unchanged", report.Unchanged)
+		d.o.Log.Info("site written", "written", report.Written, "unchanged", report.Unchanged)
 	}
 	d.released()
 }
 
 func (d *daemon) warn(ctx context.Context, kind string, err error) {
-	if werr := d.Store.Warn(ctx, kind, err.Error()); werr != nil {
-		d.Log.Error("note a warning", "kind", kind, "err", werr)
+	if werr := d.o.Store.Warn(ctx, kind, err.Error()); werr != nil {
+		d.o.Log.Error("note a warning", "kind", kind, "err", werr)
 	}
 }
 
 func (d *daemon) clear(ctx context.Context, kind string) {
-	if err := d.Store.Unwarn(ctx, kind); err != nil && ctx.Err() == nil {
-		d.Log.Error("clear a warning", "kind", kind, "err", err)
+	if err := d.o.Store.Unwarn(ctx, kind); err != nil && ctx.Err() == nil {
+		d.o.Log.Error("clear a warning", "kind", kind, "err", err)
 	}
 }

@@ -69,7 +69,6 @@ func TestCatchUp(t *testing.T) {
 				s.catchUp = tt.catchUp
 				d := newDesk(t, s)
 				d.threads(5)
-				d.due()                       // first sight
 				until("2000-01-19T12:00:00Z") // three slots passed; the last two days ago
 				if got := d.due(); !strings.Contains(got, tt.want) {
 					t.Errorf("after three missed slots: %q, want %q", got, tt.want)
@@ -100,7 +99,7 @@ func TestPause(t *testing.T) {
 			t.Fatal(err)
 		}
 		until("2000-01-03T09:00:00Z")
-		wantNothing(t, "while paused", d.due(), "paused")
+		wantNothing(t, "while paused", d.due(), "the schedule is paused")
 		until("2000-01-12T00:00:00Z") // another slot passes while nothing runs
 		if err := d.Resume(t.Context()); err != nil {
 			t.Fatal(err)
@@ -122,7 +121,7 @@ func TestPauseUntil(t *testing.T) {
 			t.Fatal(err)
 		}
 		until("2000-01-12T08:00:00Z")
-		wantNothing(t, "the slot under the pause, noticed after it", d.due(), "paused")
+		wantNothing(t, "the slot under the pause, noticed after it", d.due(), "fell into a pause")
 		until("2000-01-17T09:00:00Z")
 		if got := d.due(); got != "2024-01-01-t0" {
 			t.Errorf("next slot: %q", got)
@@ -144,6 +143,7 @@ func TestMissedBeforePause(t *testing.T) {
 		if err := d.Pause(t.Context(), time.Time{}, false); err != nil {
 			t.Fatal(err)
 		}
+		wantNothing(t, "the missed slot, under the pause", d.due(), "the schedule is paused")
 		until("2000-01-05T00:00:00Z")
 		if err := d.Resume(t.Context()); err != nil {
 			t.Fatal(err)
@@ -202,6 +202,44 @@ func TestNowClaimsADueSlot(t *testing.T) {
 			if issue, err := d.store.Issue(t.Context(), n); err != nil || issue.Slot != want {
 				t.Errorf("issue %d has slot %q (%v), want %q", n, issue.Slot, err, want)
 			}
+		}
+	})
+}
+
+// A process with another cron text does not disturb the daemon's schedule.
+func TestAnotherProcessWithAnotherCron(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d := newDesk(t, weekly)
+		d.threads(1)
+		o := d.options(settings{cron: "0 10 * * MON", zone: "Europe/London"})
+		stranger := publish.New(o)
+		for _, at := range []string{"2000-01-02T10:00:00Z", "2000-01-03T08:59:59Z"} {
+			until(at)
+			if got := d.outcome(stranger.PublishDue(t.Context(), "")); !strings.Contains(got, "no slot is due") {
+				t.Errorf("at %s the other published %q", at, got)
+			}
+		}
+		until("2000-01-03T09:00:00Z")
+		if got := d.due(); got != "2024-01-01-t0" {
+			t.Errorf("at the slot: %q", got)
+		}
+	})
+}
+
+// A slot that was claimed, and that new zone data put later, stays over.
+func TestClaimedSlotThatMoved(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d := newDesk(t, weekly)
+		d.threads(1)
+		until("2000-01-03T08:00:00Z")
+		claimed := newsletter.Slot{Key: "2000-01-03T09:00[Europe/London]", Due: time.Now()}
+		if err := d.store.ClaimSlot(t.Context(), claimed, newsletter.SlotEmpty, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		until("2000-01-03T09:30:00Z")
+		wantNothing(t, "the slot", d.due(), "no slot is due")
+		if got := d.now(); got != "2024-01-01-t0" {
+			t.Errorf("by hand: %q", got)
 		}
 	})
 }
@@ -279,7 +317,7 @@ func TestUpcoming(t *testing.T) {
 			if len(s.Threads) > 0 {
 				id = s.Threads[0].ID
 			}
-			got = append(got, s.Due.In(d.Publication.Zone).Format("2006-01-02 15:04 MST ")+id)
+			got = append(got, s.Due.In(d.zone).Format("2006-01-02 15:04 MST ")+id)
 		}
 		want := "2026-03-08 03:00 EDT 2024-01-01-t0|2026-03-15 02:30 EDT 2024-01-02-t1|2026-03-22 02:30 EDT later|2026-03-29 02:30 EDT nothing"
 		if s := strings.Join(got, "|"); s != want {

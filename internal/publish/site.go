@@ -13,7 +13,7 @@ import (
 // lets the mail of the issues go that are in them now. Only the holder of the
 // lock may call it.
 func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
-	due, err := p.Store.SiteDue(ctx)
+	due, err := p.o.Store.SiteDue(ctx)
 	if err != nil {
 		return site.Report{}, err
 	}
@@ -21,16 +21,16 @@ func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 	if err != nil {
 		return site.Report{}, err
 	}
-	templates, err := p.Templates()
+	templates, err := p.o.Templates()
 	if err != nil {
 		return site.Report{}, err
 	}
 	entries := c.Entries()
-	report, err := p.Site(templates, "").Write(ctx, entries, p.digests(entries))
+	report, err := p.o.Site(templates, "").Write(ctx, entries, p.digests(entries))
 	if err != nil {
 		return report, fmt.Errorf("write the site: %w", err)
 	}
-	return report, p.Store.SiteWritten(ctx, due)
+	return report, p.o.Store.SiteWritten(ctx, due)
 }
 
 // digests are the issues that carried several threads.

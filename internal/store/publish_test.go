@@ -43,13 +43,17 @@ func thread(id, text string) newsletter.Thread {
 // addThreads lets the database see threads for the first time.
 func addThreads(t testing.TB, s *store.Store, threads ...newsletter.Thread) {
 	t.Helper()
-	must(t, s.UpdateThreads(t.Context(), at(0), func([]newsletter.KnownThread) []newsletter.ThreadUpdate {
-		var list []newsletter.ThreadUpdate
-		for _, th := range threads {
-			list = append(list, newsletter.ThreadUpdate{Thread: th, Digest: th.Source, Prints: th.Prints(), New: true})
-		}
-		return list
-	}))
+	var list []newsletter.ThreadUpdate
+	for _, th := range threads {
+		list = append(list, newsletter.ThreadUpdate{Thread: th, Digest: th.Source, Prints: th.Prints(), New: true, Archive: !th.Published.IsZero()})
+	}
+	must(t, update(t, s, at(0), list...))
+}
+
+// update keeps what was decided on all that is known now.
+func update(t testing.TB, s *store.Store, now time.Time, list ...newsletter.ThreadUpdate) error {
+	t.Helper()
+	return s.UpdateThreads(t.Context(), now, got(s.Threads(t.Context()))(t).Stamp, list)
 }
 
 func issueOf(number int64, threads ...newsletter.Thread) newsletter.Issue {
@@ -137,7 +141,7 @@ func TestPublish(t *testing.T) {
 		if open := got(s.OpenBatches(ctx, 2))(t); len(open) != 2 {
 			t.Errorf("%d batches, want no more than 2", len(open))
 		}
-		if known := got(s.Threads(ctx))(t); known[0].Issue != 1 || !known[0].OutAt.Equal(at(5)) || len(known[0].Sent.String()) == 0 {
+		if known := got(s.Threads(ctx))(t).Threads; known[0].Issue != 1 || !known[0].OutAt.Equal(at(5)) || len(known[0].Sent.String()) == 0 {
 			t.Errorf("the thread does not know that it went out: %+v", known[0])
 		}
 		if _, err := s.Issue(ctx, 9); !errors.Is(err, newsletter.ErrNotFound) {
@@ -177,7 +181,7 @@ func TestPublishTaken(t *testing.T) {
 				if rows := got(s.Issues(ctx))(t); len(rows) != 1 || rows[0].Recipients != 3 {
 					t.Errorf("issues: %+v", rows)
 				}
-				for _, k := range got(s.Threads(ctx))(t) {
+				for _, k := range got(s.Threads(ctx))(t).Threads {
 					if k.ID != "taken" && k.Issue != 0 {
 						t.Errorf("thread %s went out in issue %d", k.ID, k.Issue)
 					}
@@ -198,9 +202,12 @@ func TestPublishAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		won := 0
-		for i := range 10 {
-			id := fmt.Sprint("thread-", i)
-			addThreads(t, s, thread(id, "Text of "+id))
+		ids := make([]string, 10)
+		for i := range ids {
+			ids[i] = fmt.Sprint("thread-", i)
+			addThreads(t, s, thread(ids[i], "Text of "+ids[i]))
+		}
+		for i, id := range ids {
 			wg.Go(func() {
 				_, err := s.Publish(t.Context(), issueOf(int64(i+1), thread(id, "Text of "+id)), slotAt(0), snap, 7)
 				mu.Lock()
@@ -255,7 +262,7 @@ func TestThreads(t *testing.T) {
 		a, b := thread("a", "First post."), thread("b", "Second post.")
 		a.PinnedID = "pin"
 		addThreads(t, s, b, a)
-		known := got(s.Threads(ctx))(t)
+		known := got(s.Threads(ctx))(t).Threads
 		want := []newsletter.KnownThread{
 			{ID: "b", Slug: "b", GUID: "tag:b", File: "b.md", Digest: b.Source, Prints: b.Prints(), ChangedAt: at(0)},
 			{ID: "a", Slug: "a", GUID: "tag:a", PinnedID: "pin", File: "a.md", Digest: a.Source, Prints: a.Prints(), ChangedAt: at(0)},
@@ -268,26 +275,23 @@ func TestThreads(t *testing.T) {
 		edited := b
 		edited.File, edited.Source, edited.Slug, edited.GUID = "a.md", "Second post, edited.", "b-2", "another"
 		edited.Posts = []newsletter.Post{{Text: edited.Source, Line: 1}}
-		must(t, s.UpdateThreads(ctx, at(3), func(known []newsletter.KnownThread) []newsletter.ThreadUpdate {
-			if len(known) != 2 {
-				t.Errorf("decide sees %d threads", len(known))
-			}
-			return []newsletter.ThreadUpdate{{Thread: edited, Digest: "new", Prints: edited.Prints(), Edited: true}}
-		}))
+		old := got(s.Threads(ctx))(t).Stamp
+		must(t, update(t, s, at(3), newsletter.ThreadUpdate{Thread: edited, Digest: "new", Prints: edited.Prints(), Edited: true}))
+		if err := s.UpdateThreads(ctx, at(3), old, []newsletter.ThreadUpdate{{Thread: a}}); !errors.Is(err, newsletter.ErrTaken) {
+			t.Errorf("decided on what is no longer so: %v, want ErrTaken", err)
+		}
 		want[0] = newsletter.KnownThread{ID: "b", Slug: "b-2", GUID: "tag:b", File: "a.md", Digest: "new", Prints: edited.Prints(), ChangedAt: at(3)}
 		want[1].File = ""
-		if diff := cmp.Diff(want, got(s.Threads(ctx))(t)); diff != "" {
+		if diff := cmp.Diff(want, got(s.Threads(ctx))(t).Threads); diff != "" {
 			t.Error("after an edit:", diff)
 		}
 		// a comes back elsewhere, not edited.
 		a.File, a.Source = "z.md", "not kept"
-		must(t, s.UpdateThreads(ctx, at(4), func([]newsletter.KnownThread) []newsletter.ThreadUpdate {
-			return []newsletter.ThreadUpdate{{Thread: a, Digest: "not kept"}}
-		}))
+		must(t, update(t, s, at(4), newsletter.ThreadUpdate{Thread: a, Digest: "not kept"}))
 		if file, source, err := s.ThreadSource(ctx, "a"); err != nil || file != "z.md" || source != "First post." {
 			t.Errorf("source of a: %q %q %v", file, source, err)
 		}
-		if k := got(s.Threads(ctx))(t)[1]; !k.ChangedAt.Equal(at(0)) || k.Digest != "First post." {
+		if k := got(s.Threads(ctx))(t).Threads[1]; !k.ChangedAt.Equal(at(0)) || k.Digest != "First post." {
 			t.Errorf("moved only: %+v", k)
 		}
 		if _, _, err := s.ThreadSource(ctx, "nobody"); !errors.Is(err, newsletter.ErrNotFound) {
@@ -296,10 +300,8 @@ func TestThreads(t *testing.T) {
 		// A decision that cannot be kept changes nothing.
 		clash := thread("c", "Third.")
 		clash.Slug = "a"
-		err := s.UpdateThreads(ctx, at(5), func([]newsletter.KnownThread) []newsletter.ThreadUpdate {
-			return []newsletter.ThreadUpdate{{Thread: thread("d", "Fourth."), New: true}, {Thread: clash, New: true}}
-		})
-		if err == nil || len(got(s.Threads(ctx))(t)) != 2 {
+		err := update(t, s, at(5), newsletter.ThreadUpdate{Thread: thread("d", "Fourth."), New: true}, newsletter.ThreadUpdate{Thread: clash, New: true})
+		if err == nil || len(got(s.Threads(ctx))(t).Threads) != 2 {
 			t.Errorf("two threads with one slug: %v", err)
 		}
 	})
@@ -309,7 +311,9 @@ func TestArchiveThread(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
 		sent, old := thread("sent", "Went out."), thread("old", "Went out elsewhere.")
-		addThreads(t, s, sent, old)
+		said := thread("said", "Says itself that it went out elsewhere.")
+		said.Published = at(7)
+		addThreads(t, s, sent, old, said)
 		_, err := s.Publish(ctx, issueOf(1, sent), nil, snap, 10)
 		must(t, err)
 		for i, id := range []string{"sent", "old", "old"} {
@@ -318,13 +322,16 @@ func TestArchiveThread(t *testing.T) {
 		if err := s.ArchiveThread(ctx, "nobody", at(9)); !errors.Is(err, newsletter.ErrNotFound) {
 			t.Errorf("no such thread: %v", err)
 		}
-		known := got(s.Threads(ctx))(t)
+		known := got(s.Threads(ctx))(t).Threads
 		type state struct {
 			Archived bool
 			Out      time.Time
 		}
-		gotStates := []state{{known[0].Archived, known[0].OutAt}, {known[1].Archived, known[1].OutAt}}
-		if diff := cmp.Diff([]state{{false, at(5)}, {true, at(11)}}, gotStates); diff != "" {
+		var gotStates []state
+		for _, k := range known {
+			gotStates = append(gotStates, state{k.Archived, k.OutAt})
+		}
+		if diff := cmp.Diff([]state{{false, at(5)}, {true, at(11)}, {true, at(7)}}, gotStates); diff != "" {
 			t.Error("sent stays as it is, and the first word counts:", diff)
 		}
 	})

@@ -23,7 +23,9 @@ func (s *Store) ScheduleSince(ctx context.Context, expression, zone string, now 
 	return since, nil
 }
 
-// BeginSchedule is ScheduleSince, and keeps the answer.
+// BeginSchedule is ScheduleSince, and keeps the answer. Only the holder of the
+// lock may call it: processes with different schedules would begin theirs anew
+// at every look.
 func (s *Store) BeginSchedule(ctx context.Context, expression, zone string, now time.Time) (time.Time, error) {
 	since, seen, err := scheduleSince(ctx, s.reader, expression, zone, now)
 	if err != nil || seen {
@@ -36,6 +38,31 @@ func (s *Store) BeginSchedule(ctx context.Context, expression, zone string, now 
 		return time.Time{}, fmt.Errorf("note the schedule: %w", err)
 	}
 	return now, nil
+}
+
+// EndSchedule forgets the schedule: one that comes later counts from then.
+func (s *Store) EndSchedule(ctx context.Context) error {
+	var n int
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM schedules`).Scan(&n)
+	if err == nil && n > 0 {
+		err = s.tx(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `DELETE FROM schedules`)
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("forget the schedule: %w", err)
+	}
+	return nil
+}
+
+// SlotOver tells whether the slot with a key was claimed.
+func (s *Store) SlotOver(ctx context.Context, key string) (bool, error) {
+	var n int
+	if err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM slots WHERE key = $1`, key).Scan(&n); err != nil {
+		return false, fmt.Errorf("read slot %s: %w", key, err)
+	}
+	return n > 0, nil
 }
 
 // scheduleSince reads since when the schedule counts; one that begins in the

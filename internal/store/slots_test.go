@@ -41,6 +41,8 @@ func TestSchedule(t *testing.T) {
 		since(weekly, utc, at(2), at(2))  // noted under a clock that was ahead
 		begin(weekly, utc, at(2), at(2))  // is noted anew
 		begin(weekly, utc, at(50), at(2))
+		must(t, s.EndSchedule(ctx)) // taken out of the config, and put back later
+		begin(weekly, utc, at(60), at(60))
 	})
 }
 

@@ -10,9 +10,29 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// Threads returns every thread ever seen, in the order of first sight.
-func (s *Store) Threads(ctx context.Context) ([]newsletter.KnownThread, error) {
-	return threads(ctx, s.reader)
+// Threads returns what is known of every thread ever seen.
+func (s *Store) Threads(ctx context.Context) (newsletter.Known, error) {
+	var known newsletter.Known
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		var err error
+		if known.Threads, err = threads(ctx, tx); err != nil {
+			return err
+		}
+		known.Stamp, err = threadStamp(ctx, tx)
+		return err
+	})
+	return known, err
+}
+
+// threadStamp changes with everything that identities are decided on.
+func threadStamp(ctx context.Context, q queryer) (string, error) {
+	var seen, revisions, out, archived int64
+	err := q.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(revision), 0), count(archived_at),
+		(SELECT count(*) FROM issue_threads) FROM threads`).Scan(&seen, &revisions, &archived, &out)
+	if err != nil {
+		return "", fmt.Errorf("read known threads: %w", err)
+	}
+	return fmt.Sprint(seen, revisions, archived, out), nil
 }
 
 func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
@@ -50,16 +70,19 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 	return list, nil
 }
 
-// UpdateThreads shows decide all that is known and keeps what it returns, new
-// threads and changed ones, in one transaction, so that two processes agree
-// about identities.
-func (s *Store) UpdateThreads(ctx context.Context, now time.Time, decide func([]newsletter.KnownThread) []newsletter.ThreadUpdate) error {
+// UpdateThreads keeps new and changed threads in one transaction. They were
+// decided on what had the given stamp; when that changed meanwhile it is
+// ErrTaken, and nothing is kept.
+func (s *Store) UpdateThreads(ctx context.Context, now time.Time, stamp string, updates []newsletter.ThreadUpdate) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		known, err := threads(ctx, tx)
+		current, err := threadStamp(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, u := range decide(known) {
+		if current != stamp {
+			return fmt.Errorf("keep threads: %w", newsletter.ErrTaken)
+		}
+		for _, u := range updates {
 			if err := updateThread(ctx, tx, u, now); err != nil {
 				return fmt.Errorf("keep thread %s: %w", u.ID, err)
 			}
@@ -70,24 +93,26 @@ func (s *Store) UpdateThreads(ctx context.Context, now time.Time, decide func([]
 
 func updateThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, now time.Time) error {
 	if u.File != "" {
-		if _, err := tx.ExecContext(ctx, `UPDATE threads SET file = '' WHERE file = $1 AND id <> $2`, u.File, u.ID); err != nil {
+		_, err := tx.ExecContext(ctx, `UPDATE threads SET file = '', revision = revision + 1 WHERE file = $1 AND id <> $2`, u.File, u.ID)
+		if err != nil {
 			return err
 		}
 	}
+	archived := sql.NullInt64{Int64: ms(u.Published), Valid: u.Archive}
 	if u.New {
-		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, first_seen_at, changed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)`,
-			u.ID, u.Slug, u.GUID, u.PinnedID, u.File, u.Source, u.Digest, u.Prints.String(), ms(now))
+		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, archived_at, first_seen_at, changed_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`,
+			u.ID, u.Slug, u.GUID, u.PinnedID, u.File, u.Source, u.Digest, u.Prints.String(), archived, ms(now))
 		return err
 	}
-	if !u.Edited {
-		_, err := tx.ExecContext(ctx, `UPDATE threads SET slug = $2, pinned_id = $3, file = $4 WHERE id = $1`,
-			u.ID, u.Slug, u.PinnedID, u.File)
+	_, err := tx.ExecContext(ctx, `UPDATE threads SET slug = $2, pinned_id = $3, file = $4, archived_at = coalesce(archived_at, $5),
+			revision = revision + 1 WHERE id = $1`,
+		u.ID, u.Slug, u.PinnedID, u.File, archived)
+	if err != nil || !u.Edited {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE threads SET slug = $2, pinned_id = $3, file = $4, source = $5, digest = $6, prints = $7,
-			revision = revision + 1, changed_at = $8 WHERE id = $1`,
-		u.ID, u.Slug, u.PinnedID, u.File, u.Source, u.Digest, u.Prints.String(), ms(now))
+	_, err = tx.ExecContext(ctx, `UPDATE threads SET source = $2, digest = $3, prints = $4, changed_at = $5 WHERE id = $1`,
+		u.ID, u.Source, u.Digest, u.Prints.String(), ms(now))
 	return err
 }
 

@@ -1,0 +1,47 @@
+package newsletter
+
+import "time"
+
+// KnownThread is what the publication remembers of a thread it has seen.
+type KnownThread struct {
+	ID       string
+	Slug     string
+	GUID     string
+	PinnedID string // the params.id last seen in its file
+	File     string // where it was last seen; empty when another thread took the place
+	Digest   string // of the source last seen
+	Prints   Prints // of the text last seen
+	Sent     Prints // of the text that went out; none while it has not
+
+	Issue     int64     // the issue it went out in; 0 while it has not
+	OutAt     time.Time // when it went out, in an issue or elsewhere
+	ChangedAt time.Time // when its source was last seen changed
+	Archived  bool
+	Withdrawn bool
+
+	// Text is the thread as last seen. It is only there where Undecided asked
+	// for it.
+	Text *Thread
+}
+
+// Known is all that the publication remembers of threads.
+type Known struct {
+	Threads []KnownThread // in the order of first sight
+	// Stamp changes with what is known, so that a decision made on it can be
+	// dropped when another process was first.
+	Stamp string
+}
+
+// Out tells whether the thread went out, in an issue or elsewhere.
+func (k KnownThread) Out() bool { return k.Issue > 0 || k.Archived }
+
+// ThreadUpdate is what changed about a thread since it was last seen.
+type ThreadUpdate struct {
+	Thread
+	Digest string
+	Prints Prints
+	New    bool
+	Edited bool // its source changed, and not only its place or slug
+	// Archive says that it went out elsewhere, at Published.
+	Archive bool
+}
