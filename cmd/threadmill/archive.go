@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,20 +17,29 @@ func (a *app) archiveCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
-				for _, id := range args {
-					t, err := p.publisher.Archive(cmd.Context(), id)
-					if err != nil {
-						return badArgument(err)
-					}
-					note := "archived"
-					if t.Issue > 0 {
-						note = fmt.Sprintf("%s in issue %d already", newsletter.ThreadSent, t.Issue)
-					}
-					fmt.Fprintf(a.stdout, "%s: %s\n", t.ID, note)
-				}
-				_, err := p.store.AskRebuild(cmd.Context())
-				return err
+				return a.archive(cmd.Context(), p, args)
 			})
 		},
 	}
+}
+
+// archive marks threads, and shows them on the site now, or lets the running
+// daemon do so.
+func (a *app) archive(ctx context.Context, p *publication, ids []string) error {
+	list, err := p.publisher.Archive(ctx, ids)
+	for _, t := range list {
+		note := "archived"
+		if t.Issue > 0 {
+			note = fmt.Sprintf("%s in issue %d already", newsletter.ThreadSent, t.Issue)
+		}
+		fmt.Fprintf(a.stdout, "%s: %s\n", t.ID, note)
+	}
+	if err != nil {
+		return badArgument(err)
+	}
+	built, err := a.buildIfFree(ctx, p)
+	if !built && err == nil {
+		_, err = p.store.AskRebuild(ctx)
+	}
+	return err
 }

@@ -30,45 +30,55 @@ func (a *app) build(ctx context.Context) error {
 		return err
 	}
 	defer p.close()
-	lock, err := p.lock(ctx, "build")
-	if locked, busy := errors.AsType[*store.LockedError](err); busy {
-		return a.askBuild(ctx, p, locked.Holder)
-	}
-	if err != nil {
+	built, err := a.buildIfFree(ctx, p)
+	if built || err != nil {
 		return err
 	}
-	defer lock.Unlock()
-	report, err := p.publisher.WriteSite(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stdout, "Wrote %s into %s, %d unchanged.\n", plural(report.Written, "file"), p.Output, report.Unchanged)
-	return nil
+	return a.askBuild(ctx, p)
 }
 
-// askBuild lets the daemon write the site, since only one process may.
-func (a *app) askBuild(ctx context.Context, p *publication, holder store.Holder) error {
+// buildIfFree writes the site unless another process holds the lock.
+func (a *app) buildIfFree(ctx context.Context, p *publication) (bool, error) {
+	lock, err := p.lock(ctx, "build")
+	if _, busy := errors.AsType[*store.LockedError](err); busy {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	report, err := p.publisher.WriteSite(ctx)
+	if err == nil {
+		fmt.Fprintf(a.stdout, "Wrote %s into %s, %d unchanged.\n", plural(report.Written, "file"), p.Output, report.Unchanged)
+	}
+	return true, errors.Join(err, lock.Unlock())
+}
+
+// askBuild lets the holder of the lock write the site, since only one process
+// may, and does it itself when that one ends first.
+func (a *app) askBuild(ctx context.Context, p *publication) error {
 	n, err := p.store.AskRebuild(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, buildPatience)
-	defer cancel()
+	end := time.Now().Add(buildPatience)
 	tick := time.NewTicker(followLook)
 	defer tick.Stop()
-	for {
+	for time.Now().Before(end) {
 		done, err := p.store.RebuildDone(ctx, n)
-		if err != nil {
+		if done && err == nil {
+			fmt.Fprintln(a.stdout, "The site was written by the running threadmill.")
+		}
+		if done || err != nil {
 			return err
 		}
-		if done {
-			fmt.Fprintf(a.stdout, "The site was written by %s.\n", holder)
-			return nil
+		if built, err := a.buildIfFree(ctx, p); built || err != nil {
+			return errors.Join(err, p.store.AnswerRebuild(ctx, n, err))
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s did not write the site yet; it will when it can: %w", holder, context.Cause(ctx))
+			return errInterrupted
 		}
 	}
+	return errors.New("the running threadmill did not write the site yet; it will when it can (`threadmill status` tells what is in its way)")
 }

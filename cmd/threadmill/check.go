@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/publish"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -45,44 +46,44 @@ func (a *app) check(ctx context.Context) error {
 			faults++
 		}
 	}
-	for _, t := range c.Threads {
-		if t.State(now) == newsletter.ThreadDuplicate {
-			fmt.Fprintf(a.stdout, "%s/%s: warning: opens like %s and is held; give it an opening of its own, or delete it\n", p.Threads, t.File, t.DuplicateOf)
-		}
-	}
-	for _, t := range newsletter.Queue(c.Threads, newsletter.Order(p.Schedule.Order), c.Queue, now) {
-		if _, err := p.publisher.Preview(ctx, t.ID, "reader@example.com", ""); err != nil {
-			fmt.Fprintln(a.stdout, err)
-			faults++
-		}
-	}
-	if err := p.checkSite(ctx); err != nil {
-		fmt.Fprintln(a.stdout, err)
-		faults++
-	}
-	if faults > 0 {
-		return fmt.Errorf("%s found; threads with an error are left out until they are mended", plural(faults, "error"))
-	}
-	return a.printReady(ctx, p)
-}
-
-// checkSite writes the site into a folder that nobody sees.
-func (p *publication) checkSite(ctx context.Context) error {
-	t, err := p.templates()
-	if err != nil {
-		return err
-	}
-	c, err := p.publisher.Catalogue(ctx)
-	if err != nil {
-		return err
+	for _, w := range held(c, p.Threads, now) {
+		fmt.Fprintln(a.stdout, w)
 	}
 	dir, err := os.MkdirTemp("", "threadmill-check-*")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	_, err = p.site(t, dir).Write(ctx, c.Entries(), nil)
-	return err
+	defer os.RemoveAll(dir) // nobody sees the site that is written for trial
+	for _, fault := range p.publisher.Check(ctx, c, dir) {
+		fmt.Fprintln(a.stdout, fault)
+		faults++
+	}
+	if faults > 0 {
+		return fmt.Errorf("%s found", plural(faults, "error"))
+	}
+	return a.printReady(ctx, p)
+}
+
+// held names the threads that repeat others, and the entries of the queue that
+// name none.
+func held(c publish.Catalogue, label string, now time.Time) []newsletter.Problem {
+	var list []newsletter.Problem
+	for _, t := range c.Threads {
+		if t.State(now) != newsletter.ThreadDuplicate {
+			continue
+		}
+		problem := newsletter.Problem{File: label + "/" + t.File, Text: "opens like " + t.DuplicateOf + " and is held; give it an opening of its own, or delete it"}
+		if t.ID == t.DuplicateOf {
+			problem.Field, problem.Text = "params.id", "is that of "+t.DuplicateOf+", which another file holds; take it away, or delete this file"
+		}
+		list = append(list, problem)
+	}
+	for i, id := range c.Queue {
+		if _, err := c.Find(id); err != nil {
+			list = append(list, newsletter.Problem{File: label + "/QUEUE", Text: fmt.Sprintf("entry %d: there is no thread %q", i+1, id)})
+		}
+	}
+	return list
 }
 
 // printReady sums up what will happen next.
@@ -99,7 +100,7 @@ func (a *app) printReady(ctx context.Context, p *publication) error {
 	case len(planned) == 0:
 		fmt.Fprintf(a.stdout, "Ready: no schedule, by hand with `threadmill publish --now`, %s\n", people)
 	case len(planned[0].Threads) == 0:
-		fmt.Fprintf(a.stdout, "Ready: %s, but no thread is ready for it; %s\n", longTime(planned[0].Due, p.facts.Zone), people)
+		fmt.Fprintf(a.stdout, "%s: no thread is ready for it; %s\n", longTime(planned[0].Due, p.facts.Zone), people)
 	default:
 		fmt.Fprintf(a.stdout, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), people)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -92,20 +93,29 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 
 // demoPublication makes a whole publication in dir, as its author would have.
 func (a *app) demoPublication(ctx context.Context, dir, addr string, box *mailbox.Mailbox) (*publication, error) {
-	if err := copyNew(threads.FS, filepath.Join(dir, "threads"), func(name string) bool { return filepath.Ext(name) != ".go" }); err != nil {
-		return nil, fmt.Errorf("write the sample threads: %w", err)
-	}
 	_, port, err := net.SplitHostPort(box.Addr())
 	if err != nil {
 		return nil, err
 	}
 	a.config = filepath.Join(dir, "config.yaml")
+	switch old, err := os.ReadFile(a.config); {
+	case err == nil && !strings.HasPrefix(string(old), demoMark):
+		return nil, &usageError{fmt.Errorf("--dir %s: there is a publication already; name another folder", dir)}
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
 	if err := os.WriteFile(a.config, fmt.Appendf(nil, demoConfig, addr, port), 0o600); err != nil {
 		return nil, err
+	}
+	if err := copyNew(threads.FS, filepath.Join(dir, "threads"), func(name string) bool { return filepath.Ext(name) != ".go" }); err != nil {
+		return nil, fmt.Errorf("write the sample threads: %w", err)
 	}
 	p, err := a.open(ctx, slog.LevelWarn, true)
 	if err != nil {
 		return nil, err
+	}
+	if err := p.upgrade(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
 	}
 	for _, r := range demoReaders {
 		if _, _, err := p.audience.Add(ctx, r.address, r.name, nil); err != nil {
@@ -115,8 +125,10 @@ func (a *app) demoPublication(ctx context.Context, dir, addr string, box *mailbo
 	return p, nil
 }
 
-const demoConfig = `# Written by threadmill demo.
-publication:
+// demoMark begins the config of a demo, which the next one may replace.
+const demoMark = "# Written by threadmill demo.\n"
+
+const demoConfig = demoMark + `publication:
   title: The Workbench
   description: Short threads about how things are made, and why they work.
   url: http://%s
@@ -142,7 +154,7 @@ func (a *app) demoOnce(ctx context.Context, p *publication, dir string, box *mai
 	if outcome.Issue == nil {
 		return errors.New("nothing was published: " + outcome.Reason)
 	}
-	if err := p.finish(ctx, outcome.Issue, time.Minute); err != nil {
+	if _, err := p.finish(ctx, outcome.Issue, time.Minute); err != nil {
 		return err
 	}
 	public := p.Path(p.Output)

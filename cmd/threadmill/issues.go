@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -54,16 +54,6 @@ func (a *app) issuesCommand() *cobra.Command {
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(show)
 	return cmd
-}
-
-// withStore opens the publication for a command that leaves the lock alone.
-func (a *app) withStore(ctx context.Context, fn func(*publication) error) error {
-	p, err := a.open(ctx, slog.LevelWarn, false)
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	return fn(p)
 }
 
 func issueNumber(text string) (int64, error) {
@@ -170,6 +160,9 @@ func (a *app) resolveCommand() *cobra.Command {
 issue N again, with the same Message-ID, or takes them as sent.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if resend == skip {
+				return &usageError{errors.New("resolve: say --resend to send them again, or --skip to take them as sent")}
+			}
 			if skip {
 				return a.reopen(cmd.Context(), args[0], "taken as sent", (*store.Store).ResolveSkip)
 			}
@@ -178,8 +171,6 @@ issue N again, with the same Message-ID, or takes them as sent.`,
 	}
 	cmd.Flags().BoolVar(&resend, "resend", false, "send them again")
 	cmd.Flags().BoolVar(&skip, "skip", false, "take them as sent")
-	cmd.MarkFlagsOneRequired("resend", "skip")
-	cmd.MarkFlagsMutuallyExclusive("resend", "skip")
 	return cmd
 }
 
@@ -195,8 +186,15 @@ func (a *app) reopen(ctx context.Context, number, what string, change func(*stor
 		}
 		changed, err := change(p.store, ctx, n)
 		if err == nil {
-			fmt.Fprintf(a.stdout, "Issue %d: %d deliveries %s.\n", n, changed, what)
+			fmt.Fprintf(a.stdout, "Issue %d: %s %s.\n", n, deliveryCount(changed), what)
 		}
 		return err
 	})
+}
+
+func deliveryCount(n int) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return thousands(n) + " deliveries"
 }

@@ -58,19 +58,6 @@ func (a *app) nextCommand() *cobra.Command {
 	return cmd
 }
 
-// parseTime reads a time or a date in the given zone; empty means now.
-func parseTime(text string, zone *time.Location) (time.Time, error) {
-	if text == "" {
-		return time.Now(), nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, &usageError{fmt.Errorf("%q is not a time; write it like 2026-12-07T09:00:00Z or 2026-12-07", text)}
-}
-
 func nextRows(planned []publish.Planned, zone *time.Location) []nextRow {
 	rows := []nextRow{}
 	for _, s := range planned {

@@ -36,7 +36,24 @@ func shortDate(t *time.Time, zone *time.Location) string {
 
 // longTime is how people read a time.
 func longTime(t time.Time, zone *time.Location) string {
-	return t.In(zone).Format("Monday 2 January 2006 15:04 MST")
+	layout := "Monday 2 January 2006 15:04 MST"
+	if t.Second() > 0 {
+		layout = "Monday 2 January 2006 15:04:05 MST"
+	}
+	return t.In(zone).Format(layout)
+}
+
+// parseTime reads a time or a date in the given zone; empty means now.
+func parseTime(text string, zone *time.Location) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, &usageError{fmt.Errorf("%q is not a time; write it like 2026-12-07T09:00:00Z or 2026-12-07", text)}
 }
 
 // plural is "1 thread" or "3 threads".
@@ -75,4 +92,11 @@ func newBar(w io.Writer, size int64, what string, more ...progressbar.Option) *p
 		progressbar.OptionShowIts(),
 		progressbar.OptionClearOnFinish(),
 	}, more...)...)
+}
+
+func peopleCount(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return thousands(n) + " people"
 }

@@ -11,6 +11,7 @@ import (
 	netmail "net/mail"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"threadmill/internal/audience"
@@ -76,6 +77,16 @@ func (a *app) open(ctx context.Context, level slog.Level, mayMigrate bool) (*pub
 	return p, nil
 }
 
+// withStore opens the publication for a command that leaves the lock alone.
+func (a *app) withStore(ctx context.Context, fn func(*publication) error) error {
+	p, err := a.open(ctx, slog.LevelWarn, false)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	return fn(p)
+}
+
 func (p *publication) close() error { return p.store.Close() }
 
 // settle turns the config into what the parts want.
@@ -100,7 +111,12 @@ func (p *publication) settle() error {
 		Accent:      pub.Accent,
 		Zone:        zone,
 	}
-	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: p.Threads, Zone: zone}
+	if dir := p.Path(p.Templates); dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))
+		}
+	}
+	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: filepath.ToSlash(filepath.Clean(p.Threads)), Zone: zone}
 	return nil
 }
 
@@ -166,6 +182,9 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 		Templates:   t,
 		FeedItems:   p.Feeds.Items,
 		OpenAsset: func(t newsletter.Thread, name string) (io.ReadCloser, error) {
+			if t.File == "" { // its folder is gone
+				return nil, fs.ErrNotExist
+			}
 			return p.reader.OpenAsset(t, name)
 		},
 		Log: p.log,
@@ -221,6 +240,19 @@ func (p *publication) sender() *deliver.Sender {
 		StopTimeout:  p.Delivery.StopTimeout,
 		Log:          p.log,
 	})
+}
+
+// upgrade brings an older database up to date, for a command that does not
+// hold the lock yet.
+func (p *publication) upgrade(ctx context.Context) error {
+	if !p.older {
+		return nil
+	}
+	l, err := p.lock(ctx, "migrate")
+	if err != nil {
+		return fmt.Errorf("%w, and its database must be migrated first; stop it and start it again", err)
+	}
+	return l.Unlock()
 }
 
 // lock makes this process the sender and brings an older database up to date.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,14 +44,13 @@ func (a *app) subscribersAdd() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
-				for _, address := range args {
+				return eachAddress(args, func(address string) error {
 					result, sub, err := p.audience.Add(cmd.Context(), address, name, tags)
-					if err != nil {
-						return err
+					if err == nil {
+						fmt.Fprintf(a.stdout, "%s: %s\n", sub.Email, addNote(result, sub))
 					}
-					fmt.Fprintf(a.stdout, "%s: %s\n", sub.Email, addNote(result, sub))
-				}
-				return nil
+					return err
+				})
 			})
 		},
 	}
@@ -213,14 +213,28 @@ func (a *app) subscribersRemove() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
-				for _, address := range args {
-					if err := p.audience.Remove(cmd.Context(), address); err != nil {
-						return badArgument(err)
+				return eachAddress(args, func(address string) error {
+					known, err := p.audience.Remove(cmd.Context(), address)
+					switch {
+					case err != nil:
+						return err
+					case known:
+						fmt.Fprintf(a.stdout, "%s: removed\n", address)
+					default:
+						fmt.Fprintf(a.stdout, "%s: was not on the list; it will not come onto it either\n", address)
 					}
-					fmt.Fprintf(a.stdout, "%s: removed\n", address)
-				}
-				return nil
+					return nil
+				})
 			})
 		},
 	}
+}
+
+// eachAddress does all of them, whatever becomes of one.
+func eachAddress(addresses []string, do func(string) error) error {
+	var errs []error
+	for _, address := range addresses {
+		errs = append(errs, do(address))
+	}
+	return errors.Join(errs...)
 }

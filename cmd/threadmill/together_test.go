@@ -93,7 +93,7 @@ func TestPublishBesideDaemon(t *testing.T) {
 		t.Errorf("report: %+v, want 50 sent", got)
 	}
 	checkCopies(t, r.accepted(), 1, 50, 0)
-	if out := p.run("build"); !strings.Contains(out, "written by threadmill run") {
+	if out := p.run("build"); !strings.Contains(out, "written by the running threadmill") {
 		t.Errorf("build beside a daemon: %s", out)
 	}
 }

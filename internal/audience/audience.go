@@ -28,6 +28,9 @@ type Store interface {
 	// SubscriberByKey returns an error that is newsletter.ErrNotFound where
 	// nobody has the key.
 	SubscriberByKey(ctx context.Context, key string) (newsletter.Subscriber, error)
+	// Suppress keeps a mailbox from ever getting mail, and tells whether it was
+	// on the list.
+	Suppress(ctx context.Context, key, reason string) (known bool, err error)
 	// Subscriber returns an error that is newsletter.ErrNotFound where nobody
 	// has the id.
 	Subscriber(ctx context.Context, id int64) (newsletter.Subscriber, error)
@@ -80,22 +83,18 @@ func (a *Audience) Add(ctx context.Context, address, name string, tags []string)
 }
 
 // Remove takes a mailbox off the list for good: it is suppressed, and no later
-// import brings it back. The error is newsletter.ErrNotFound for an address
-// that is not on the list.
-func (a *Audience) Remove(ctx context.Context, address string) error {
+// import brings it back. known tells whether it was on the list; one that was
+// not is suppressed all the same.
+func (a *Audience) Remove(ctx context.Context, address string) (known bool, err error) {
 	addr, err := ParseAddress(address)
 	if err != nil {
-		return fmt.Errorf("remove subscriber: %w", err)
+		return false, fmt.Errorf("remove subscriber: %w", err)
 	}
-	sub, err := a.store.SubscriberByKey(ctx, addr.Key)
+	known, err = a.store.Suppress(ctx, addr.Key, "removed by the operator")
 	if err != nil {
-		return fmt.Errorf("remove subscriber %s: %w", addr.Email, err)
+		return false, fmt.Errorf("remove subscriber %s: %w", addr.Email, err)
 	}
-	err = a.store.SetSubscriberStatus(ctx, sub.ID, newsletter.SubscriberSuppressed, "removed by the operator")
-	if err != nil {
-		return fmt.Errorf("remove subscriber %s: %w", addr.Email, err)
-	}
-	return nil
+	return known, nil
 }
 
 // Recipient returns the subscriber whom a token names, without any change. The

@@ -163,18 +163,21 @@ func TestRemove(t *testing.T) {
 	add(t, a, db, "ada@example.org", newsletter.SubscriberActive)
 	add(t, a, db, "bob@example.org", newsletter.SubscriberActive)
 	for range 2 {
-		if err := a.Remove(t.Context(), "Ada@Example.org"); err != nil {
-			t.Fatal(err)
+		if known, err := a.Remove(t.Context(), "Ada@Example.org"); err != nil || !known {
+			t.Fatal(known, err)
 		}
 		want := []string{"ada@example.org||suppressed|", "bob@example.org||active|"}
 		if diff := cmp.Diff(want, list(t, db)); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 	}
-	if err := a.Remove(t.Context(), "eve@example.org"); !errors.Is(err, newsletter.ErrNotFound) {
-		t.Errorf("somebody unknown gives %v", err)
+	if known, err := a.Remove(t.Context(), "eve@example.org"); err != nil || known {
+		t.Errorf("somebody unknown gives %v %v", known, err)
 	}
-	if err := a.Remove(t.Context(), "nobody"); err == nil {
+	if result, sub, err := a.Add(t.Context(), "eve@example.org", "", nil); err != nil || result != newsletter.Kept || sub.Status != newsletter.SubscriberSuppressed {
+		t.Errorf("added after that: %s %s %v, want kept suppressed", result, sub.Status, err)
+	}
+	if _, err := a.Remove(t.Context(), "nobody"); err == nil {
 		t.Error("a text without @ was removed")
 	}
 }
@@ -347,10 +350,11 @@ func TestStoreFails(t *testing.T) {
 	}
 	_, _, addErr := a.Add(t.Context(), "ada@example.org", "", nil)
 	_, unsubErr := a.Unsubscribe(t.Context(), tokens.Sign(1, 1))
+	_, removeErr := a.Remove(t.Context(), "ada@example.org")
 	_, importErr := a.Import(t.Context(), strings.NewReader("ada@example.org\n"), audience.ImportOptions{})
 	for what, err := range map[string]error{
 		"add subscriber ada@example.org: ":    addErr,
-		"remove subscriber ada@example.org: ": a.Remove(t.Context(), "ada@example.org"),
+		"remove subscriber ada@example.org: ": removeErr,
 		"look up subscriber 1: ":              unsubErr,
 		"import subscribers: ":                importErr,
 	} {

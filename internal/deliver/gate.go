@@ -118,14 +118,13 @@ func (g *gate) close(ctx context.Context, err error) {
 	}
 	g.pause = min(max(2*g.pause, gateFirst), gateMax)
 	g.until = now.Add(g.pause)
-	if g.fault(err, g.ever, g.until) {
-		return
-	}
-	relay := g.transport.String()
-	g.log.Warn("the relay cannot be used; its mail waits", "relay", relay, "next_try", g.pause.String(), "err", err)
 	g.clear = false
+	relay := g.transport.String()
 	if werr := g.store.Warn(ctx, WarningRelay, relay+": "+err.Error()); werr != nil {
 		g.log.Error("note the fault of the relay", "err", werr)
+	}
+	if !g.fault(err, g.ever, g.until) {
+		g.log.Warn("the relay cannot be used; its mail waits", "relay", relay, "next_try", g.pause.String(), "err", err)
 	}
 }
 

@@ -196,10 +196,13 @@ func (w *worker) report(j *job, end newsletter.DeliveryEnd, err error) {
 	if err == nil {
 		return
 	}
-	level := slog.LevelInfo
+	level, next := slog.LevelInfo, ""
 	if end.State == newsletter.DeliveryPending || end.State == newsletter.DeliveryDeferred {
 		level = slog.LevelDebug
 	}
+	if !end.NextAt.IsZero() {
+		next = end.NextAt.UTC().Format(time.RFC3339)
+	}
 	w.Log.Log(context.Background(), level, "delivery not sent", "issue", j.Issue, "subscriber", j.Subscriber, "state", string(end.State),
-		"attempts", end.Attempts, "next_at", end.NextAt, "err", err)
+		"attempts", end.Attempts, "next_at", next, "err", err)
 }

@@ -115,17 +115,7 @@ func (m *matcher) match(i, k int) {
 func (m *matcher) open(i int) bool { return m.to[i] < 0 && m.files[i].DuplicateOf == "" }
 
 func (m *matcher) byPinnedID() {
-	byID := make(map[string]int, len(m.known))
-	for k, known := range m.known {
-		if _, pinned := byID[known.ID]; !pinned {
-			byID[known.ID] = k
-		}
-	}
-	for k, known := range m.known { // what was pinned comes before what was named by a file
-		if known.PinnedID != "" {
-			byID[known.PinnedID] = k
-		}
-	}
+	byID := m.byID()
 	holder := map[string]int{} // params.id -> the file that holds it
 	for i := range m.files {
 		id := m.files[i].PinnedID
@@ -133,26 +123,49 @@ func (m *matcher) byPinnedID() {
 			continue
 		}
 		k, seen := byID[id]
+		if seen && m.namedByAnother(i, k, id) {
+			m.repeat(i, m.known[k].ID)
+			continue
+		}
 		first, again := holder[id]
 		switch {
-		case seen && m.known[k].PinnedID != id && !m.gone[k] && m.known[k].File != m.files[i].File:
-			m.repeat(i, m.known[k].ID) // another file has this name since before
 		case again && seen && m.known[k].File == m.files[i].File: // this one was first, whatever the order of names
 			m.to[first] = -1
 			m.repeat(first, m.known[k].ID)
-			holder[id] = i
-			m.match(i, k)
 		case again && seen:
 			m.repeat(i, m.known[k].ID)
+			continue
 		case again:
 			m.repeat(i, id)
-		default:
-			holder[id] = i
-			if seen {
-				m.match(i, k)
-			}
+			continue
+		}
+		holder[id] = i
+		if seen {
+			m.match(i, k)
 		}
 	}
+}
+
+// byID is the known thread that each params.id means: the one that pinned it,
+// else the one that was given it as a name.
+func (m *matcher) byID() map[string]int {
+	list := make(map[string]int, len(m.known))
+	for k, known := range m.known {
+		list[known.ID] = k
+	}
+	for k, known := range m.known {
+		if known.PinnedID != "" {
+			list[known.PinnedID] = k
+		}
+	}
+	return list
+}
+
+// namedByAnother tells whether another file has had the id of file i as its
+// name since before.
+func (m *matcher) namedByAnother(i, k int, id string) bool {
+	known := m.known[k]
+	return known.PinnedID != id && !m.gone[k] && known.File != m.files[i].File
 }
 
 // repeat holds file i as a second file of thread id.

@@ -112,13 +112,17 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 	return Outcome{Issue: &issue, Recipients: n}, nil
 }
 
-// DryRun tells what PublishNow would publish, and publishes nothing.
-func (p *Publisher) DryRun(ctx context.Context, thread string) (Outcome, error) {
+// DryRun tells what PublishDue or, with anyhow, PublishNow would publish, and
+// publishes nothing.
+func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Outcome, error) {
+	now := time.Now()
+	if slot, err := p.due(ctx, now); err != nil || slot == nil && !anyhow {
+		return Outcome{Reason: p.nothingDue(now)}, err
+	}
 	c, err := p.Catalogue(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
-	now := time.Now()
 	chosen, err := p.choose(c, thread, now)
 	if err != nil || len(chosen) == 0 {
 		return Outcome{Reason: emptyQueue(c, now)}, err
@@ -163,7 +167,7 @@ func emptyQueue(c Catalogue, now time.Time) string {
 			drafts++
 		}
 	}
-	return fmt.Sprintf("no thread is ready (%d waiting for their date, %d drafts, %d broken)", waiting, drafts, len(c.Broken))
+	return fmt.Sprintf("no thread is ready (waiting for their date: %d, drafts: %d, broken: %d)", waiting, drafts, len(c.Broken))
 }
 
 // prepare composes an issue and proves that its site can be written, before

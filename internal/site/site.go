@@ -95,6 +95,9 @@ func (s *Site) open() (*os.Root, error) {
 // probeSize is about what an issue adds to the folder, in bytes.
 const probeSize = 256 << 10
 
+// probePrefix begins the name of the file that Probe writes.
+const probePrefix = ".threadmill-probe-"
+
 // Probe tells whether the folder takes a new issue: it makes the folder,
 // writes a file of probeSize, syncs it and removes it.
 func (s *Site) Probe(ctx context.Context) error {
@@ -116,7 +119,7 @@ func (s *Site) probe(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	name := tempPrefix + "probe-" + rand.Text() + tempSuffix
+	name := probePrefix + rand.Text() // no name that Write sweeps away: other processes may probe
 	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err

@@ -222,8 +222,8 @@ func TestPictures(t *testing.T) {
 func TestWriteAfterCrash(t *testing.T) {
 	f := newFolder(t)
 	f.write(t, entries(1))
-	leftovers := []string{".threadmill-0.tmp", "threads/thread-1/.threadmill-3.tmp", ".threadmill-probe-X.tmp"}
-	strangers := []string{"CNAME", ".git/.threadmill-0.tmp", "threads/old/index.html"}
+	leftovers := []string{".threadmill-0.tmp", "threads/thread-1/.threadmill-3.tmp", ".threadmill-probe-old"}
+	strangers := []string{"CNAME", ".threadmill-probe-now", ".git/.threadmill-0.tmp", "threads/old/index.html"}
 	for _, name := range append(leftovers, strangers...) {
 		file := filepath.Join(f.dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -232,6 +232,10 @@ func TestWriteAfterCrash(t *testing.T) {
 		if err := os.WriteFile(file, []byte("x"), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	yesterday := time.Now().AddDate(0, 0, -1)
+	if err := os.Chtimes(filepath.Join(f.dir, ".threadmill-probe-old"), yesterday, yesterday); err != nil {
+		t.Fatal(err)
 	}
 	f.write(t, entries(1))
 	tree := f.tree(t)

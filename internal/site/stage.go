@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Names of unfinished files; whatever bears one is left over from a crash.
@@ -168,9 +169,29 @@ func sweep(ctx context.Context, root *os.Root) error {
 			return fs.SkipDir
 		case d.IsDir() && name != "." && strings.HasPrefix(base, "."):
 			return fs.SkipDir
-		case d.Type().IsRegular() && strings.HasPrefix(base, tempPrefix) && strings.HasSuffix(base, tempSuffix):
-			return root.Remove(name)
+		case leftOver(base, d):
+			return ignoreMissing(root.Remove(name))
 		}
 		return nil
 	})
+}
+
+// leftOver tells whether a file is left over from a crash. That of a probe is
+// when it is old: another process may be at it.
+func leftOver(base string, d fs.DirEntry) bool {
+	if !d.Type().IsRegular() {
+		return false
+	}
+	if strings.HasPrefix(base, probePrefix) {
+		info, err := d.Info()
+		return err == nil && time.Since(info.ModTime()) > time.Hour
+	}
+	return strings.HasPrefix(base, tempPrefix) && strings.HasSuffix(base, tempSuffix)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

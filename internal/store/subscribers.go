@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
-	"time"
 
 	"threadmill/internal/newsletter"
 )
@@ -96,113 +94,33 @@ func (s *Store) CountSubscribers(ctx context.Context) (map[newsletter.Subscriber
 	return counts, nil
 }
 
-// AddSubscribers inserts or completes subscribers in one transaction and tells
-// for each what that changed. It never raises anybody from unsubscribed,
-// bounced, complained or suppressed; one who is active or pending takes such a
-// status over. A mailbox that is suppressed enters as suppressed.
-func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber) ([]newsletter.AddResult, error) {
-	results := make([]newsletter.AddResult, len(subs))
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		add, err := prepareAdd(ctx, tx)
-		if err != nil {
+// Suppress keeps a mailbox from ever getting mail, whoever adds it again, and
+// tells whether it was on the list.
+func (s *Store) Suppress(ctx context.Context, key, reason string) (known bool, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := suppress(ctx, tx, key, reason); err != nil {
 			return err
 		}
-		defer add.close()
-		for i, sub := range subs {
-			if results[i], err = add.subscriber(ctx, tx, sub); err != nil {
-				return fmt.Errorf("add %s: %w", sub.Email, err)
-			}
+		sub, err := subscriber(ctx, tx, `key = $1`, key)
+		if errors.Is(err, newsletter.ErrNotFound) {
+			return nil
 		}
-		return nil
+		known = true
+		if err != nil || sub.Status == newsletter.SubscriberSuppressed {
+			return err
+		}
+		return setStatus(ctx, tx, sub.ID, newsletter.SubscriberSuppressed, reason)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("add subscribers: %w", err)
+		return false, fmt.Errorf("suppress a mailbox: %w", err)
 	}
-	return results, nil
+	return known, nil
 }
 
-// adder holds the statement that most rows of an import need.
-type adder struct{ insert *sql.Stmt }
-
-func prepareAdd(ctx context.Context, tx *sql.Tx) (adder, error) {
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO subscribers (key, email, name, status, status_at, tags, created_at)
-		SELECT $1, $2, $3, CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.key = $1) THEN 'suppressed' ELSE $4 END, $5, $6, $7
-		WHERE TRUE ON CONFLICT (key) DO NOTHING`)
-	return adder{insert}, err
-}
-
-func (a adder) close() { _ = a.insert.Close() } // its transaction is over
-
-func (a adder) subscriber(ctx context.Context, tx *sql.Tx, sub newsletter.Subscriber) (newsletter.AddResult, error) {
-	tags, err := encodeTags(sub.Tags)
-	if err != nil {
-		return "", err
-	}
-	created := sub.CreatedAt
-	if created.IsZero() {
-		created = time.Now()
-	}
-	res, err := a.insert.ExecContext(ctx, sub.Key, sub.Email, sub.Name, sub.Status, msNow(), tags, ms(created))
-	if err != nil {
-		return "", err
-	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return newsletter.Added, err
-	}
-	return complete(ctx, tx, sub)
-}
-
-// complete fills in what is missing of a known subscriber.
-func complete(ctx context.Context, tx *sql.Tx, sub newsletter.Subscriber) (newsletter.AddResult, error) {
-	old, err := subscriber(ctx, tx, `key = $1`, sub.Key)
-	if err != nil {
-		return "", err
-	}
-	next := old
-	if next.Name == "" {
-		next.Name = sub.Name
-	}
-	for _, t := range sub.Tags {
-		if !slices.Contains(next.Tags, t) {
-			next.Tags = append(slices.Clip(next.Tags), t)
-		}
-	}
-	mailed := old.Status == newsletter.SubscriberActive || old.Status == newsletter.SubscriberPending
-	if mailed && sub.Status != newsletter.SubscriberPending {
-		next.Status = sub.Status
-	}
-	if next.Name != old.Name || next.Status != old.Status || len(next.Tags) != len(old.Tags) {
-		if err := updateSubscriber(ctx, tx, old, next, "imported"); err != nil {
-			return "", err
-		}
-		if mailed {
-			return newsletter.Completed, nil
-		}
-	}
-	if !mailed {
-		return newsletter.Kept, nil
-	}
-	return newsletter.Unchanged, nil
-}
-
-func updateSubscriber(ctx context.Context, tx *sql.Tx, old, next newsletter.Subscriber, reason string) error {
-	tags, err := encodeTags(next.Tags)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE subscribers SET name = $2, tags = $3 WHERE id = $1`, old.ID, next.Name, tags)
-	if err == nil && old.Status != next.Status {
-		err = setStatus(ctx, tx, old.ID, next.Status, reason)
-	}
+func suppress(ctx context.Context, tx *sql.Tx, key, reason string) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO suppressions (key, reason, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT (key) DO NOTHING`, key, reason, msNow())
 	return err
-}
-
-func encodeTags(tags []string) (string, error) {
-	if len(tags) == 0 {
-		return "[]", nil
-	}
-	b, err := json.Marshal(tags)
-	return string(b), err
 }
 
 // SetSubscriberStatus changes a subscriber's status; ErrNotFound where there
@@ -210,8 +128,10 @@ func encodeTags(tags []string) (string, error) {
 func (s *Store) SetSubscriberStatus(ctx context.Context, id int64, status newsletter.SubscriberStatus, reason string) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		if status == newsletter.SubscriberSuppressed {
-			_, err := tx.ExecContext(ctx, `INSERT INTO suppressions (key, reason, created_at)
-				SELECT key, $2, $3 FROM subscribers WHERE id = $1 ON CONFLICT (key) DO NOTHING`, id, reason, msNow())
+			sub, err := subscriber(ctx, tx, `id = $1`, id)
+			if err == nil {
+				err = suppress(ctx, tx, sub.Key, reason)
+			}
 			if err != nil {
 				return err
 			}

@@ -45,6 +45,9 @@ func readParams(t *newsletter.Thread, f fields, zone *time.Location) {
 	t.Published = f.date("published", zone)
 	t.Formerly = f.list("formerly", nil)
 	t.To = f.list("to", words)
+	if v, ok := f.find("to"); ok && len(t.To) > 0 {
+		f.lint.errorf(v.line, v.name, "mail to a part of the subscribers is not supported by this version: take it away, or keep the thread a draft")
+	}
 	if v, ok := f.find("source"); ok {
 		t.Origin = f.text("source")
 		if u, err := url.Parse(t.Origin); t.Origin != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http")) {

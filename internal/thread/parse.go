@@ -82,3 +82,10 @@ func datedName(name string, zone *time.Location) (date time.Time, short string) 
 	}
 	return midnight(date, head), cmp.Or(strings.Trim(tail, "-"), head)
 }
+
+// Parse reads a thread from text that was kept. What was wrong with it was
+// told when it was a file.
+func (r Reader) Parse(file, source string) newsletter.Thread {
+	t, _ := Parse(file, []byte(source), r.Zone)
+	return t
+}

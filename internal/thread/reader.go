@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func (r Reader) open() (*os.Root, error) {
 // readEntry adds to folder what one name in the threads folder stands for.
 func (r Reader) readEntry(root *os.Root, e fs.DirEntry, folder *newsletter.Folder) {
 	name := e.Name()
-	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+	if ignored(name) {
 		return
 	}
 	dir := e.IsDir()
@@ -125,6 +126,12 @@ func (r Reader) readThread(root *os.Root, file string, folder *newsletter.Folder
 		folder.Problems = append(folder.Problems, r.unread(file, err))
 		return
 	}
+	if at := notUTF8(source); at > 0 {
+		problem := r.unread(file, errors.New("the text is not UTF-8: save it as UTF-8"))
+		problem.Line = at
+		folder.Problems = append(folder.Problems, problem)
+		return
+	}
 	t, pictures, faults := parse(file, source, r.Zone)
 	for _, p := range pictures {
 		if err := regular(root, path.Join(path.Dir(file), p.name)); err != nil {
@@ -148,10 +155,27 @@ func (r Reader) readQueue(root *os.Root, folder *newsletter.Folder) {
 		return
 	}
 	for row := range strings.Lines(clean(tidy(source))) {
-		if words := strings.Fields(row); len(words) > 0 && !strings.HasPrefix(words[0], "#") && !slices.Contains(folder.Queue, words[0]) {
-			folder.Queue = append(folder.Queue, words[0])
+		id, _, _ := strings.Cut(row, " #") // a remark
+		id = strings.TrimSpace(id)
+		if id != "" && !strings.HasPrefix(id, "#") && !slices.Contains(folder.Queue, id) {
+			folder.Queue = append(folder.Queue, id)
 		}
 	}
+}
+
+// notUTF8 is the line of the first octets that are not UTF-8, or 0.
+func notUTF8(source []byte) int {
+	if utf8.Valid(source) {
+		return 0
+	}
+	at := 1
+	for text := range bytes.Lines(source) {
+		if !utf8.Valid(text) {
+			break
+		}
+		at++
+	}
+	return at
 }
 
 // unread is the problem of a file that could not be read.

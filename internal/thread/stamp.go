@@ -3,10 +3,15 @@ package thread
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 )
+
+// ignored names are those that Read passes over.
+func ignored(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")
+}
 
 // Stamp returns a text that changes when a file of the folder is added,
 // removed, renamed or written. It reads no file.
@@ -18,16 +23,24 @@ func (r Reader) Stamp() (string, error) {
 	defer root.Close()
 	h := sha256.New()
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case err != nil && name == ".":
 			return err
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) { // an editor has just replaced it
+		case err != nil: // a folder that cannot be read holds no thread
+			return fs.SkipDir
+		case name != "." && ignored(d.Name()):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.IsDir():
 			return nil
 		}
-		if err == nil {
-			_, err = fmt.Fprintf(h, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+		info, err := d.Info()
+		if err != nil { // an editor has just replaced it
+			return nil
 		}
+		_, err = fmt.Fprintf(h, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
 		return err
 	})
 	if err != nil {

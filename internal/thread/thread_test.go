@@ -46,6 +46,19 @@ func read(t *testing.T, r Reader) newsletter.Folder {
 	return f
 }
 
+// What would be mailed wrongly is left out and named.
+func TestLeftOut(t *testing.T) {
+	f := read(t, folder(t, map[string]string{
+		"latin.md": "---\ntitle: fine\n---\n\nCaf\xe9\n",
+		"to.md":    "---\nparams:\n  to: supporters\n---\n\nFor a few.\n",
+	}))
+	want := "threads/latin.md:5: not read: the text is not UTF-8: save it as UTF-8\n" +
+		"threads/to.md:3: params.to: mail to a part of the subscribers is not supported by this version: take it away, or keep the thread a draft\n"
+	if diff := cmp.Diff(want, report(f)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // report is a folder as a few lines: its files, then its problems.
 func report(f newsletter.Folder) string {
 	var b strings.Builder
@@ -246,7 +259,6 @@ params:
   published: 2024-03-05
   formerly: [https://old.example/1, "x:99"]
   channels: Web, mail
-  to: friends family
 ---
 First post,
 the hook.
@@ -275,8 +287,7 @@ Second post.
 		Draft:       true, Weight: -3,
 		Formerly: []string{"https://old.example/1", "x:99"},
 		Channels: []newsletter.Channel{newsletter.ChannelWeb, newsletter.ChannelMail},
-		To:       []string{"friends", "family"},
-		Posts:    []newsletter.Post{{Text: "First post,\nthe hook.", Line: 34}, {Text: "Second post.", Line: 39}},
+		Posts:    []newsletter.Post{{Text: "First post,\nthe hook.", Line: 33}, {Text: "Second post.", Line: 38}},
 		Words:    6, Minutes: 1,
 		Assets: []string{"b.jpg", "cover one.png"},
 	}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/publish"
+	"threadmill/internal/store"
+)
+
+// publishReport is what `publish --json` prints for an issue.
+type publishReport struct {
+	Issue   int64    `json:"issue"`
+	Slug    string   `json:"slug"`
+	Title   string   `json:"title"`
+	Slot    *string  `json:"slot"`
+	Threads []string `json:"threads"`
+	newsletter.Counts
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// nothingReport is what it prints when nothing was published; the counts are
+// what is left of earlier issues.
+type nothingReport struct {
+	Issue  *int64 `json:"issue"`
+	Reason string `json:"reason"`
+	newsletter.Counts
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+func newPublishReport(issue newsletter.Issue) publishReport {
+	r := publishReport{Issue: issue.Number, Slug: issue.Slug, Title: issue.Title, Threads: []string{}}
+	if issue.Slot != "" {
+		r.Slot = &issue.Slot
+	}
+	for _, t := range issue.Threads {
+		r.Threads = append(r.Threads, t.ID)
+	}
+	return r
+}
+
+// reportPublish tells what was published and how far it is, whatever ended
+// the sending; the report must come out even after an interrupt. sent counts
+// all messages of this run.
+func (a *app) reportPublish(p *publication, outcome publish.Outcome, sent int, o publishOptions, failure error) error {
+	ctx := context.Background()
+	if outcome.Issue == nil {
+		return errors.Join(a.reportNothing(ctx, p, outcome.Reason, sent, o.json), failure)
+	}
+	row, err := p.store.Issue(ctx, outcome.Issue.Number)
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	if o.json {
+		r := newPublishReport(*outcome.Issue)
+		r.Counts = row.Counts
+		err = printJSON(a.stdout, r)
+	} else {
+		err = a.printPublished(ctx, p, row)
+	}
+	if row.Failed > 0 && failure == nil {
+		failure = fmt.Errorf("issue %d: %d of %d: %w; `threadmill issues show %d` names them", row.Number, row.Failed, row.Recipients, errPartly, row.Number)
+	}
+	return errors.Join(failure, err)
+}
+
+func (a *app) printPublished(ctx context.Context, p *publication, row store.IssueRow) error {
+	if row.Recipients == 0 {
+		fmt.Fprintf(a.stdout, "Issue %d, “%s”, is out: on the site and in the feeds, by mail to nobody.\n", row.Number, row.Title)
+		counts, err := p.store.CountSubscribers(ctx)
+		if err == nil && counts[newsletter.SubscriberActive] == 0 {
+			fmt.Fprintln(a.stdout, "Nobody is subscribed yet; `threadmill subscribers` keeps the list.")
+		}
+		return err
+	}
+	fmt.Fprintf(a.stdout, "Issue %d, “%s”, is out: %s, %s sent.\n", row.Number, row.Title, plural(row.Recipients, "recipient"), thousands(row.Sent))
+	if row.Failed+row.Canceled > 0 {
+		fmt.Fprintf(a.stdout, "%s failed, %s canceled.\n", thousands(row.Failed), thousands(row.Canceled))
+	}
+	return a.printLeft(ctx, p, row.Counts)
+}
+
+// printLeft tells what is not settled, why, and what there is to do.
+func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts) error {
+	if c.Pending > 0 {
+		why := ""
+		if pause, err := p.store.Pause(ctx); err != nil {
+			return err
+		} else if pause.Sending && pause.Covers(time.Now()) {
+			why = "; all mail is paused, `threadmill resume` lets it go"
+		}
+		fmt.Fprintf(a.stdout, "%s pending%s.\n", thousands(c.Pending), why)
+	}
+	if c.Deferred > 0 {
+		next, err := p.store.NextDeferred(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "%s deferred; the next is tried again on %s.\n", thousands(c.Deferred), longTime(next, p.facts.Zone))
+	}
+	if c.InDoubt > 0 {
+		fmt.Fprintf(a.stdout, "%s in doubt: `threadmill issues` tells of which issue N; settle them with `threadmill resolve N --resend` or `--skip`.\n", thousands(c.InDoubt))
+	}
+	return nil
+}
+
+func (a *app) reportNothing(ctx context.Context, p *publication, reason string, sent int, asJSON bool) error {
+	left, err := p.leftover(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(a.stdout, nothingReport{Reason: reason, Counts: left})
+	}
+	fmt.Fprintf(a.stdout, "Nothing was published: %s.\n", reason)
+	if sent > 0 {
+		fmt.Fprintf(a.stdout, "%s of earlier issues went out.\n", plural(sent, "message"))
+	}
+	return a.printLeft(ctx, p, left)
+}
+
+// leftover counts the deliveries of the issues that are not finished.
+func (p *publication) leftover(ctx context.Context) (newsletter.Counts, error) {
+	var left newsletter.Counts
+	rows, err := p.store.UnfinishedIssues(ctx)
+	for _, r := range rows {
+		left = left.Plus(r.Counts)
+	}
+	return left, err
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"threadmill/internal/deliver"
+	"threadmill/internal/newsletter"
+	"threadmill/internal/publish"
+)
+
+// finish puts the site in place and sends all that is due, as the holder of
+// the lock, which also does what other commands ask for meanwhile. It returns
+// how many messages went out.
+func (p *publication) finish(ctx context.Context, _ *newsletter.Issue, wait time.Duration) (sent int, err error) {
+	if err := p.placeSite(ctx); err != nil {
+		return 0, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
+	}
+	sender := p.sender()
+	attending, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })
+	err = p.drain(ctx, sender, wait)
+	stop()
+	wg.Wait()
+	sent = int(sender.Progress().Sent)
+	if relay, ok := errors.AsType[*deliver.RelayError](err); ok {
+		return sent, fmt.Errorf("%w; the mail waits: run `threadmill publish` again when that is mended", relay)
+	}
+	return sent, err
+}
+
+// placeSite writes the site if an issue waits for it or somebody asked, and
+// notes a fault for `status`.
+func (p *publication) placeSite(ctx context.Context) error {
+	due, err := p.store.SiteDue(ctx)
+	if err != nil {
+		return err
+	}
+	asked, err := p.store.RebuildAsked(ctx)
+	if err != nil || len(due) == 0 && asked == 0 {
+		return err
+	}
+	_, err = p.publisher.WriteSite(ctx)
+	if asked > 0 {
+		err = errors.Join(err, p.store.AnswerRebuild(ctx, asked, err))
+	}
+	if err != nil {
+		return errors.Join(err, p.store.Warn(ctx, publish.WarningSite, err.Error()))
+	}
+	return p.store.Unwarn(ctx, publish.WarningSite)
+}
+
+// drain sends, and shows how far it is to somebody at the terminal.
+func (p *publication) drain(ctx context.Context, sender *deliver.Sender, wait time.Duration) error {
+	if !terminal(p.stderr) {
+		return sender.Drain(ctx, wait)
+	}
+	left, err := p.leftover(ctx)
+	if err != nil {
+		return err
+	}
+	bar := newBar(p.stderr, int64(left.Pending), "sending")
+	watched, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(barEvery)
+		defer tick.Stop()
+		for watched.Err() == nil {
+			select {
+			case <-tick.C:
+			case <-watched.Done():
+			}
+			done := sender.Progress()
+			_ = bar.Set64(min(done.Sent+done.Failed+done.Canceled, int64(left.Pending))) // only for the eye
+		}
+		_ = bar.Finish()
+	})
+	err = sender.Drain(ctx, wait)
+	stop()
+	wg.Wait()
+	return err
+}
+
+// followLook is how often a follower looks how far the sender is.
+const followLook = 200 * time.Millisecond
+
+// follow waits while another process sends the issue, at most as long as wait.
+// When that one ends before its work, the follower takes over.
+func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait time.Duration) (sent int, err error) {
+	if issue == nil {
+		return 0, nil
+	}
+	end := time.Now().Add(wait)
+	tick := time.NewTicker(followLook)
+	defer tick.Stop()
+	for {
+		row, err := p.store.Issue(ctx, issue.Number)
+		if err != nil {
+			return 0, err
+		}
+		next, err := p.store.NextDeferred(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if row.SiteReady && row.Pending == 0 && (row.Deferred == 0 || next.After(end)) {
+			return row.Sent, nil
+		}
+		if time.Now().After(end) {
+			return row.Sent, p.held(ctx)
+		}
+		if lock, err := p.lock(ctx, "publish"); err == nil {
+			sent, err := p.finish(ctx, issue, time.Until(end))
+			return sent, errors.Join(err, lock.Unlock())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return row.Sent, nil
+		}
+	}
+}
+
+// held is the fault that keeps the sender from its work, nil if none is known.
+func (p *publication) held(ctx context.Context) error {
+	warnings, err := p.store.Warnings(ctx)
+	for _, w := range warnings {
+		err = errors.Join(err, fmt.Errorf("%s: %s; the mail waits", w.Kind, w.Text))
+	}
+	return err
+}
