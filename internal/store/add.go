@@ -53,8 +53,8 @@ func newAdder(ctx context.Context, tx *sql.Tx) (*adder, error) {
 		`SELECT ` + subscriberColumns + ` FROM subscribers WHERE key = $1`: &a.find,
 	} {
 		var err error
-		if *stmt, err = tx.PrepareContext(ctx, query); err != nil {
-			return nil, err // what was prepared ends with the transaction
+		if *stmt, err = tx.PrepareContext(ctx, query); err != nil { //nolint:sqlclosecheck // closed with the transaction
+			return nil, err
 		}
 	}
 	return a, nil
