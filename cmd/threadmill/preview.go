@@ -102,5 +102,5 @@ func send(ctx context.Context, t mail.Transport, m mail.Message) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(conn.Send(ctx, m), conn.Close())
+	return errors.Join(mail.Deliver(ctx, conn, m), conn.Close())
 }

@@ -35,9 +35,9 @@ func newJournal(store Store, log *slog.Logger) *journal {
 	return &journal{store: store, log: log, entries: make(chan entry, journalMax)}
 }
 
-// write returns once e is on disk, and tells whether e.Next may be sent.
-func (j *journal) write(e newsletter.JournalEntry) bool {
-	goes := make(chan bool, 1)
+// write returns once e is on disk, and tells whether e.Next may be sent. goes
+// is the caller's own, with room for one answer.
+func (j *journal) write(e newsletter.JournalEntry, goes chan bool) bool {
 	j.entries <- entry{e, goes}
 	return <-goes
 }

@@ -77,17 +77,19 @@ func (p *place) Close() error {
 	return nil
 }
 
-func (p *place) Send(context.Context, mail.Message) error {
+func (*place) Begin(context.Context, mail.Envelope) error { return nil }
+
+func (p *place) Send(context.Context, []byte, *mail.Envelope) (sent, begun error) {
 	p.desk.mu.Lock()
 	defer p.desk.mu.Unlock()
 	if p.desk.send != nil {
 		if err := p.desk.send(len(p.desk.sent) + 1); err != nil {
 			p.closed = true
-			return err
+			return err, mail.ErrNotBegun
 		}
 	}
 	p.desk.sent = append(p.desk.sent, time.Now())
-	return nil
+	return nil, mail.ErrNotBegun
 }
 
 // later tests f in a bubble with n subscribers and an issue to send.

@@ -2,8 +2,11 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
@@ -12,7 +15,8 @@ import (
 // idleTime is how long a connection without work is kept.
 const idleTime = 15 * time.Second
 
-// worker sends over one connection, one message after the other.
+// worker sends over one connection. While the content of one message is under
+// way, the envelope of the next goes along with it.
 type worker struct {
 	*Sender
 	jobs    <-chan job
@@ -21,8 +25,14 @@ type worker struct {
 
 	conn   mail.Conn
 	served int // messages that this connection carried
-	ended  *newsletter.DeliveryEnd
-	owner  *portion // of ended
+	// begun tells whether the relay waits for the content of todo[0].
+	begun bool
+	todo  []job // taken and not settled: at most the one begun and those to be tried again
+	// ended are the deliveries whose end is not written down yet, and owners
+	// their portions.
+	ended  []newsletter.DeliveryEnd
+	owners []*portion
+	goes   chan bool
 	buf    []byte
 	rest   time.Duration // before the next try, while the relay wants no more connections
 }
@@ -31,29 +41,21 @@ type worker struct {
 // waits, hard the message under way.
 func (w *worker) run(ctx, hard context.Context) {
 	defer w.hangUp()
-	for {
-		j, ok := w.next()
-		if !ok {
-			return
-		}
-		for w.attempt(ctx, hard, &j) {
-		}
+	w.goes = make(chan bool, 1)
+	for w.take() {
+		w.attempt(ctx, hard)
 		if w.rest > 0 && w.conn == nil {
 			sleep(ctx, w.rest)
 		}
 	}
 }
 
-// next waits for a job. What ended before is written down first unless a job
-// is there already, whose mark will carry it along.
-func (w *worker) next() (job, bool) {
-	select {
-	case j, ok := <-w.jobs:
-		if !ok {
-			w.flush()
-		}
-		return j, ok
-	default:
+// take makes sure that there is something to do, and returns false when
+// nothing more comes. What ended before is written down first, unless a job is
+// there already, whose mark will carry it along.
+func (w *worker) take() bool {
+	if len(w.todo) > 0 || w.tryTake() {
+		return true
 	}
 	w.flush()
 	idle := time.NewTimer(idleTime)
@@ -61,74 +63,144 @@ func (w *worker) next() (job, bool) {
 	for {
 		select {
 		case j, ok := <-w.jobs:
-			return j, ok
+			if ok {
+				w.todo = append(w.todo, j)
+			}
+			return ok
 		case <-idle.C:
 			w.hangUp()
 		}
 	}
 }
 
-// flush writes down how the last delivery ended.
+// tryTake takes a job that is there now.
+func (w *worker) tryTake() bool {
+	select {
+	case j, ok := <-w.jobs:
+		if ok {
+			w.todo = append(w.todo, j)
+		}
+		return ok
+	default:
+		return false
+	}
+}
+
+// flush writes down how the last deliveries ended.
 func (w *worker) flush() {
-	if w.ended != nil {
+	if len(w.ended) > 0 {
 		w.record(0, time.Time{})
 	}
 }
 
-// record writes down how the last delivery ended and which one is next.
+// record writes down how the last deliveries ended and which one is next.
 func (w *worker) record(next int64, at time.Time) bool {
-	goes := w.journal.write(newsletter.JournalEntry{Ended: w.ended, Next: next, At: at})
-	if w.ended != nil {
-		w.ended = nil
-		w.owner.done()
+	goes := w.journal.write(newsletter.JournalEntry{Ended: w.ended, Next: next, At: at}, w.goes)
+	for _, p := range w.owners {
+		p.done()
 	}
+	w.ended, w.owners = w.ended[:0], w.owners[:0]
 	return goes
 }
 
-// attempt tries to send a job, and tells whether it must be tried again at
-// once. What is not sent when ctx ends stays pending.
-func (w *worker) attempt(ctx, hard context.Context, j *job) (again bool) {
-	if !w.connect(ctx) || !w.pace(ctx) || w.held.Load() {
-		w.flush()
-		j.portion.done()
-		return false
+// drop forgets the first job: it is settled, or goes back to its batch.
+func (w *worker) drop() {
+	w.todo = append(w.todo[:0], w.todo[1:]...)
+	w.begun = false
+}
+
+// giveBack leaves the first job pending for another worker or another run. An
+// envelope that was begun ends with its connection.
+func (w *worker) giveBack() {
+	w.flush()
+	if w.begun {
+		w.hangUp()
 	}
+	w.todo[0].portion.done()
+	w.drop()
+}
+
+// attempt tries to send the first job. It is marked before its content leaves,
+// in the commit that records how the last one ended.
+func (w *worker) attempt(ctx, hard context.Context) {
+	if !w.begun && (!w.connect(ctx) || !w.pace(ctx)) || ctx.Err() != nil || w.held.Load() {
+		for len(w.todo) > 0 {
+			w.giveBack()
+		}
+		return
+	}
+	j := &w.todo[0]
 	now := time.Now()
 	if j.FirstAt.IsZero() {
 		j.FirstAt = now
 	}
 	if !w.record(j.ID, now) {
 		w.progress.count(newsletter.DeliveryCanceled)
-		j.portion.done()
-		return false
+		w.giveBack()
+		return
 	}
-	err := w.conn.Send(hard, w.address(j))
-	w.buf = w.buf[:0]
+	if !w.begun {
+		if err := w.conn.Begin(hard, w.envelope(j)); err != nil {
+			w.settle(hard, err)
+			return
+		}
+	}
+	sent, begun := w.conn.Send(hard, w.address(j), w.ahead())
+	w.settle(hard, sent)
+	if len(w.todo) == 0 || w.conn == nil {
+		return
+	}
+	switch {
+	case begun == nil:
+		w.begun = true
+	case !errors.Is(begun, mail.ErrNotBegun):
+		w.settle(hard, begun)
+	}
+}
+
+// ahead takes another job, if one is there that may go now, and returns its
+// envelope for the relay to see early.
+func (w *worker) ahead() *mail.Envelope {
+	if len(w.todo) == 1 && w.unpaced() && !w.tryTake() || len(w.todo) < 2 {
+		return nil
+	}
+	e := w.envelope(&w.todo[1])
+	return &e
+}
+
+// settle decides what became of the first job. Where it must be tried again
+// it stays the first.
+func (w *worker) settle(hard context.Context, err error) {
+	j := &w.todo[0]
 	end, next := w.Retry.settle(j.Delivery, err, time.Now(), w.Resend, w.served > 0)
-	w.ended, w.owner = &end, j.portion
+	w.ended, w.owners = append(w.ended, end), append(w.owners, j.portion)
 	w.progress.count(end.State)
 	w.report(j, end, err)
 	if err == nil {
 		w.served++
 		w.gate.passed(hard)
 	}
-	switch next {
-	case goOn:
-		return false
-	case relayFault:
+	if next == goOn {
+		w.drop()
+		return
+	}
+	if next == relayFault {
 		w.gate.failed(hard, err)
 	}
-	// The delivery is pending: write that down, and hand the job on as a new
-	// one, since the portion has counted the old.
+	// The delivery is pending: write that down, and keep the job as a new one,
+	// since its portion has counted the old.
 	w.hangUp()
 	j.portion.left.Add(1)
 	w.flush()
 	j.Attempts, j.Doubts = end.Attempts, end.Doubts
-	return true
+}
+
+func (w *worker) envelope(j *job) mail.Envelope {
+	return mail.Envelope{From: j.letter.Sender, To: j.Email}
 }
 
 // address makes the message of one recipient.
-func (w *worker) address(j *job) mail.Message {
+func (w *worker) address(j *job) []byte {
 	token := w.Token(j.Subscriber, j.Issue)
 	w.buf = j.letter.Append(w.buf[:0], mail.Recipient{
 		Email:            j.Email,
@@ -138,7 +210,7 @@ func (w *worker) address(j *job) mail.Message {
 		UnsubscribeToken: token,
 		Date:             j.FirstAt,
 	})
-	return mail.Message{From: j.letter.Sender, To: j.Email, Data: w.buf}
+	return w.buf
 }
 
 // connect makes sure that there is a connection. Without one the delivery goes
@@ -180,7 +252,12 @@ func (w *worker) pace(ctx context.Context) bool {
 	return true
 }
 
+// unpaced tells whether no rate holds the messages; with one, each waits for
+// its turn alone.
+func (w *worker) unpaced() bool { return w.limit.Limit() == rate.Inf }
+
 func (w *worker) hangUp() {
+	w.begun = false
 	if w.conn == nil {
 		return
 	}

@@ -30,28 +30,43 @@ func (f *Folder) Dial(ctx context.Context) (Conn, error) {
 	if err := os.MkdirAll(f.dir, 0o777); err != nil {
 		return nil, &Fault{StageConnect, fmt.Errorf("make the mail folder: %w", err)}
 	}
-	return folderConn{f.dir}, nil
+	return &folderConn{dir: f.dir}, nil
 }
 
-type folderConn struct{ dir string }
+type folderConn struct {
+	dir   string
+	begun bool
+}
 
-func (folderConn) Usable() bool { return true }
-func (folderConn) Close() error { return nil }
+func (*folderConn) Usable() bool { return true }
+func (*folderConn) Close() error { return nil }
 
-// Send writes the message to a file named after its Message-ID, so that a
-// second copy replaces the first. The file is whole and durable when Send
-// returns nil.
-func (c folderConn) Send(ctx context.Context, m Message) error {
+func (c *folderConn) Begin(ctx context.Context, _ Envelope) error {
 	if ctx.Err() != nil {
 		return &Fault{StageMail, context.Cause(ctx)}
 	}
-	if err := c.write(fileName(m.Data), m.Data); err != nil {
-		return &Fault{StageData, fmt.Errorf("write a mail: %w", err)}
-	}
+	c.begun = true
 	return nil
 }
 
-func (c folderConn) write(name string, data []byte) error {
+// Send writes the message to a file named after its Message-ID, so that a
+// second copy replaces the first. The file is whole and durable when sent is
+// nil. There is no round trip to save.
+func (c *folderConn) Send(ctx context.Context, data []byte, _ *Envelope) (sent, begun error) {
+	if ctx.Err() != nil {
+		return &Fault{StageData, context.Cause(ctx)}, ErrNotBegun
+	}
+	if !c.begun {
+		return &Fault{StageData, errNoEnvelope}, ErrNotBegun
+	}
+	c.begun = false
+	if err := c.write(fileName(data), data); err != nil {
+		return &Fault{StageData, fmt.Errorf("write a mail: %w", err)}, ErrNotBegun
+	}
+	return nil, ErrNotBegun
+}
+
+func (c *folderConn) write(name string, data []byte) error {
 	f, err := os.CreateTemp(c.dir, ".mail-*")
 	if err != nil {
 		return err

@@ -119,6 +119,7 @@ func (s *SMTP) greet(ctx context.Context, c *smtpConn) (Stage, error) {
 		return StageTLS, err
 	}
 	c.text = client.Text
+	c.pipelining, _ = client.Extension("PIPELINING")
 	c.wire.await(s.o.Timeout)
 	return StageAuth, s.authenticate(client)
 }

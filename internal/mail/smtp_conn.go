@@ -36,20 +36,30 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// smtpConn speaks on a connection that is greeted and logged in. After an
-// answer that it does not expect it is closed, without QUIT: on a connection
-// whose state is not known, any further octet could complete a message.
+// smtpConn speaks on a connection that is greeted and logged in. Where the
+// relay offers PIPELINING (RFC 2920) an envelope is one group of commands, and
+// the content of one message and the envelope of the next are one, so that a
+// message costs one round trip. After an answer that it does not expect it is
+// closed, without QUIT: on a connection whose state is not known, any further
+// octet could complete a message.
 type smtpConn struct {
-	o      SMTPOptions
-	wire   *wire
-	text   *textproto.Conn
-	sent   int // messages tried
-	closed bool
+	o          SMTPOptions
+	wire       *wire
+	text       *textproto.Conn
+	pipelining bool
+	tried      int  // envelopes
+	begun      bool // the relay waits for content
+	closed     bool
+	out        []byte
+	watched    context.Context // cuts the connection when it ends
+	unwatch    func() bool
 }
 
 func (c *smtpConn) Usable() bool {
-	return !c.closed && (c.o.MessagesPerConnection <= 0 || c.sent < c.o.MessagesPerConnection)
+	return !c.closed && (c.o.MessagesPerConnection <= 0 || c.tried < c.o.MessagesPerConnection)
 }
+
+var errNoEnvelope = errors.New("no envelope was begun")
 
 // quitTimeout bounds the answer to QUIT, which nobody needs.
 const quitTimeout = 2 * time.Second
@@ -58,9 +68,11 @@ func (c *smtpConn) Close() error {
 	if c.closed {
 		return nil
 	}
-	c.wire.await(min(quitTimeout, c.o.Timeout))
-	if c.text.PrintfLine("QUIT") == nil {
-		_, _, _ = c.text.ReadResponse(221)
+	if !c.begun {
+		c.wire.await(min(quitTimeout, c.o.Timeout))
+		if c.text.PrintfLine("QUIT") == nil {
+			_ = c.answer(StageMail, 2)
+		}
 	}
 	c.drop()
 	return nil
@@ -69,92 +81,164 @@ func (c *smtpConn) Close() error {
 func (c *smtpConn) drop() {
 	c.closed = true
 	_ = c.wire.Close()
+	if c.unwatch != nil {
+		c.unwatch()
+	}
 }
 
-func (c *smtpConn) Send(ctx context.Context, m Message) error {
+// watch cuts the connection when ctx ends. Most calls come with the same one.
+func (c *smtpConn) watch(ctx context.Context) error {
 	if c.closed {
-		return &Fault{StageMail, net.ErrClosed}
+		return net.ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
-		return &Fault{StageMail, context.Cause(ctx)}
+	if c.watched != ctx {
+		if c.unwatch != nil {
+			c.unwatch()
+		}
+		c.watched, c.unwatch = ctx, context.AfterFunc(ctx, func() { _ = c.wire.Close() })
 	}
-	c.sent++
-	stop := context.AfterFunc(ctx, func() { _ = c.wire.Close() })
-	err := c.transact(m)
-	if !stop() {
-		c.drop()
+	return context.Cause(ctx)
+}
+
+func (c *smtpConn) Begin(ctx context.Context, e Envelope) error {
+	if err := c.watch(ctx); err != nil {
+		return &Fault{StageMail, err}
 	}
-	if f, ok := errors.AsType[*Fault](err); ok {
-		c.drop()
-		if ctx.Err() != nil {
-			f.Err = context.Cause(ctx)
+	if r := e.fault(); r != nil {
+		return r
+	}
+	c.tried++
+	if c.pipelining {
+		c.wire.await(c.o.Timeout)
+		c.out = e.append(c.out[:0])
+		if _, err := c.write(); err != nil {
+			return c.failed(&Fault{StageMail, err})
+		}
+		return c.failed(c.envelopeAnswers())
+	}
+	return c.failed(c.oneByOne(e))
+}
+
+// oneByOne begins an envelope with a relay that wants each command alone.
+func (c *smtpConn) oneByOne(e Envelope) error {
+	for _, step := range []struct {
+		stage  Stage
+		line   string
+		expect int
+	}{
+		{StageMail, "MAIL FROM:<" + e.From + ">", 2},
+		{StageRcpt, "RCPT TO:<" + e.To + ">", 2},
+		{StageData, "DATA", 354},
+	} {
+		if err := c.command(step.stage, step.expect, step.line); err != nil {
+			return err
 		}
 	}
-	if r, ok := errors.AsType[*Refusal](err); ok {
-		c.recover(r)
+	c.begun = true
+	return nil
+}
+
+// envelopeAnswers reads the answers to MAIL, RCPT and DATA. The first that is
+// not as it should be is the fate of the envelope, but all are read.
+func (c *smtpConn) envelopeAnswers() error {
+	var fate error
+	for _, step := range [...]struct {
+		stage  Stage
+		expect int
+	}{{StageMail, 2}, {StageRcpt, 2}, {StageData, 354}} {
+		c.wire.await(c.o.Timeout)
+		err := c.answer(step.stage, step.expect)
+		if _, fault := errors.AsType[*Fault](err); fault {
+			return err
+		}
+		if r, ok := errors.AsType[*Refusal](err); ok && r.Code == 421 {
+			return err // nothing more comes
+		}
+		if err == nil && step.stage == StageData && fate != nil {
+			return c.empty(fate)
+		}
+		if fate == nil {
+			fate = err
+		}
+	}
+	c.begun = fate == nil
+	return fate
+}
+
+// empty ends a DATA that the relay granted although it refused the recipient:
+// it gets no content, and refuses that too (RFC 2920, section 3.1).
+func (c *smtpConn) empty(fate error) error {
+	c.wire.await(c.o.Timeout)
+	err := c.text.PrintfLine(".")
+	if err == nil {
+		err = c.answer(StageFinal, 2)
+	}
+	if _, refused := errors.AsType[*Refusal](err); !refused {
+		c.drop() // it took a message to nobody, or went away
+	}
+	return fate
+}
+
+func (c *smtpConn) Send(ctx context.Context, data []byte, next *Envelope) (sent, begun error) {
+	if err := c.watch(ctx); err != nil {
+		return &Fault{StageData, err}, ErrNotBegun
+	}
+	if !c.begun {
+		return &Fault{StageData, errNoEnvelope}, ErrNotBegun
+	}
+	c.begun = false
+	c.out = appendDotted(c.out[:0], data)
+	content := len(c.out)
+	grouped := next != nil && c.pipelining && c.Usable() && next.fault() == nil
+	if grouped {
+		c.out = next.append(c.out)
+	}
+	c.wire.await(c.o.FinalTimeout)
+	// Until its last octet is handed over, the relay cannot have the message.
+	if n, err := c.write(); err != nil && n < content {
+		return c.failed(&Fault{StageData, err}), ErrNotBegun
+	}
+	c.wire.await(c.o.FinalTimeout)
+	sent = c.failed(c.answer(StageFinal, 2))
+	if !grouped || c.closed {
+		return sent, ErrNotBegun
+	}
+	c.tried++
+	return sent, c.failed(c.envelopeAnswers())
+}
+
+// write hands c.out over in one piece, and tells how much of it was.
+func (c *smtpConn) write() (int, error) {
+	n, err := c.text.W.Write(c.out) // larger than its buffer, it goes straight through
+	if err == nil {
+		err = c.text.W.Flush()
+	}
+	return n - c.text.W.Buffered(), err
+}
+
+// failed brings the connection into a known state after an error, and returns
+// it as the caller should see it.
+func (c *smtpConn) failed(err error) error {
+	switch e := err.(type) {
+	case *Fault:
+		c.drop()
+		if c.watched.Err() != nil {
+			e.Err = context.Cause(c.watched)
+		}
+	case *Refusal:
+		c.recover(e)
 	}
 	return err
 }
 
-// transact is one mail transaction (RFC 5321, section 3.3). An address that
-// would break the line counts as refused, as the relay would refuse it.
-func (c *smtpConn) transact(m Message) error {
-	for stage, address := range map[Stage]string{StageMail: m.From, StageRcpt: m.To} {
-		if keep(address, visible) != address {
-			return &Refusal{stage, 553, "5.1.3", "the address cannot stand in an envelope"}
-		}
-	}
-	if err := c.command(StageMail, 2, "MAIL FROM:<%s>", m.From); err != nil {
-		return err
-	}
-	if err := c.command(StageRcpt, 2, "RCPT TO:<%s>", m.To); err != nil {
-		return err
-	}
-	if err := c.command(StageData, 354, "DATA"); err != nil {
-		return err
-	}
-	// A write that fails did not hand over its last octets, and the dot is
-	// the last of all: until here the relay cannot have the whole message.
-	c.wire.await(c.o.FinalTimeout)
-	if err := writeDotted(c.text.W, m.Data); err != nil {
-		return &Fault{StageData, err}
-	}
-	if err := c.text.W.Flush(); err != nil {
-		return &Fault{StageData, err}
-	}
-	c.wire.await(c.o.FinalTimeout)
-	return c.answer(StageFinal, 2)
-}
-
 // command sends a line and reads its answer, which has to begin with the
 // digits of expect.
-func (c *smtpConn) command(stage Stage, expect int, format string, args ...any) error {
+func (c *smtpConn) command(stage Stage, expect int, line string) error {
 	c.wire.await(c.o.Timeout)
-	if err := c.text.PrintfLine(format, args...); err != nil {
+	if err := c.text.PrintfLine("%s", line); err != nil {
 		return &Fault{stage, err}
 	}
 	return c.answer(stage, expect)
-}
-
-func (c *smtpConn) answer(stage Stage, expect int) error {
-	_, _, err := c.text.ReadResponse(expect)
-	return answered(stage, err)
-}
-
-// answered tells refusals from faults. Only 4xx and 5xx are refusals; any
-// other answer that was not expected means that the two sides disagree about
-// where they are.
-func answered(stage Stage, err error) error {
-	if err == nil {
-		return nil
-	}
-	if e, ok := errors.AsType[*textproto.Error](err); ok && (e.Code/100 == 4 || e.Code/100 == 5) {
-		return newRefusal(stage, e.Code, e.Msg)
-	}
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return &Fault{stage, err}
 }
 
 // recover makes the connection ready for the next message after a refusal.
@@ -171,28 +255,60 @@ func (c *smtpConn) recover(r *Refusal) {
 	}
 }
 
-// writeDotted writes content with its dots stuffed, and its end (RFC 5321,
-// section 4.5.2). Content without a line end at its end gets one.
-func writeDotted(w io.Writer, content []byte) error {
-	crlfDot := []byte("\r\n.")
-	if bytes.HasPrefix(content, crlfDot[2:]) {
-		if _, err := w.Write(crlfDot[2:]); err != nil {
-			return err
+// fault tells why an address cannot stand in an envelope: it would break the
+// line. It counts as refused, as the relay would refuse it.
+func (e Envelope) fault() *Refusal {
+	for _, a := range [...]struct {
+		stage   Stage
+		address string
+	}{{StageMail, e.From}, {StageRcpt, e.To}} {
+		if keep(a.address, visible) != a.address {
+			return &Refusal{a.stage, 553, "5.1.3", "the address cannot stand in an envelope"}
 		}
 	}
+	return nil
+}
+
+// append adds the commands of the envelope as one group.
+func (e Envelope) append(b []byte) []byte {
+	b = append(b, "MAIL FROM:<"...)
+	b = append(b, e.From...)
+	b = append(b, ">\r\nRCPT TO:<"...)
+	b = append(b, e.To...)
+	return append(b, ">\r\nDATA\r\n"...)
+}
+
+// answered tells refusals from faults in what the library says while dialling.
+// Only 4xx and 5xx are refusals; any other answer that was not expected means
+// that the two sides disagree about where they are.
+func answered(stage Stage, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*textproto.Error](err); ok && (e.Code/100 == 4 || e.Code/100 == 5) {
+		return newRefusal(stage, e.Code, e.Msg)
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return &Fault{stage, err}
+}
+
+// appendDotted adds content with its dots stuffed, and its end (RFC 5321,
+// section 4.5.2). Content without a line end at its end gets one.
+func appendDotted(b, content []byte) []byte {
+	crlfDot := []byte("\r\n.")
+	if bytes.HasPrefix(content, crlfDot[2:]) {
+		b = append(b, '.')
+	}
 	for i := bytes.Index(content, crlfDot); i >= 0; i = bytes.Index(content, crlfDot) {
-		if _, err := w.Write(content[:i+len(crlfDot)]); err != nil {
-			return err
-		}
+		b = append(b, content[:i+len(crlfDot)]...)
 		content = content[i+2:] // begins with the dot that was just written
 	}
 	end := []byte("\r\n.\r\n")
 	if bytes.HasSuffix(content, end[:2]) {
 		end = end[2:]
 	}
-	if _, err := w.Write(content); err != nil {
-		return err
-	}
-	_, err := w.Write(end)
-	return err
+	b = append(b, content...)
+	return append(b, end...)
 }

@@ -23,7 +23,7 @@ func TestTLSAndLogin(t *testing.T) {
 			r := startRelay(t, mode)
 			r.options.Username, r.options.Password = username, password
 			c := dial(t, NewSMTP(r.options))
-			if err := c.Send(t.Context(), message1); err != nil {
+			if err := Deliver(t.Context(), c, message1); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]Message{message1}, r.received()); diff != "" {
@@ -180,7 +180,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := dial(t, NewSMTP(tt.script.start(t, nil)))
-		err := c.Send(t.Context(), message1)
+		err := Deliver(t.Context(), c, message1)
 		got, ok := errors.AsType[*Refusal](err)
 		if !ok {
 			t.Errorf("%v: err = %v, want a refusal", tt.script, err)
@@ -207,7 +207,7 @@ func TestConnectionGoesOnAfterARefusal(t *testing.T) {
 	for _, to := range []string{"nobody@example.com", "bo@example.com", "nobody@example.com", "cy@example.com"} {
 		m := message1
 		m.To = to
-		if err := c.Send(t.Context(), m); (err != nil) != strings.HasPrefix(to, "nobody") {
+		if err := Deliver(t.Context(), c, m); (err != nil) != strings.HasPrefix(to, "nobody") {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
@@ -244,7 +244,7 @@ func TestSendFaults(t *testing.T) {
 			o.FinalTimeout = 30 * time.Millisecond
 		}
 		c := dial(t, NewSMTP(o))
-		err := c.Send(t.Context(), message1)
+		err := Deliver(t.Context(), c, message1)
 		f, ok := errors.AsType[*Fault](err)
 		if !ok || f.Stage != tt.stage || f.InDoubt() != tt.inDoubt {
 			t.Errorf("%v: err = %v, want a fault at %s", tt.script, err, tt.stage)
@@ -252,7 +252,7 @@ func TestSendFaults(t *testing.T) {
 		if c.Usable() {
 			t.Errorf("%v: the connection is still usable", tt.script)
 		}
-		if err := c.Send(t.Context(), message1); !errors.Is(err, net.ErrClosed) {
+		if err := Deliver(t.Context(), c, message1); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%v: a second message: %v", tt.script, err)
 		}
 	}
@@ -261,7 +261,7 @@ func TestSendFaults(t *testing.T) {
 func TestSendTimeoutSaysSo(t *testing.T) {
 	o := script{".": hang}.start(t, func() {})
 	o.FinalTimeout = 20 * time.Millisecond
-	err := dial(t, NewSMTP(o)).Send(t.Context(), message1)
+	err := Deliver(t.Context(), dial(t, NewSMTP(o)), message1)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(err.Error(), "no answer at final in time") {
 		t.Errorf("err = %v", err)
 	}
@@ -284,7 +284,7 @@ func TestSendCutByTheContext(t *testing.T) {
 			s = script{"DATA": "354 go on\r\n" + hang}
 		}
 		c := dial(t, NewSMTP(s.start(t, cancel)))
-		err := c.Send(ctx, tt.m)
+		err := Deliver(ctx, c, tt.m)
 		cancel()
 		f, ok := errors.AsType[*Fault](err)
 		if !ok || f.InDoubt() != tt.inDoubt || !errors.Is(err, context.Canceled) || c.Usable() {
@@ -310,7 +310,7 @@ func TestMessagesPerConnection(t *testing.T) {
 		if !c.Usable() {
 			t.Fatalf("not usable after %d messages", want)
 		}
-		if err := c.Send(t.Context(), message1); err != nil {
+		if err := Deliver(t.Context(), c, message1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -326,12 +326,12 @@ func TestEnvelopeCannotBreakTheLine(t *testing.T) {
 		StageRcpt: {From: "a@example.org", To: "b@example.org>\r\nRCPT TO:<c@example.org"},
 		StageMail: {From: "a b@example.org", To: "b@example.org"},
 	} {
-		err := c.Send(t.Context(), m)
+		err := Deliver(t.Context(), c, m)
 		if got, ok := errors.AsType[*Refusal](err); !ok || got.Stage != stage || got.Temporary() {
 			t.Errorf("%+v: %v", m, err)
 		}
 	}
-	if err := c.Send(t.Context(), message1); err != nil || len(r.received()) != 1 {
+	if err := Deliver(t.Context(), c, message1); err != nil || len(r.received()) != 1 {
 		t.Errorf("the next message: %v", err)
 	}
 }
@@ -341,7 +341,7 @@ func TestContentWithoutItsLastLineEnd(t *testing.T) {
 	c := dial(t, NewSMTP(r.options))
 	m := message1
 	m.Data = []byte("Subject: x\r\n\r\nno end")
-	if err := c.Send(t.Context(), m); err != nil {
+	if err := Deliver(t.Context(), c, m); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.received(); len(got) != 1 || string(got[0].Data) != string(m.Data)+"\r\n" {

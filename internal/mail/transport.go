@@ -8,9 +8,12 @@ import (
 	"strings"
 )
 
+// Envelope is who sends a message to whom; the addresses are ASCII.
+type Envelope struct{ From, To string }
+
 // Message is ready for the wire.
 type Message struct {
-	From, To string // envelope addresses, ASCII
+	From, To string // of the envelope, ASCII
 	Data     []byte // CRLF line ends, not dot-stuffed
 }
 
@@ -24,19 +27,38 @@ type Transport interface {
 	String() string
 }
 
-// Conn takes one message after the other. It belongs to one goroutine.
+// Conn takes one message after the other, each in two steps: its envelope, then
+// its content. It belongs to one goroutine. An error is a [*Refusal] or a
+// [*Fault]. When ctx ends during a call the connection is cut at once; a caller
+// who wants the message under way to be finished passes a context that
+// outlives its own.
 type Conn interface {
-	// Send returns nil when the message was accepted, else a [*Refusal] or a
-	// [*Fault]. When ctx ends first, the connection is cut at once; a caller
-	// who wants the message under way to be finished passes a context that
-	// outlives its own.
-	Send(ctx context.Context, m Message) error
+	// Begin sends an envelope; nil: the relay waits for the content.
+	Begin(ctx context.Context, e Envelope) error
+	// Send sends the content of the envelope that was begun. Where next is
+	// given it may be begun in the same group of commands, which saves a round
+	// trip a message. sent is the fate of the content, begun that of next:
+	// ErrNotBegun where it was left out.
+	Send(ctx context.Context, data []byte, next *Envelope) (sent, begun error)
 	// Usable tells whether the connection takes another message. When it does
 	// not, close it and dial again.
 	Usable() bool
 	// Close says goodbye where the connection is idle and sound, and lets go
-	// of it. A second call does nothing.
+	// of it; an envelope without content is dropped with it. A second call
+	// does nothing.
 	Close() error
+}
+
+// ErrNotBegun says that the next envelope was not sent with the content.
+var ErrNotBegun = errors.New("the next envelope was not begun")
+
+// Deliver hands one message to a connection.
+func Deliver(ctx context.Context, c Conn, m Message) error {
+	if err := c.Begin(ctx, Envelope{m.From, m.To}); err != nil {
+		return err
+	}
+	sent, _ := c.Send(ctx, m.Data, nil)
+	return sent
 }
 
 // Stage is the step of a delivery at which an answer came or did not come.

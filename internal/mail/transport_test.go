@@ -70,7 +70,7 @@ func conform(t *testing.T, tr Transport, received func() []string) {
 	c := dial(t, tr)
 	var want []string
 	for _, data := range hard() {
-		if err := c.Send(t.Context(), Message{From: "a@example.org", To: "b@example.org", Data: data}); err != nil {
+		if err := Deliver(t.Context(), c, Message{From: "a@example.org", To: "b@example.org", Data: data}); err != nil {
 			t.Fatalf("send %.60q: %v", data, err)
 		}
 		if !c.Usable() {
@@ -88,7 +88,7 @@ func conform(t *testing.T, tr Transport, received func() []string) {
 	ended, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("the daemon stops")
 	cancel(cause)
-	err := c.Send(ended, Message{From: "a@example.org", To: "b@example.org", Data: hard()[0]})
+	err := Deliver(ended, c, Message{From: "a@example.org", To: "b@example.org", Data: hard()[0]})
 	if f, ok := errors.AsType[*Fault](err); !ok || f.InDoubt() || !errors.Is(err, cause) {
 		t.Errorf("after the context's end: %v", err)
 	}
@@ -142,7 +142,7 @@ func TestFolderKeepsOneCopy(t *testing.T) {
 	c := dial(t, NewFolder(dir))
 	for _, body := range []string{"first", "second"} {
 		m := Message{Data: []byte("Message-ID: <same@example.org>\r\n\r\n" + body + "\r\n")}
-		if err := c.Send(t.Context(), m); err != nil {
+		if err := Deliver(t.Context(), c, m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestFolderFaults(t *testing.T) {
 	if err := os.Remove(gone); err != nil {
 		t.Fatal(err)
 	}
-	err = c.Send(t.Context(), Message{Data: hard()[0]})
+	err = Deliver(t.Context(), c, Message{Data: hard()[0]})
 	if f, ok := errors.AsType[*Fault](err); !ok || f.InDoubt() || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("send into a folder that is gone: %v", err)
 	}

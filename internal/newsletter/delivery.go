@@ -48,9 +48,9 @@ type DeliveryEnd struct {
 }
 
 // JournalEntry is what one connection has to write down before it goes on: how
-// its last delivery ended, and which one it is about to send.
+// its last deliveries ended, and which one it is about to send.
 type JournalEntry struct {
-	Ended *DeliveryEnd
+	Ended []DeliveryEnd
 	Next  int64 // 0 for none
 	// At is when Next is sent; the first attempt's time is kept.
 	At time.Time

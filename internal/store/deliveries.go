@@ -71,9 +71,9 @@ func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) 
 		}
 		defer w.close()
 		for i, e := range entries {
-			if e.Ended != nil {
-				if err := w.record(ctx, *e.Ended); err != nil {
-					return fmt.Errorf("record delivery %d: %w", e.Ended.ID, err)
+			for _, end := range e.Ended {
+				if err := w.record(ctx, end); err != nil {
+					return fmt.Errorf("record delivery %d: %w", end.ID, err)
 				}
 			}
 			if e.Next != 0 {
@@ -96,7 +96,7 @@ type journalWriter struct{ end, sending *sql.Stmt }
 
 func prepareJournal(ctx context.Context, tx *sql.Tx) (w journalWriter, err error) {
 	w.end, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8
-		WHERE id = $1 AND state = 'sending'`)
+		WHERE id = $1 AND state IN ('sending', 'pending')`) // pending: its envelope was refused before it was marked
 	if err == nil {
 		w.sending, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
 			WHERE id = $1 AND state = 'pending'
