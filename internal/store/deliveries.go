@@ -59,76 +59,6 @@ func (s *Store) PendingDeliveries(ctx context.Context, batch newsletter.Batch) (
 	return list, nil
 }
 
-// Journal records how deliveries ended and marks others as being sent, all in
-// one commit. It returns for each entry whether its Next may be sent now: not
-// when its subscriber left in the meantime, which cancels the delivery.
-func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
-	goes := make([]bool, len(entries))
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		w, err := prepareJournal(ctx, tx)
-		if err != nil {
-			return err
-		}
-		defer w.close()
-		for i, e := range entries {
-			for _, end := range e.Ended {
-				if err := w.record(ctx, end); err != nil {
-					return fmt.Errorf("record delivery %d: %w", end.ID, err)
-				}
-			}
-			if e.Next != 0 {
-				if goes[i], err = w.mark(ctx, tx, e.Next, ms(e.At)); err != nil {
-					return fmt.Errorf("mark delivery %d: %w", e.Next, err)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write the journal: %w", err)
-	}
-	return goes, nil
-}
-
-// journalWriter holds the statements that every message needs: to compile them
-// costs more than to run them.
-type journalWriter struct{ end, sending *sql.Stmt }
-
-func prepareJournal(ctx context.Context, tx *sql.Tx) (w journalWriter, err error) {
-	w.end, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8
-		WHERE id = $1 AND state IN ('sending', 'pending')`) // pending: its envelope was refused before it was marked
-	if err == nil {
-		w.sending, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
-			WHERE id = $1 AND state = 'pending'
-			AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`)
-	}
-	return w, err // what is prepared ends with the transaction
-}
-
-func (w journalWriter) close() { _, _ = w.end.Close(), w.sending.Close() } // its transaction is over
-
-func (w journalWriter) record(ctx context.Context, e newsletter.DeliveryEnd) error {
-	_, err := w.end.ExecContext(ctx, e.ID, e.State, e.Attempts, e.Doubts, msOrNull(e.NextAt), e.Code, e.Answer, msNow())
-	return err
-}
-
-// mark tells whether the delivery goes, and cancels it where its subscriber
-// left.
-func (w journalWriter) mark(ctx context.Context, tx *sql.Tx, id, now int64) (bool, error) {
-	res, err := w.sending.ExecContext(ctx, id, now)
-	if err != nil {
-		return false, err
-	}
-	n, err := res.RowsAffected()
-	if err != nil || n > 0 {
-		return n > 0, err
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', changed_at = $2
-		WHERE id = $1 AND state = 'pending'
-		AND NOT EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`, id, now)
-	return false, err
-}
-
 // CloseBatch notes that nothing is pending in a batch, and ends its issue
 // where that was the last; it changes nothing while something is.
 func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
@@ -212,6 +142,10 @@ func (s *Store) NextDeferred(ctx context.Context) (time.Time, error) {
 	return timeOf(at), nil
 }
 
+// sendingNow is what is being sent; its batch is open, so that it is found
+// without an index that every message would have to keep.
+const sendingNow = `batch IN (SELECT id FROM batches WHERE NOT done) AND state = 'sending'`
+
 // Recover settles what a sender that died left behind: deliveries still marked
 // as being sent, which the relay may or may not have taken. Where resend is
 // set those in doubt for the first time become pending; all others wait for
@@ -219,11 +153,11 @@ func (s *Store) NextDeferred(ctx context.Context) (time.Time, error) {
 func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if resend {
-			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, `state = 'sending' AND doubts = 0`); err != nil {
+			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, sendingNow+` AND doubts = 0`); err != nil {
 				return err
 			}
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1 WHERE state = 'sending'`)
+		res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1 WHERE `+sendingNow)
 		if err != nil {
 			return err
 		}

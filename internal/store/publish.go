@@ -224,5 +224,5 @@ func fillIssue(ctx context.Context, tx *sql.Tx, i *IssueRow) error {
 // doubt, the oldest first.
 func (s *Store) UnfinishedIssues(ctx context.Context) ([]IssueRow, error) {
 	return s.issues(ctx, issueColumns+` WHERE finished_at IS NULL
-		OR EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state IN ('sending', 'in_doubt')) ORDER BY number`)
+		OR EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state = 'in_doubt') ORDER BY number`)
 }

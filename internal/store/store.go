@@ -18,8 +18,9 @@ type Store struct {
 	reader *sql.DB
 	path   string
 	dialect
-	schema fs.FS // the migrations
-	log    *slog.Logger
+	schema  fs.FS // the migrations
+	log     *slog.Logger
+	journal journal
 }
 
 // Open opens the SQLite file at path and creates it, readable by its owner
@@ -89,7 +90,9 @@ func create(ctx context.Context, path string, log *slog.Logger) error {
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
+func (s *Store) Close() error {
+	return errors.Join(s.journal.close(), s.reader.Close(), s.writer.Close())
+}
 
 // Path is the file of the database.
 func (s *Store) Path() string { return s.path }
