@@ -162,7 +162,7 @@ func TestRefused(t *testing.T) {
 	r := newRelay(t)
 	r.answer(func(to string) error {
 		if to == "reader0003@example.org" {
-			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 2, 1}, Message: "mailbox disabled"}
 		}
 		return nil
 	})
@@ -172,7 +172,7 @@ func TestRefused(t *testing.T) {
 	if !ok || exit.ExitCode() != statusPartly || !strings.Contains(string(out), "1 of 10") {
 		t.Errorf("publish: %v\n%s", err, out)
 	}
-	if show := p.run("issues", "show", "1"); !strings.Contains(show, "reader0003@example.org") || !strings.Contains(show, "550 5.1.1 no such user") {
+	if show := p.run("issues", "show", "1"); !strings.Contains(show, "reader0003@example.org") || !strings.Contains(show, "550 5.2.1 mailbox disabled") {
 		t.Errorf("issues show:\n%s", show)
 	}
 	r.answer(nil)

@@ -51,6 +51,7 @@ func (p *portion) done() {
 // feeder hands the deliveries of open batches to the workers.
 type feeder struct {
 	*Sender
+	holds   *holds
 	end     time.Time // when to stop waiting; zero for never
 	tick    <-chan time.Time
 	jobs    chan job
@@ -59,9 +60,10 @@ type feeder struct {
 	letters map[int64]*letter  // by issue
 }
 
-func newFeeder(s *Sender, end time.Time) *feeder {
+func newFeeder(s *Sender, holds *holds, end time.Time) *feeder {
 	return &feeder{
 		Sender:  s,
+		holds:   holds,
 		end:     end,
 		jobs:    make(chan job),
 		ended:   make(chan *portion, portions),
@@ -98,22 +100,21 @@ func (f *feeder) feed(ctx context.Context) error {
 // over tells whether t is too late to wait for.
 func (f *feeder) over(t time.Time) bool { return !f.end.IsZero() && t.After(f.end) }
 
-// hold looks whether a pause holds the mail, and until when.
-func (f *feeder) hold(ctx context.Context) (bool, time.Time, error) {
-	pause, err := f.Store.Pause(ctx)
-	if err != nil {
-		return false, time.Time{}, err
-	}
-	held := pause.Sending && pause.Covers(time.Now())
-	f.held.Store(held)
-	return held, pause.Until, nil
-}
-
 // turn hands out one batch, if one is open and there is room. next is when
 // something is due again.
 func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err error) {
+	if err := f.undo(ctx); err != nil {
+		return false, time.Time{}, err
+	}
 	if held, until, err := f.hold(ctx); held || err != nil {
 		return false, until, err
+	}
+	if f.holds.whole() != nil && len(f.under) > 0 {
+		return false, time.Time{}, nil // a probe goes alone
+	}
+	probe, err := f.attend(ctx)
+	if err != nil {
+		return false, time.Time{}, err
 	}
 	if _, err := f.Store.WakeDeferred(ctx, time.Now(), wakeLimit); err != nil {
 		return false, time.Time{}, err
@@ -124,7 +125,7 @@ func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err err
 		}
 	}
 	next, err = f.Store.NextDeferred(ctx)
-	return false, next, err
+	return false, earlier(next, probe), err
 }
 
 // handOut gives the deliveries of the oldest open batch to the workers.
@@ -149,10 +150,17 @@ func (f *feeder) handOut(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if pending, err = f.choose(ctx, pending); err != nil || len(pending) == 0 {
+		return err == nil, err
+	}
 	p := &portion{batch: batch, ended: f.ended}
 	p.left.Store(int64(len(pending)) + 1) // one for the hand that gives them out
 	f.under[batch.ID] = p
 	for n, d := range pending {
+		if f.holds.keeps(d) { // since a moment ago; it goes back with the next look at the batch
+			p.left.Add(-1)
+			continue
+		}
 		if !f.offer(ctx, job{Delivery: d, letter: l, portion: p}) {
 			p.left.Add(-int64(len(pending) - n))
 			break
@@ -201,6 +209,7 @@ func (f *feeder) rest(ctx context.Context, next time.Time) {
 // close is done even after a stop, so that what is finished shows as such.
 func (f *feeder) close(ctx context.Context, p *portion) {
 	delete(f.under, p.batch.ID)
+	f.holds.ended(p.batch.ID, time.Now())
 	if err := f.Store.CloseBatch(context.WithoutCancel(ctx), p.batch); err != nil {
 		f.Log.Error("close batch", "err", err) // it is read again, and closed then
 	}

@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
 )
 
 // gate holds all workers while the relay cannot be used: it opens after a
-// second, and after twice as long with each try that fails.
+// second, and after twice as long with each try that fails. What was refused
+// for good, such as a password, is tried as rarely as other holds.
 type gate struct {
 	store     Store
 	transport mail.Transport
 	log       *slog.Logger
+	probes    Probes
 	// fault hears of each failed try, whether the relay ever took a message,
 	// and when the next try may be.
 	fault func(err error, ever bool, next time.Time) (stop bool)
@@ -27,6 +30,7 @@ type gate struct {
 	connected int
 	until     time.Time // closed until then
 	pause     time.Duration
+	step      int // refusals for good since it last worked
 }
 
 const (
@@ -35,7 +39,7 @@ const (
 )
 
 func newGate(s *Sender, fault func(error, bool, time.Time) bool) *gate {
-	return &gate{store: s.Store, transport: s.Transport, log: s.Log, fault: fault, probe: make(chan struct{}, 1)}
+	return &gate{store: s.Store, transport: s.Transport, log: s.Log, probes: s.Probes, fault: fault, probe: make(chan struct{}, 1)}
 }
 
 // dial opens a connection once the gate is open. While nobody is connected,
@@ -116,7 +120,11 @@ func (g *gate) close(ctx context.Context, err error) {
 	if now.Before(g.until) {
 		return
 	}
-	g.pause = min(max(2*g.pause, gateFirst), gateMax)
+	if permanent(err) {
+		g.pause, g.step = g.probes.wait(newsletter.Hold{Step: g.step}), g.step+1
+	} else {
+		g.pause = min(max(2*g.pause, gateFirst), gateMax)
+	}
 	g.until = now.Add(g.pause)
 	g.clear = false
 	relay := g.transport.String()
@@ -133,7 +141,7 @@ func (g *gate) close(ctx context.Context, err error) {
 func (g *gate) passed(ctx context.Context) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.ever, g.pause = true, 0
+	g.ever, g.pause, g.step = true, 0, 0
 	if g.clear {
 		return
 	}

@@ -3,6 +3,7 @@ package deliver
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -33,23 +34,34 @@ func (r Retry) wait(attempts int) time.Duration {
 type verdict int
 
 const (
-	goOn       verdict = iota // the delivery is settled
+	goOn       verdict = iota // the delivery is settled, or goes back to its batch
 	sendAgain                 // the same delivery, on a new connection
 	relayFault                // the same, once the relay can be used again
+	slowDown                  // as goOn, and the relay wants one connection less
 )
+
+// outcome is what an attempt means.
+type outcome struct {
+	end     newsletter.DeliveryEnd
+	next    verdict
+	class   class
+	refusal *mail.Refusal // nil where the relay did not refuse
+}
 
 // settle decides what an attempt means for its delivery. used tells whether
 // the connection had carried a message before.
-func (r Retry) settle(d newsletter.Delivery, err error, now time.Time, resend, used bool) (newsletter.DeliveryEnd, verdict) {
+func (r Retry) settle(d newsletter.Delivery, err error, now time.Time, resend, used bool) outcome {
 	end := newsletter.DeliveryEnd{ID: d.ID, State: newsletter.DeliverySent, Attempts: d.Attempts, Doubts: d.Doubts}
 	if err == nil {
 		end.Attempts++
 		end.Code = 250
-		return end, goOn
+		return outcome{end: end}
 	}
 	if refusal, ok := errors.AsType[*mail.Refusal](err); ok {
 		end.Code, end.Answer = refusal.Code, answer(refusal.Enhanced+" "+refusal.Text)
-		return r.refused(d, end, refusal, now, used)
+		o := r.refused(d, end, refusal, now, used)
+		o.refusal = refusal
+		return o
 	}
 	end.Answer = answer(err.Error())
 	fault, _ := errors.AsType[*mail.Fault](err)
@@ -59,42 +71,56 @@ func (r Retry) settle(d newsletter.Delivery, err error, now time.Time, resend, u
 		end.Doubts++
 		if resend && d.Doubts == 0 {
 			end.State = newsletter.DeliveryPending
-			return end, sendAgain
+			return outcome{end: end, next: sendAgain}
 		}
 		end.State = newsletter.DeliveryInDoubt
-		return end, goOn
+		return outcome{end: end}
 	case fault != nil && fault.Stage == mail.StageData:
-		return r.deferred(d, end, now), goOn
+		return outcome{end: r.deferred(d, end, now)}
 	case fault != nil && fault.Stage == mail.StageRcpt && !used:
 		// It may be about this address: let the others go on.
 		end.State, end.NextAt = newsletter.DeliveryDeferred, now.Add(r.wait(1))
-		return end, goOn
+		return outcome{end: end}
 	}
 	return unsent(end, used)
 }
 
 // unsent is an attempt that never reached the content: it costs nothing.
-func unsent(end newsletter.DeliveryEnd, used bool) (newsletter.DeliveryEnd, verdict) {
+func unsent(end newsletter.DeliveryEnd, used bool) outcome {
 	end.State = newsletter.DeliveryPending
 	if used { // relays close connections that carried enough, or were idle
-		return end, sendAgain
+		return outcome{end: end, next: sendAgain}
 	}
-	return end, relayFault
+	return outcome{end: end, next: relayFault}
 }
 
-func (r Retry) refused(d newsletter.Delivery, end newsletter.DeliveryEnd, refusal *mail.Refusal, now time.Time, used bool) (newsletter.DeliveryEnd, verdict) {
-	aboutUs := refusal.Stage != mail.StageRcpt && refusal.Stage != mail.StageData && refusal.Stage != mail.StageFinal
+func (r Retry) refused(d newsletter.Delivery, end newsletter.DeliveryEnd, refusal *mail.Refusal, now time.Time, used bool) outcome {
+	early := !slices.Contains([]mail.Stage{mail.StageRcpt, mail.StageData, mail.StageFinal}, refusal.Stage)
+	about := classify(refusal)
 	switch {
+	case about == aboutQuota:
+		end.State = newsletter.DeliveryPending
+		return outcome{end: end, class: about}
 	case refusal.Code == 421 && used && refusal.Stage != mail.StageFinal:
 		return unsent(end, used) // it closes the channel (RFC 5321, section 3.8), whoever was to be next
-	case aboutUs:
+	case early && about == aboutPace:
+		end.State = newsletter.DeliveryPending
+		return outcome{end: end, class: about, next: slowDown}
+	case early:
 		return unsent(end, false)
 	case refusal.Temporary():
-		return r.deferred(d, end, now), goOn
+		o := outcome{end: r.deferred(d, end, now), class: about}
+		if o.end.State == newsletter.DeliveryFailed && bounceOf(refusal) == newsletter.BounceFull {
+			o.end.Bounce = newsletter.BounceFull
+		}
+		if about == aboutPace && (refusal.Code != 421 || !used) {
+			o.next = slowDown
+		}
+		return o
 	}
 	end.Attempts++
-	end.State = newsletter.DeliveryFailed
-	return end, goOn
+	end.State, end.Bounce = newsletter.DeliveryFailed, bounceOf(refusal)
+	return outcome{end: end, class: about}
 }
 
 // deferred gives a delivery its next time, or up.

@@ -51,9 +51,9 @@ func TestSettle(t *testing.T) {
 		{name: "5xx at MAIL is about us", err: refused(mail.StageMail, 550), used: true, want: end{State: newsletter.DeliveryPending, Code: 550, Answer: because}, next: relayFault},
 		{name: "4xx at MAIL is about us", err: refused(mail.StageMail, 451), used: true, want: end{State: newsletter.DeliveryPending, Code: 451, Answer: because}, next: relayFault},
 		{name: "421 at MAIL, connection full", err: refused(mail.StageMail, 421), used: true, want: end{State: newsletter.DeliveryPending, Code: 421, Answer: because}, next: sendAgain},
-		{name: "421 at MAIL, fresh connection", err: refused(mail.StageMail, 421), want: end{State: newsletter.DeliveryPending, Code: 421, Answer: because}, next: relayFault},
+		{name: "421 at MAIL, fresh connection", err: refused(mail.StageMail, 421), want: end{State: newsletter.DeliveryPending, Code: 421, Answer: because}, next: slowDown},
 		{name: "421 at RCPT, connection full", err: refused(mail.StageRcpt, 421), used: true, want: end{State: newsletter.DeliveryPending, Code: 421, Answer: because}, next: sendAgain},
-		{name: "421 at RCPT, fresh connection", err: refused(mail.StageRcpt, 421), want: end{State: newsletter.DeliveryDeferred, Attempts: 1, Code: 421, Answer: because}, waits: 5 * time.Minute},
+		{name: "421 at RCPT, fresh connection", err: refused(mail.StageRcpt, 421), want: end{State: newsletter.DeliveryDeferred, Attempts: 1, Code: 421, Answer: because}, next: slowDown, waits: 5 * time.Minute},
 		{name: "421 to the content", err: refused(mail.StageFinal, 421), used: true, want: end{State: newsletter.DeliveryDeferred, Attempts: 1, Code: 421, Answer: because}, waits: 5 * time.Minute},
 
 		{name: "gone at MAIL, used connection", err: fault(mail.StageMail), used: true, want: end{State: newsletter.DeliveryPending, Answer: "fault at mail: gone"}, next: sendAgain},
@@ -71,7 +71,8 @@ func TestSettle(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.d.ID, tt.want.ID = 7, 7
-			got, next := retry.settle(tt.d, tt.err, now, !tt.hold, tt.used)
+			o := retry.settle(tt.d, tt.err, now, !tt.hold, tt.used)
+			got, next := o.end, o.next
 			if next != tt.next {
 				t.Errorf("verdict %d, want %d", next, tt.next)
 			}

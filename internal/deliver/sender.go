@@ -28,6 +28,12 @@ type Store interface {
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	Warn(ctx context.Context, kind, text string) error
 	Unwarn(ctx context.Context, kind string) error
+	Holds(ctx context.Context) ([]newsletter.Hold, error)
+	SetHold(ctx context.Context, h newsletter.Hold) error
+	HoldBack(ctx context.Context, domain string, ids []int64, next time.Time) error
+	WakeHeld(ctx context.Context, domain string) (newsletter.Delivery, error)
+	WakeLifted(ctx context.Context, domain string, limit int) (int, error)
+	UndoBounces(ctx context.Context, h newsletter.Hold) (int, error)
 }
 
 // Options are what a Sender is made of.
@@ -41,6 +47,7 @@ type Options struct {
 	Connections  int
 	Rate         float64 // messages a second, 0 for no limit
 	Retry        Retry
+	Probes       Probes // the zero value stands for DefaultProbes
 	// Resend sends a delivery that is in doubt for the first time again;
 	// otherwise it waits for the operator.
 	Resend bool
@@ -59,7 +66,7 @@ type Sender struct {
 	Options
 	limit    *rate.Limiter
 	wake     chan struct{}
-	held     atomic.Bool // a pause holds the mail
+	held     atomic.Bool // a pause or a hold holds all mail
 	progress progress
 }
 
@@ -68,6 +75,9 @@ func New(o Options) *Sender {
 	limit := rate.Inf
 	if o.Rate > 0 {
 		limit = rate.Limit(o.Rate)
+	}
+	if len(o.Probes.Refused) == 0 {
+		o.Probes = DefaultProbes()
 	}
 	return &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1)}
 }
@@ -137,6 +147,10 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 	if again+held > 0 {
 		s.Log.Warn("deliveries were in doubt", "sent_again", again, "held", held)
 	}
+	h := newHolds(s)
+	if err := h.load(ctx); err != nil {
+		return err
+	}
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	hard, stop := afterDone(ctx, s.StopTimeout)
@@ -153,7 +167,7 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 		}
 		return stops
 	})
-	f := newFeeder(s, end)
+	f := newFeeder(s, h, end)
 	err = s.work(ctx, hard, f, g, j)
 	j.close()
 	writing.Wait()
@@ -173,7 +187,7 @@ func (s *Sender) work(ctx, hard context.Context, f *feeder, g *gate, j *journal)
 	defer fed()
 	var workers sync.WaitGroup
 	for range max(s.Connections, 1) {
-		w := &worker{Sender: s, jobs: f.jobs, gate: g, journal: j}
+		w := &worker{Sender: s, jobs: f.jobs, holds: f.holds, gate: g, journal: j}
 		workers.Go(func() { w.run(feeding, hard) })
 	}
 	err := f.feed(ctx)

@@ -20,6 +20,7 @@ const idleTime = 15 * time.Second
 type worker struct {
 	*Sender
 	jobs    <-chan job
+	holds   *holds
 	gate    *gate
 	journal *journal
 
@@ -172,19 +173,28 @@ func (w *worker) ahead() *mail.Envelope {
 // it stays the first.
 func (w *worker) settle(hard context.Context, err error) {
 	j := &w.todo[0]
-	end, next := w.Retry.settle(j.Delivery, err, time.Now(), w.Resend, w.served > 0)
+	o := w.holds.settle(hard, j.Delivery, err, time.Now(), w.served > 0)
+	end := o.end
 	w.ended, w.owners = append(w.ended, end), append(w.owners, j.portion)
 	w.progress.count(end.State)
 	w.report(j, end, err)
 	if err == nil {
 		w.served++
+		w.rest = 0
 		w.gate.passed(hard)
 	}
-	if next == goOn {
+	switch o.next {
+	case goOn:
 		w.drop()
 		return
-	}
-	if next == relayFault {
+	case slowDown:
+		w.drop()
+		w.slowDown(hard, end, err)
+		for len(w.todo) > 0 {
+			w.giveBack()
+		}
+		return
+	case relayFault:
 		w.gate.failed(hard, err)
 	}
 	// The delivery is pending: write that down, and keep the job as a new one,
@@ -225,15 +235,32 @@ func (w *worker) connect(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		conn, enough := w.gate.dial(ctx)
 		if conn != nil {
-			w.conn, w.served, w.rest = conn, 0, 0
+			w.conn, w.served = conn, 0
 			return true
 		}
 		if enough {
-			w.rest = min(max(2*w.rest, gateFirst), gateMax)
+			w.tire()
 			return false
 		}
 	}
 	return false
+}
+
+// tire makes the worker rest before its next connection, twice as long as the
+// last time.
+func (w *worker) tire() { w.rest = min(max(2*w.rest, gateFirst), gateMax) }
+
+// slowDown gives up the connection for a while, because the relay asked for
+// less: others go on. Where there are none and it takes no mail at all, the
+// relay as a whole rests.
+func (w *worker) slowDown(ctx context.Context, end newsletter.DeliveryEnd, err error) {
+	w.flush()
+	w.hangUp()
+	if end.State == newsletter.DeliveryPending && !w.gate.others() {
+		w.gate.failed(ctx, err)
+		return
+	}
+	w.tire()
 }
 
 // pace waits for the rate; a delivery that ended is written down before a

@@ -45,6 +45,8 @@ type DeliveryEnd struct {
 	NextAt   time.Time // of a deferred one
 	Code     int       // the relay's answer, 0 where there was none
 	Answer   string
+	Hold     string // the domain whose hold a deferred one waits for
+	Bounce   Bounce // what a refusal says about the address
 }
 
 // JournalEntry is what one connection has to write down before it goes on: how

@@ -96,7 +96,7 @@ func wake(ctx context.Context, tx *sql.Tx, set, where string, args ...any) (int,
 		batches[batch] = true
 		n++
 		return err
-	}, `UPDATE deliveries SET state = 'pending', next_at = NULL`+set+` WHERE `+where+` RETURNING batch`, args...)
+	}, `UPDATE deliveries SET state = 'pending', next_at = NULL, hold = NULL`+set+` WHERE `+where+` RETURNING batch`, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -212,6 +212,7 @@ type Unsettled struct {
 	Code     int                      `json:"code,omitempty"`
 	Answer   string                   `json:"answer,omitempty"`
 	NextAt   *time.Time               `json:"next_at,omitempty"`
+	Hold     string                   `json:"hold,omitempty"` // the domain whose hold it waits for
 }
 
 // unsettledMax bounds how many deliveries one listing names.
@@ -224,7 +225,7 @@ func (s *Store) Unsettled(ctx context.Context, issue int64) ([]Unsettled, error)
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var u Unsettled
 		var next sql.NullInt64
-		if err := rows.Scan(&u.Email, &u.State, &u.Attempts, &u.Code, &u.Answer, &next); err != nil {
+		if err := rows.Scan(&u.Email, &u.State, &u.Attempts, &u.Code, &u.Answer, &next, &u.Hold); err != nil {
 			return err
 		}
 		if next.Valid {
@@ -233,7 +234,7 @@ func (s *Store) Unsettled(ctx context.Context, issue int64) ([]Unsettled, error)
 		}
 		list = append(list, u)
 		return nil
-	}, `SELECT coalesce(s.email, ''), d.state, d.attempts, d.code, d.answer, d.next_at
+	}, `SELECT coalesce(s.email, ''), d.state, d.attempts, d.code, d.answer, d.next_at, coalesce(d.hold, '')
 		FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber
 		WHERE d.issue = $1 AND d.state NOT IN ('sent', 'pending') ORDER BY d.state, d.id LIMIT $2`, issue, unsettledMax)
 	if err != nil {

@@ -45,7 +45,7 @@ func (j *journal) prepare(ctx context.Context, db *sql.DB) (err error) {
 	if j.mark != nil {
 		return nil
 	}
-	j.end, err = db.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8
+	j.end, err = db.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9
 		WHERE id = $1 AND state IN ('sending', 'pending')`) // pending: its envelope was refused before it was marked
 	if err != nil {
 		return err
@@ -71,8 +71,7 @@ func (j *journal) write(ctx context.Context, tx *sql.Tx, entries []newsletter.Jo
 	defer mark.Close()
 	for i, e := range entries {
 		for _, d := range e.Ended {
-			_, err := end.ExecContext(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, d.Answer, now)
-			if err != nil {
+			if err := record(ctx, tx, end, d, now); err != nil {
 				return fmt.Errorf("record delivery %d: %w", d.ID, err)
 			}
 		}
@@ -92,6 +91,19 @@ func (j *journal) write(ctx context.Context, tx *sql.Tx, entries []newsletter.Jo
 		}
 	}
 	return nil
+}
+
+// record writes how a delivery ended, and what that says about its address.
+func record(ctx context.Context, tx *sql.Tx, end *sql.Stmt, d newsletter.DeliveryEnd, now int64) error {
+	hold := sql.NullString{String: d.Hold, Valid: d.Hold != ""}
+	res, err := end.ExecContext(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, d.Answer, now, hold)
+	if err != nil || d.Bounce == "" {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return bounce(ctx, tx, d)
 }
 
 // cancelLeft cancels a delivery whose subscriber left.

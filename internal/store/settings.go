@@ -116,7 +116,8 @@ func (s *Store) Unwarn(ctx context.Context, kind string) error {
 	return nil
 }
 
-// Warnings returns the faults that stand, the oldest first.
+// Warnings returns the faults that stand, the oldest first, with the holds
+// that somebody may have to look into: a quota opens by itself.
 func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
 	var list []Warning
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
@@ -128,7 +129,10 @@ func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
 		w.Since = timeOf(since)
 		list = append(list, w)
 		return nil
-	}, `SELECT kind, text, since_at FROM warnings ORDER BY since_at, kind`)
+	}, `SELECT kind, text, since_at FROM warnings
+		UNION ALL SELECT 'held', CASE domain WHEN '' THEN 'all mail' ELSE 'mail to ' || domain END || ' is held: ' || reason, since_at
+		FROM holds WHERE kind <> 'quota' AND NOT lifted
+		ORDER BY 3, 1, 2`)
 	if err != nil {
 		return nil, fmt.Errorf("read warnings: %w", err)
 	}

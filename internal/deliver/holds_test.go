@@ -1,0 +1,274 @@
+package deliver
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/store"
+)
+
+// soon are probes for tests over real connections.
+func soon() Probes {
+	return Probes{Refused: []time.Duration{20 * time.Millisecond, 50 * time.Millisecond}, Quota: 20 * time.Millisecond}
+}
+
+// newTownScene is a scene with n subscribers at each of a number of domains,
+// town1.example and so on, one domain after the other.
+func newTownScene(t *testing.T, towns, n int, r *relay) *scene {
+	t.Helper()
+	sc := newScene(t, 0, r)
+	var subs []newsletter.Subscriber
+	for town := range towns {
+		for i := range n {
+			email := fmt.Sprintf("s%d@town%d.example", i+1, town+1)
+			subs = append(subs, newsletter.Subscriber{Email: email, Key: email, Status: newsletter.SubscriberActive})
+		}
+	}
+	if _, err := sc.AddSubscribers(t.Context(), subs); err != nil {
+		t.Fatal(err)
+	}
+	sc.issue = publishIssue(t, sc.Store, 50)
+	return sc
+}
+
+func (sc *scene) holds(t *testing.T) []newsletter.Hold {
+	t.Helper()
+	list, err := sc.Store.Holds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func wantStatuses(t *testing.T, s *store.Store, want map[newsletter.SubscriberStatus]int) {
+	t.Helper()
+	got, err := s.CountSubscribers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for status, n := range want {
+		if got[status] != n {
+			t.Errorf("%d subscribers are %s, want %d", got[status], status, n)
+		}
+	}
+}
+
+func wantWarnings(t *testing.T, sc *scene, n int) []store.Warning {
+	t.Helper()
+	list, err := sc.Warnings(t.Context())
+	if err != nil || len(list) != n {
+		t.Errorf("warnings %+v %v, want %d", list, err, n)
+	}
+	return list
+}
+
+// TestDomainHeld has one domain of 50 that does not want our mail: the others
+// get theirs, and that one goes on by itself once its server accepts.
+func TestDomainHeld(t *testing.T) {
+	var open atomic.Bool
+	var refused atomic.Int64
+	sc := newTownScene(t, 50, 20, &relay{rcpt: func(_ *client, to string) error {
+		if open.Load() || !strings.HasSuffix(to, "@town7.example") {
+			return nil
+		}
+		refused.Add(1)
+		return refusal(550, smtp.EnhancedCode{5, 7, 1}, "blocked by our policy")
+	}})
+	o := sc.options()
+	o.Connections = 5
+	drain(t, o) // the probe is after its end
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 1000, Sent: 980, Deferred: 20})
+	for _, u := range unsettled(t, sc.Store, sc.issue) {
+		if u.Hold != "town7.example" || u.Attempts > 0 || u.NextAt == nil {
+			t.Errorf("%+v, want one that waits for town7.example and was not charged", u)
+		}
+	}
+	if n := refused.Load(); n > 6 { // one is on its way to a worker
+		t.Errorf("the domain was asked %d times, want about once a connection", n)
+	}
+	holds := sc.holds(t)
+	if len(holds) != 1 || holds[0].Domain != "town7.example" || holds[0].Kind != newsletter.HoldPolicy || holds[0].Reason != "550 5.7.1 blocked by our policy" {
+		t.Errorf("holds %+v", holds)
+	}
+	if d := time.Until(holds[0].ProbeAt); d < 14*time.Minute || d > 15*time.Minute {
+		t.Errorf("the first probe is in %v", d)
+	}
+	if list := wantWarnings(t, sc, 1); !strings.Contains(list[0].Text, "town7.example") {
+		t.Errorf("the warning %q does not name the domain", list[0].Text)
+	}
+	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 1000})
+
+	due := holds[0]
+	due.ProbeAt = time.Now()
+	if err := sc.SetHold(t.Context(), due); err != nil {
+		t.Fatal(err)
+	}
+	o.Probes = soon()
+	open.Store(true)
+	drain(t, o)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 1000, Sent: 1000})
+	wantWarnings(t, sc, 0)
+	if holds := sc.holds(t); len(holds) > 0 {
+		t.Errorf("holds %+v, want none", holds)
+	}
+}
+
+// TestDomainProbed counts the messages that a domain is asked with while it is
+// held: one a probe.
+func TestDomainProbed(t *testing.T) {
+	var asked atomic.Int64
+	var mu sync.Mutex
+	var who []string
+	sc := newTownScene(t, 1, 30, &relay{rcpt: func(_ *client, to string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		who = append(who, to)
+		if asked.Add(1) <= 6 {
+			return refusal(554, smtp.EnhancedCode{5, 7, 0}, "spam")
+		}
+		return nil
+	}})
+	o := sc.options()
+	o.Connections, o.Probes = 1, soon()
+	drain(t, o)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 30, Sent: 30})
+	if n := asked.Load(); n != 36 {
+		t.Errorf("asked %d times, want 30 and one for each refusal", n)
+	}
+	if first := slices.Compact(slices.Sorted(slices.Values(who[:6]))); len(first) < 4 { // the first may come twice: the others were not held yet
+		t.Errorf("the probes were %v, want another address each time", who[:6])
+	}
+}
+
+// TestQuota lets the relay's quota be used up after some messages.
+func TestQuota(t *testing.T) {
+	var taken, refused atomic.Int64
+	sc := newScene(t, 600, &relay{rcpt: func(*client, string) error {
+		if taken.Add(1) <= 500 || refused.Load() >= 12 {
+			return nil
+		}
+		refused.Add(1)
+		return refusal(550, smtp.EnhancedCode{5, 4, 5}, "daily quota exceeded")
+	}})
+	o := sc.options()
+	drain(t, o)
+	c := counts(t, sc.Store, sc.issue)
+	if c.Sent != 500 || c.Pending != 100 {
+		t.Errorf("counts %+v, want 500 sent and the others pending", c)
+	}
+	if n := refused.Load(); n > 2 {
+		t.Errorf("%d refusals, want one a connection", n)
+	}
+	holds := sc.holds(t)
+	if len(holds) != 1 || holds[0].Domain != wholeRelay || holds[0].Kind != newsletter.HoldQuota {
+		t.Fatalf("holds %+v", holds)
+	}
+	if d := time.Until(holds[0].ProbeAt); d < 59*time.Minute || d > time.Hour {
+		t.Errorf("the first probe is in %v", d)
+	}
+	wantWarnings(t, sc, 0) // nobody has to do anything
+	holds[0].ProbeAt = time.Now()
+	if err := sc.SetHold(t.Context(), holds[0]); err != nil {
+		t.Fatal(err)
+	}
+	o.Probes = soon()
+	drain(t, o)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 600, Sent: 600})
+	if holds := sc.holds(t); len(holds) > 0 {
+		t.Errorf("holds %+v, want none", holds)
+	}
+}
+
+// TestEverybodyUnknown has a relay that calls every address unknown, which is
+// more likely its own fault.
+func TestEverybodyUnknown(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	var asked atomic.Int64
+	sc := newScene(t, 300, &relay{rcpt: func(*client, string) error {
+		if !broken.Load() {
+			return nil
+		}
+		asked.Add(1)
+		return refusal(550, smtp.EnhancedCode{5, 1, 1}, "no such user")
+	}})
+	o := sc.options()
+	o.Connections = 10
+	drain(t, o)
+	if n := asked.Load(); n > 60 {
+		t.Errorf("%d answers before sending paused", n)
+	}
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 300, Pending: 300})
+	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 300})
+	if list := wantWarnings(t, sc, 1); !strings.Contains(list[0].Text, "no such user") {
+		t.Errorf("the warning %q does not tell why", list[0].Text)
+	}
+	drain(t, o) // a restart does not send
+	if n := asked.Load(); n > 60 {
+		t.Errorf("%d answers after a restart", n)
+	}
+	holds := sc.holds(t)
+	if len(holds) != 1 || holds[0].Kind != newsletter.HoldRefusals || len(holds[0].Undo) > 0 {
+		t.Fatalf("holds %+v", holds)
+	}
+	holds[0].ProbeAt = time.Now()
+	if err := sc.SetHold(t.Context(), holds[0]); err != nil {
+		t.Fatal(err)
+	}
+	o.Probes = soon()
+	broken.Store(false)
+	drain(t, o)
+	sc.relay.wantEveryoneOnce(t, 300)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 300, Sent: 300})
+	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 300})
+}
+
+// TestDeadAddresses fails one address in a hundred.
+func TestDeadAddresses(t *testing.T) {
+	sc := newScene(t, 1000, &relay{rcpt: func(_ *client, to string) error {
+		if strings.HasSuffix(to, "00@example.com") {
+			return refusal(550, smtp.EnhancedCode{5, 1, 1}, "no such user")
+		}
+		return nil
+	}})
+	drain(t, sc.options())
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 1000, Sent: 990, Failed: 10})
+	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 990, newsletter.SubscriberBounced: 10})
+	next := publishIssue(t, sc.Store, 500)
+	wantCounts(t, sc.Store, next, newsletter.Counts{Recipients: 990, Pending: 990})
+}
+
+// TestRelayRefusesUs refuses every recipient for our own sake: no domain is to
+// blame.
+func TestRelayRefusesUs(t *testing.T) {
+	var open atomic.Bool
+	sc := newTownScene(t, 40, 3, &relay{rcpt: func(*client, string) error {
+		if open.Load() {
+			return nil
+		}
+		return refusal(550, smtp.EnhancedCode{5, 7, 26}, "unauthenticated mail is not accepted")
+	}})
+	o := sc.options()
+	drain(t, o)
+	holds := slices.DeleteFunc(sc.holds(t), func(h newsletter.Hold) bool { return h.Lifted })
+	if len(holds) != 1 || holds[0].Domain != wholeRelay || holds[0].Kind != newsletter.HoldPolicy {
+		t.Fatalf("holds %+v, want one for all mail", holds)
+	}
+	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 120})
+	holds[0].ProbeAt = time.Now()
+	if err := sc.SetHold(t.Context(), holds[0]); err != nil {
+		t.Fatal(err)
+	}
+	o.Probes = soon()
+	open.Store(true)
+	drain(t, o)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 120, Sent: 120})
+}

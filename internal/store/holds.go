@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// Holds returns all holds, the oldest first, with those that are lifted but
+// not cleared yet.
+func (s *Store) Holds(ctx context.Context) ([]newsletter.Hold, error) {
+	list := []newsletter.Hold{}
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var h newsletter.Hold
+		var since, probe sql.NullInt64
+		var undo string
+		if err := rows.Scan(&h.Domain, &h.Kind, &h.Reason, &since, &probe, &h.Step, &undo, &h.Lifted); err != nil {
+			return err
+		}
+		h.Since, h.ProbeAt = timeOf(since), timeOf(probe)
+		list = append(list, h)
+		return json.Unmarshal([]byte(undo), &list[len(list)-1].Undo)
+	}, `SELECT domain, kind, reason, since_at, probe_at, step, undo, lifted FROM holds ORDER BY since_at, domain`)
+	if err != nil {
+		return nil, fmt.Errorf("read holds: %w", err)
+	}
+	return list, nil
+}
+
+// SetHold writes a hold, in place of one for the same domain.
+func (s *Store) SetHold(ctx context.Context, h newsletter.Hold) error {
+	undo, err := json.Marshal(append([]int64{}, h.Undo...))
+	if err == nil {
+		_, err = s.exec(ctx, `INSERT INTO holds (domain, kind, reason, since_at, probe_at, step, undo, lifted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since_at = excluded.since_at,
+			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted`,
+			h.Domain, h.Kind, h.Reason, ms(h.Since), ms(h.ProbeAt), h.Step, string(undo), h.Lifted)
+	}
+	if err != nil {
+		return fmt.Errorf("hold the mail to %q: %w", h.Domain, err)
+	}
+	return nil
+}
+
+// HoldBack defers pending deliveries until the hold of a domain is lifted, or
+// until next where that is earlier.
+func (s *Store) HoldBack(ctx context.Context, domain string, ids []int64, next time.Time) error {
+	args := []any{domain, ms(next)}
+	_, err := s.exec(ctx, `UPDATE deliveries SET state = 'deferred', hold = $1, next_at = $2
+		WHERE state = 'pending' AND id IN (`+placeholders(&args, ids)+`)`, args...)
+	if err != nil {
+		return fmt.Errorf("hold the mail to %s: %w", domain, err)
+	}
+	return nil
+}
+
+// placeholders appends ids to args and returns their parameters.
+func placeholders(args *[]any, ids []int64) string {
+	var b strings.Builder
+	for i, id := range ids {
+		*args = append(*args, id)
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "$%d", len(*args))
+	}
+	return b.String()
+}
+
+// WakeHeld makes one of the deliveries pending that wait for the hold of a
+// domain, and returns it; the zero Delivery where none waits. It takes one
+// after the other, since an address of its own may be wrong.
+func (s *Store) WakeHeld(ctx context.Context, domain string) (newsletter.Delivery, error) {
+	var d newsletter.Delivery
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		err := each(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&d.ID, &d.Batch) },
+			`SELECT id, batch FROM deliveries WHERE hold = $1 AND state = 'deferred' ORDER BY changed_at NULLS FIRST, id LIMIT 1`, domain)
+		if err != nil || d.ID == 0 {
+			return err
+		}
+		_, err = wake(ctx, tx, "", `id = $1`, d.ID)
+		return err
+	})
+	if err != nil {
+		return newsletter.Delivery{}, fmt.Errorf("probe the hold of %s: %w", domain, err)
+	}
+	return d, nil
+}
+
+// WakeLifted makes up to limit deliveries pending that wait for a hold that is
+// lifted, and forgets the hold when none is left.
+func (s *Store) WakeLifted(ctx context.Context, domain string, limit int) (int, error) {
+	var n int
+	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+		n, err = wake(ctx, tx, "", `id IN (SELECT id FROM deliveries WHERE hold = $1 AND state = 'deferred' LIMIT $2)`, domain, limit)
+		if err == nil && n < limit {
+			_, err = tx.ExecContext(ctx, `DELETE FROM holds WHERE domain = $1 AND lifted`, domain)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("wake the mail to %s: %w", domain, err)
+	}
+	return n, nil
+}
+
+// bounced is the reason of a suppression that a refusal led to.
+const bounced = "bounced"
+
+// bounce blames a refusal on its subscriber, who was active when the delivery
+// was marked and may have left since.
+func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
+	if e.Bounce == newsletter.BounceFull {
+		_, err := tx.ExecContext(ctx, `UPDATE subscribers SET bounces = bounces + 1
+			WHERE id = (SELECT subscriber FROM deliveries WHERE id = $1)`, e.ID)
+		return err
+	}
+	const of = ` WHERE status = 'active' AND id = (SELECT subscriber FROM deliveries WHERE id = $1)`
+	_, err := tx.ExecContext(ctx, `INSERT INTO suppressions (key, reason, created_at)
+		SELECT key, $2, $3 FROM subscribers`+of+` ON CONFLICT (key) DO NOTHING`, e.ID, bounced, msNow())
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE subscribers SET status = 'bounced', status_reason = $2, status_at = $3`+of,
+		e.ID, fmt.Sprintf("%d %s", e.Code, e.Answer), msNow())
+	return err
+}
+
+// UndoBounces takes back what the refusals of a hold did: its failed
+// deliveries become pending, and subscribers whom they made bounce active.
+func (s *Store) UndoBounces(ctx context.Context, h newsletter.Hold) (n int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if len(h.Undo) > 0 {
+			if n, err = undo(ctx, tx, h.Undo); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE holds SET undo = '[]' WHERE domain = $1`, h.Domain)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("take back %d refusals: %w", len(h.Undo), err)
+	}
+	return n, nil
+}
+
+func undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
+	var args []any
+	in := placeholders(&args, ids)
+	where := ` IN (SELECT subscriber FROM deliveries WHERE state = 'failed' AND id IN (` + in + `))`
+	for _, statement := range []string{
+		`DELETE FROM suppressions WHERE reason = '` + bounced + `' AND key IN (SELECT key FROM subscribers WHERE status = 'bounced' AND id` + where + `)`,
+		`UPDATE subscribers SET status = 'active', status_reason = '' WHERE status = 'bounced' AND id` + where,
+	} {
+		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+			return 0, err
+		}
+	}
+	return wake(ctx, tx, `, attempts = attempts - 1`, `state = 'failed' AND id IN (`+in+`)`, args...)
+}
