@@ -53,6 +53,8 @@ lint: ## vet, format, lint, dead code and import arrows
 	@tools/empty.sh 'dead code' $(TOOL) deadcode -test ./...
 	go test ./internal
 
+# BenchmarkThroughput alone, with more recipients:
+# go test -run '^$' -bench Throughput ./internal/deliver -recipients 100000
 .PHONY: bench
 bench: ## run the benchmarks; compare two runs with go tool -modfile=tools/go.mod benchstat
 	go test -run '^$$' -bench . -benchmem $(PKG)
