@@ -4,9 +4,9 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"iter"
 	"log/slog"
 	netmail "net/mail"
 	"path/filepath"
@@ -161,14 +161,9 @@ func (t *throughput) transport(b *testing.B) {
 				return err
 			}
 			var buf []byte
-			err = carry(b.Context(), conn, func(yield func(mail.Message) bool) {
-				for n := next(); n > 0; n = next() {
-					r := personal(n)
-					buf = template.Append(buf[:0], r)
-					if !yield(mail.Message{From: sender, To: r.Email, Data: buf}) {
-						return
-					}
-				}
+			err = carry(b.Context(), conn, next, func(n int) []byte {
+				buf = template.Append(buf[:0], personal(n))
+				return buf
 			})
 			if err != nil {
 				return err
@@ -178,15 +173,32 @@ func (t *throughput) transport(b *testing.B) {
 	})
 }
 
-// carry sends messages over one connection. The data of one is no longer
-// needed when the next is asked for.
-func carry(ctx context.Context, conn mail.Conn, messages iter.Seq[mail.Message]) error {
-	for m := range messages {
-		if err := conn.Send(ctx, m); err != nil {
+// carry sends messages over one connection, each envelope with the content
+// before it.
+func carry(ctx context.Context, conn mail.Conn, next func() int, data func(n int) []byte) error {
+	envelope := func(n int) mail.Envelope { return mail.Envelope{From: sender, To: personal(n).Email} }
+	n := next()
+	if n == 0 {
+		return nil
+	}
+	err := conn.Begin(ctx, envelope(n))
+	for err == nil && n > 0 {
+		after := next()
+		var ahead *mail.Envelope
+		if after > 0 {
+			e := envelope(after)
+			ahead = &e
+		}
+		var begun error
+		if err, begun = conn.Send(ctx, data(n), ahead); err != nil || after == 0 {
 			return err
 		}
+		if err = begun; errors.Is(err, mail.ErrNotBegun) {
+			err = conn.Begin(ctx, envelope(after))
+		}
+		n = after
 	}
-	return nil
+	return err
 }
 
 // overAll runs work once for each connection; next is the number of the next

@@ -80,7 +80,7 @@ func sqliteName(path, txlock string, busy time.Duration, cacheKB int, pragmas ..
 	q := url.Values{"_txlock": {txlock}}
 	q["_pragma"] = append([]string{
 		fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "synchronous(FULL)", "foreign_keys(ON)",
-		"temp_store(MEMORY)", "journal_size_limit(200000000)", fmt.Sprintf("cache_size(-%d)", cacheKB),
+		"temp_store(MEMORY)", "journal_size_limit(200000000)", "wal_autocheckpoint(4000)", fmt.Sprintf("cache_size(-%d)", cacheKB),
 	}, pragmas...)
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
