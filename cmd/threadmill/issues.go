@@ -26,6 +26,7 @@ type issueRow struct {
 type issueDetail struct {
 	issueRow
 	Subject    string            `json:"subject"`
+	Holds      []newsletter.Hold `json:"holds"` // that may keep mail of this issue back
 	Deliveries []store.Unsettled `json:"deliveries"`
 }
 
@@ -105,8 +106,14 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 	if err != nil {
 		return err
 	}
+	holds := []newsletter.Hold{}
+	if r.Pending+r.Deferred > 0 {
+		if holds, err = p.holds(ctx); err != nil {
+			return err
+		}
+	}
 	if asJSON {
-		return printJSON(a.stdout, issueDetail{newIssueRow(r), r.Subject, deliveries})
+		return printJSON(a.stdout, issueDetail{newIssueRow(r), r.Subject, holds, deliveries})
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "Issue\t%d, “%s”\n", r.Number, r.Title)
@@ -123,6 +130,7 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 	}
 	fmt.Fprintf(w, "Recipients\t%d: %d pending, %d sent, %d deferred, %d failed, %d canceled, %d in doubt\n",
 		r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt)
+	printHolds(w, holds, p.facts.Zone)
 	for _, d := range deliveries {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", d.State, d.Email, deliveryNote(d, p.facts.Zone))
 	}
@@ -134,7 +142,10 @@ func deliveryNote(d store.Unsettled, zone *time.Location) string {
 	if d.Code != 0 {
 		note = fmt.Sprintf("%d %s", d.Code, note)
 	}
-	if d.State == newsletter.DeliveryDeferred && d.NextAt != nil {
+	switch {
+	case d.Hold != "":
+		note += "; mail to " + d.Hold + " is held"
+	case d.State == newsletter.DeliveryDeferred && d.NextAt != nil:
 		note += "; again on " + longTime(*d.NextAt, zone)
 	}
 	return note

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -14,20 +16,21 @@ import (
 
 // statusReport is what `status --json` prints.
 type statusReport struct {
-	Publication    string          `json:"publication"`
-	Holder         *store.Holder   `json:"running"` // who sends now
-	Paused         bool            `json:"paused"`
-	PausedUntil    *time.Time      `json:"paused_until"`
-	LastSlot       *time.Time      `json:"last_slot"`
-	NextSlot       *time.Time      `json:"next_slot"`
-	DueSlot        *time.Time      `json:"due_slot"` // due and not claimed yet
-	ThreadsLeft    int             `json:"threads_left"`
-	Subscribers    int             `json:"subscribers"` // active ones
-	Rate           float64         `json:"rate"`        // mail.rate, 0 for no limit
-	Sending        []issueRow      `json:"sending"`
-	OldestDeferred *time.Time      `json:"oldest_deferred"`
-	NextAttempt    *time.Time      `json:"next_attempt"`
-	Warnings       []store.Warning `json:"warnings"`
+	Publication    string            `json:"publication"`
+	Holder         *store.Holder     `json:"running"` // who sends now
+	Paused         bool              `json:"paused"`
+	PausedUntil    *time.Time        `json:"paused_until"`
+	LastSlot       *time.Time        `json:"last_slot"`
+	NextSlot       *time.Time        `json:"next_slot"`
+	DueSlot        *time.Time        `json:"due_slot"` // due and not claimed yet
+	ThreadsLeft    int               `json:"threads_left"`
+	Subscribers    int               `json:"subscribers"` // active ones
+	Rate           float64           `json:"rate"`        // mail.rate, 0 for no limit
+	Sending        []issueRow        `json:"sending"`
+	OldestDeferred *time.Time        `json:"oldest_deferred"`
+	NextAttempt    *time.Time        `json:"next_attempt"`
+	Holds          []newsletter.Hold `json:"holds"`
+	Warnings       []store.Warning   `json:"warnings"`
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -55,7 +58,7 @@ func (a *app) statusCommand() *cobra.Command {
 
 func (p *publication) status(ctx context.Context) (statusReport, error) {
 	now := time.Now()
-	s := statusReport{Publication: p.facts.Title, Rate: p.Mail.Rate, Holder: store.LockHolder(p.store.Path()), Sending: []issueRow{}, Warnings: []store.Warning{}}
+	s := statusReport{Publication: p.facts.Title, Rate: p.Mail.Rate, Holder: store.LockHolder(p.store.Path()), Sending: []issueRow{}, Holds: []newsletter.Hold{}, Warnings: []store.Warning{}}
 	for _, step := range []func(context.Context, time.Time, *statusReport) error{p.statusSchedule, p.statusThreads, p.statusMail} {
 		if err := step(ctx, now, &s); err != nil {
 			return statusReport{}, err
@@ -121,9 +124,30 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 		return err
 	}
 	s.OldestDeferred, s.NextAttempt = timeOrNull(oldest), timeOrNull(next)
+	if s.Holds, err = p.holds(ctx); err != nil {
+		return err
+	}
 	warnings, err := p.store.Warnings(ctx)
 	s.Warnings = append(s.Warnings, warnings...)
 	return err
+}
+
+// holds are those that stand.
+func (p *publication) holds(ctx context.Context) ([]newsletter.Hold, error) {
+	list, err := p.store.Holds(ctx)
+	return slices.DeleteFunc(list, func(h newsletter.Hold) bool { return h.Lifted }), err
+}
+
+// printHolds tells which mail is held, why, and when that is tried again.
+func printHolds(w io.Writer, holds []newsletter.Hold, zone *time.Location) {
+	for _, h := range holds {
+		what := "all mail"
+		if h.Domain != "" {
+			what = "mail to " + h.Domain
+		}
+		fmt.Fprintf(w, "Held\t%s since %s (%s): %s; it is tried again on %s\n",
+			what, longTime(h.Since, zone), h.Kind, h.Reason, longTime(h.ProbeAt, zone))
+	}
 }
 
 func (a *app) printStatus(s statusReport, zone *time.Location) error {
@@ -160,6 +184,7 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	if s.NextAttempt != nil {
 		fmt.Fprintf(w, "Deferred\tsince %s; the next attempt is on %s\n", when(s.OldestDeferred, "–"), when(s.NextAttempt, ""))
 	}
+	printHolds(w, s.Holds, zone)
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "Warning\t%s (%s)\n", warning.Text, warning.Kind)
 	}

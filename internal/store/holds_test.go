@@ -1,0 +1,120 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/store"
+)
+
+// end marks a delivery and records how it ended.
+func end(t testing.TB, s *store.Store, e newsletter.DeliveryEnd) {
+	t.Helper()
+	if !journal(t, s, nil, e.ID, at(10)) {
+		t.Fatalf("delivery %d may not go", e.ID)
+	}
+	journal(t, s, &e, 0, at(10))
+}
+
+func statuses(t testing.TB, s *store.Store) map[newsletter.SubscriberStatus]int {
+	t.Helper()
+	return got(s.CountSubscribers(t.Context()))(t)
+}
+
+func TestBounceAndUndo(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		publish(t, s, 5, 10)
+		list := pending(t, s)
+		dead := newsletter.DeliveryEnd{State: newsletter.DeliveryFailed, Attempts: 1, Code: 550, Answer: "5.1.1 no", Bounce: newsletter.BounceDead}
+		var ids []int64
+		for _, d := range list[:3] {
+			dead.ID = d.ID
+			end(t, s, dead)
+			ids = append(ids, d.ID)
+		}
+		full := newsletter.DeliveryEnd{ID: list[3].ID, State: newsletter.DeliveryFailed, Attempts: 1, Code: 552, Bounce: newsletter.BounceFull}
+		end(t, s, full)
+		want := map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 2, newsletter.SubscriberBounced: 3}
+		if diff := cmp.Diff(want, statuses(t, s)); diff != "" {
+			t.Error("statuses:", diff)
+		}
+		// One of them is removed meanwhile, and stays so.
+		var keys []string
+		for sub, err := range s.Subscribers(ctx) {
+			must(t, err)
+			keys = append(keys, sub.Key)
+		}
+		got(s.Suppress(ctx, keys[2], "removed"))(t)
+
+		h := newsletter.Hold{Kind: newsletter.HoldRefusals, Since: at(1), ProbeAt: at(16), Undo: ids}
+		must(t, s.SetHold(ctx, h))
+		if n := got(s.UndoBounces(ctx, got(s.Holds(ctx))(t)[0]))(t); n != 3 {
+			t.Errorf("%d deliveries go back, want 3", n)
+		}
+		want = map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 4, newsletter.SubscriberSuppressed: 1}
+		if diff := cmp.Diff(want, statuses(t, s)); diff != "" {
+			t.Error("statuses:", diff)
+		}
+		wantCounts(t, s, newsletter.Counts{Recipients: 5, Pending: 4, Failed: 1})
+		for _, d := range pending(t, s) {
+			if d.Attempts != 0 {
+				t.Errorf("%s is charged with %d attempts", d.Email, d.Attempts)
+			}
+		}
+		if holds := got(s.Holds(ctx))(t); len(holds[0].Undo) > 0 {
+			t.Errorf("%v would be taken back again", holds[0].Undo)
+		}
+		// Nobody stays on the list of those who never get mail.
+		res := got(s.AddSubscribers(ctx, []newsletter.Subscriber{{Email: keys[0], Key: keys[0], Status: newsletter.SubscriberActive}}))(t)
+		if res[0] != newsletter.Unchanged {
+			t.Errorf("add again: %v", res)
+		}
+	})
+}
+
+func TestHeldDeliveries(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		publish(t, s, 5, 10)
+		list := pending(t, s)
+		h := newsletter.Hold{Domain: "example.org", Kind: newsletter.HoldPolicy, Reason: "550 blocked", Since: at(1), ProbeAt: at(16), Step: 2, Undo: []int64{}}
+		must(t, s.SetHold(ctx, h))
+		if diff := cmp.Diff([]newsletter.Hold{h}, got(s.Holds(ctx))(t)); diff != "" {
+			t.Error(diff)
+		}
+		end(t, s, newsletter.DeliveryEnd{ID: list[0].ID, State: newsletter.DeliveryDeferred, Hold: h.Domain, NextAt: at(17)})
+		must(t, s.HoldBack(ctx, h.Domain, []int64{list[1].ID, list[2].ID}, at(17)))
+		wantCounts(t, s, newsletter.Counts{Recipients: 5, Pending: 2, Deferred: 3})
+		for _, u := range got(s.Unsettled(ctx, 1))(t) {
+			if u.Hold != h.Domain || !u.NextAt.Equal(at(17)) {
+				t.Errorf("%+v does not name its hold", u)
+			}
+		}
+		if d := got(s.WakeHeld(ctx, h.Domain))(t); d.ID != list[1].ID || d.Batch != list[1].Batch {
+			t.Errorf("the probe is %+v, want one that was not tried yet", d)
+		}
+		if d := got(s.WakeHeld(ctx, "example.net"))(t); d.ID != 0 {
+			t.Errorf("the probe of another domain is %+v", d)
+		}
+		if w := got(s.Warnings(ctx))(t); len(w) != 1 || w[0].Text != "mail to example.org is held: 550 blocked" {
+			t.Errorf("warnings %+v", w)
+		}
+		h.Lifted = true
+		must(t, s.SetHold(ctx, h))
+		if w := got(s.Warnings(ctx))(t); len(w) > 0 {
+			t.Errorf("warnings %+v of a hold that is lifted", w)
+		}
+		counts := []int{got(s.WakeLifted(ctx, h.Domain, 1))(t), got(s.WakeLifted(ctx, h.Domain, 1))(t), got(s.WakeLifted(ctx, h.Domain, 1))(t)}
+		if !slices.Equal(counts, []int{1, 1, 0}) {
+			t.Errorf("woken: %v", counts)
+		}
+		wantCounts(t, s, newsletter.Counts{Recipients: 5, Pending: 5})
+		if holds := got(s.Holds(ctx))(t); len(holds) > 0 {
+			t.Errorf("holds %+v, want none", holds)
+		}
+	})
+}
