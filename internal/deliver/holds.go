@@ -142,8 +142,25 @@ func (h *holds) refusedUs(ctx context.Context, d newsletter.Delivery, end newsle
 		return end
 	}
 	hold := h.hold(ctx, d, newsletter.HoldPolicy, domain, end, now)
+	if now.Sub(hold.Since) >= h.retry.GiveUp && h.giveUp(ctx, d, end, now) {
+		end.State, end.Attempts = newsletter.DeliveryFailed, d.Attempts+1
+		return end
+	}
 	end.State, end.Hold, end.NextAt = newsletter.DeliveryDeferred, domain, hold.ProbeAt.Add(heldGrace)
 	return end
+}
+
+// giveUp fails what a domain has not wanted for too long, so that an issue
+// comes to its end. It tells whether the refused delivery itself is that old; the
+// hold stays.
+func (h *holds) giveUp(ctx context.Context, d newsletter.Delivery, end newsletter.DeliveryEnd, now time.Time) bool {
+	n, err := h.store.GiveUpHeld(ctx, domainOf(d.Email), now.Add(-h.retry.GiveUp), end.Code, end.Answer)
+	if err != nil {
+		h.log.Error("give up held mail", "err", err) // the next probe tries again
+	} else if n > 0 {
+		h.log.Warn("held mail is given up", "domain", domainOf(d.Email), "deliveries", n)
+	}
+	return !d.FirstAt.IsZero() && now.Sub(d.FirstAt) >= h.retry.GiveUp
 }
 
 // refusedAddress is the circuit breaker: where many recipients are refused with

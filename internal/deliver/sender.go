@@ -33,6 +33,7 @@ type Store interface {
 	HoldBack(ctx context.Context, domain string, ids []int64, next time.Time) error
 	WakeHeld(ctx context.Context, domain string) (newsletter.Delivery, error)
 	WakeLifted(ctx context.Context, domain string, limit int) (int, error)
+	GiveUpHeld(ctx context.Context, domain string, before time.Time, code int, answer string) (int, error)
 	UndoBounces(ctx context.Context, h newsletter.Hold) (int, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -162,4 +163,29 @@ func undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
 		}
 	}
 	return wake(ctx, tx, `, attempts = attempts - 1`, `state = 'failed' AND id IN (`+in+`)`, args...)
+}
+
+// GiveUpHeld fails the deliveries that wait for the hold of a domain and whose
+// issue was published before a time, with the server's answer.
+func (s *Store) GiveUpHeld(ctx context.Context, domain string, before time.Time, code int, answer string) (n int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		issues := map[int64]bool{}
+		err := each(ctx, tx, func(rows *sql.Rows) error {
+			var issue int64
+			err := rows.Scan(&issue)
+			issues[issue] = true
+			n++
+			return err
+		}, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5
+			WHERE hold = $1 AND state = 'deferred' AND issue IN (SELECT number FROM issues WHERE published_at <= $2) RETURNING issue`,
+			domain, ms(before), code, answer, msNow())
+		for issue := range issues {
+			err = errors.Join(err, finishIssue(ctx, tx, issue, time.Now()))
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("give up the mail to %s: %w", domain, err)
+	}
+	return n, nil
 }
