@@ -16,7 +16,7 @@ func end(t testing.TB, s *store.Store, e newsletter.DeliveryEnd) {
 	if !journal(t, s, nil, e.ID, at(10)) {
 		t.Fatalf("delivery %d may not go", e.ID)
 	}
-	journal(t, s, &e, 0, at(10))
+	journal(t, s, []newsletter.DeliveryEnd{e}, 0, at(10))
 }
 
 func statuses(t testing.TB, s *store.Store) map[newsletter.SubscriberStatus]int {
