@@ -180,3 +180,25 @@ func TestRefused(t *testing.T) {
 	p.run("publish")
 	checkCopies(t, r.accepted(), 1, 10, 0)
 }
+
+// A domain that refuses us is named by status and by issues show, and its mail
+// waits.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	r.answer(func(string) error {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "blocked"}
+	})
+	p := newPlace(t, r, 1, 10, "")
+	if out, err := p.command("publish", "--now").CombinedOutput(); err != nil {
+		t.Errorf("publish: %v\n%s", err, out)
+	}
+	for _, command := range [][]string{{"status"}, {"issues", "show", "1"}} {
+		if out := p.run(command...); !strings.Contains(out, "mail to example.org since ") || !strings.Contains(out, "(policy): 550 5.7.1 blocked; it is tried again on ") {
+			t.Errorf("%v does not tell of the hold:\n%s", command, out)
+		}
+	}
+	if out := p.run("status", "--json"); !strings.Contains(out, `"domain":"example.org"`) {
+		t.Errorf("status --json:\n%s", out)
+	}
+}
