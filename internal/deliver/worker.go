@@ -162,7 +162,7 @@ func (w *worker) attempt(ctx, hard context.Context) {
 // ahead takes another job, if one is there that may go now, and returns its
 // envelope for the relay to see early.
 func (w *worker) ahead() *mail.Envelope {
-	if len(w.todo) == 1 && w.unpaced() && !w.tryTake() || len(w.todo) < 2 {
+	if w.held.Load() || !w.unpaced() || len(w.todo) == 1 && !w.tryTake() {
 		return nil
 	}
 	e := w.envelope(&w.todo[1])
