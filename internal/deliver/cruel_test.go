@@ -62,7 +62,7 @@ func cruelties() map[string]cruelty {
 		"closes at a refused recipient":    {"RCPT": {say: "550 5.1.1 no\r\n421 4.7.0 bye", then: ends}},
 		"refuses the content":              {".": {say: "554 5.6.0 no"}},
 		"defers the content":               {".": {say: "451 4.3.0 later"}},
-		"refuses DATA":                     {"DATA": {say: "554 5.7.1 no"}},
+		"refuses DATA":                     {"DATA": {say: "554 5.6.0 no"}},
 		"wants no sender for now":          {"MAIL": {say: "451 4.3.0 later"}, "RCPT": {say: "503 5.5.1 whose?"}, "DATA": {say: "503 5.5.1 whose?"}},
 		"too much at MAIL":                 {"MAIL": {say: "250 fine\r\n250 fine"}},
 		"too much at RCPT":                 {"RCPT": {say: "250 fine\r\n250 fine"}},
@@ -169,6 +169,9 @@ type victim struct {
 	n    int // transactions
 	does cruelty
 	to   string // recipient that was accepted
+	// sender tells whether MAIL was accepted: without, no answer is about the
+	// recipient.
+	sender bool
 }
 
 func (r *cruel) serve(conn net.Conn) {
@@ -216,7 +219,10 @@ func (v *victim) obey(line string) bool {
 		answer = "500 what?"
 	}
 	code := v.means(verb, answer)
-	if code/100 == 5 && to != "" && (verb == "RCPT" || verb == "DATA") {
+	if verb == "MAIL" {
+		v.sender = code/100 == 2
+	}
+	if code/100 == 5 && v.sender && to != "" && (verb == "RCPT" || verb == "DATA") {
 		v.note(to, func(f *fate) { f.refused++ })
 	}
 	if verb == "RCPT" && code/100 == 2 {

@@ -20,7 +20,7 @@ import (
 )
 
 // deliverOne sends one message over c.
-func deliverOne(ctx context.Context, c Conn, m Message) error { return c.Send(ctx, m) }
+func deliverOne(ctx context.Context, c Conn, m Message) error { return Deliver(ctx, c, m) }
 
 // recital is a relay that answers by rote: one text for each step of a
 // transaction, MAIL, RCPT, DATA and the content, whatever the client says. It

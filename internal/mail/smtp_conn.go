@@ -139,7 +139,7 @@ func (c *smtpConn) oneByOne(e Envelope) error {
 }
 
 // envelopeAnswers reads the answers to MAIL, RCPT and DATA. The first that is
-// not as it should be is the fate of the envelope, but all are read.
+// not as it should be is the fate of the envelope, whatever comes after it.
 func (c *smtpConn) envelopeAnswers() error {
 	var fate error
 	for _, step := range [...]struct {
@@ -148,21 +148,25 @@ func (c *smtpConn) envelopeAnswers() error {
 	}{{StageMail, 2}, {StageRcpt, 2}, {StageData, 354}} {
 		c.wire.await(c.o.Timeout)
 		err := c.answer(step.stage, step.expect)
-		if _, fault := errors.AsType[*Fault](err); fault {
-			return err
-		}
-		if r, ok := errors.AsType[*Refusal](err); ok && r.Code == 421 {
-			return err // nothing more comes
-		}
 		if err == nil && step.stage == StageData && fate != nil {
 			return c.empty(fate)
 		}
 		if fate == nil {
 			fate = err
 		}
+		if ends(err) { // nothing more comes
+			c.drop()
+			return fate
+		}
 	}
 	c.begun = fate == nil
 	return fate
+}
+
+// ends tells whether err ends the connection: no proper answer came, or 421.
+func ends(err error) bool {
+	r, refused := errors.AsType[*Refusal](err)
+	return err != nil && (!refused || r.Code == 421)
 }
 
 // empty ends a DATA that the relay granted although it refused the recipient:
