@@ -235,7 +235,7 @@ func TestRelayGoesAwayAndComesBack(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	r.wantEveryoneOnce(t, 30)
+	r.wantEveryone(t, 30, o.Connections)
 	if warnings, err := sc.Warnings(t.Context()); err != nil || len(warnings) > 0 {
 		t.Errorf("warnings %v %v; the relay is back", warnings, err)
 	}

@@ -86,10 +86,18 @@ func (c *smtpConn) drop() {
 	}
 }
 
-// watch cuts the connection when ctx ends. Most calls come with the same one.
+// errAhead says that an answer came before its command: what belongs to what is
+// not known any more.
+var errAhead = errors.New("the relay answered before it was asked")
+
+// watch looks whether the connection is in the state it should be in, and cuts
+// it when ctx ends. Most calls come with the same one.
 func (c *smtpConn) watch(ctx context.Context) error {
 	if c.closed {
 		return net.ErrClosed
+	}
+	if c.text.R.Buffered() > 0 {
+		return errAhead
 	}
 	if c.watched != ctx {
 		if c.unwatch != nil {
@@ -102,6 +110,7 @@ func (c *smtpConn) watch(ctx context.Context) error {
 
 func (c *smtpConn) Begin(ctx context.Context, e Envelope) error {
 	if err := c.watch(ctx); err != nil {
+		c.drop()
 		return &Fault{StageMail, err}
 	}
 	if r := e.fault(); r != nil {
@@ -185,6 +194,7 @@ func (c *smtpConn) empty(fate error) error {
 
 func (c *smtpConn) Send(ctx context.Context, data []byte, next *Envelope) (sent, begun error) {
 	if err := c.watch(ctx); err != nil {
+		c.drop()
 		return &Fault{StageData, err}, ErrNotBegun
 	}
 	if !c.begun {
