@@ -86,11 +86,9 @@ func (a *app) printPublished(ctx context.Context, p *publication, row store.Issu
 // printLeft tells what is not settled, why, and what there is to do.
 func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts) error {
 	if c.Pending > 0 {
-		why := ""
-		if pause, err := p.store.Pause(ctx); err != nil {
+		why, err := p.whyPending(ctx)
+		if err != nil {
 			return err
-		} else if pause.Sending && pause.Covers(time.Now()) {
-			why = "; all mail is paused, `threadmill resume` lets it go"
 		}
 		fmt.Fprintf(a.stdout, "%s pending%s.\n", thousands(c.Pending), why)
 	}
@@ -105,6 +103,24 @@ func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts
 		fmt.Fprintf(a.stdout, "%s in doubt: `threadmill issues` tells of which issue N; settle them with `threadmill resolve N --resend` or `--skip`.\n", thousands(c.InDoubt))
 	}
 	return nil
+}
+
+// whyPending tells what keeps mail from leaving, empty when nothing known does.
+func (p *publication) whyPending(ctx context.Context) (string, error) {
+	pause, err := p.store.Pause(ctx)
+	if err != nil {
+		return "", err
+	}
+	if pause.Sending && pause.Covers(time.Now()) {
+		return "; all mail is paused, `threadmill resume` lets it go", nil
+	}
+	rows, err := p.store.UnfinishedIssues(ctx)
+	for _, r := range rows {
+		if note := holdNote(r, p.facts.Zone); note != "" && r.Pending > 0 {
+			return fmt.Sprintf("; issue %d %s", r.Number, note), nil
+		}
+	}
+	return "", err
 }
 
 func (a *app) reportNothing(ctx context.Context, p *publication, reason string, sent int, asJSON bool) error {

@@ -20,9 +20,13 @@ func (p *publication) finish(ctx context.Context, _ *newsletter.Issue, wait time
 		return 0, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
 	}
 	sender := p.sender()
+	if err := sender.SendCopies(ctx, p.store, p.facts.Author.Name, p.inertLink()); err != nil {
+		p.log.Error("the author has no copy yet", "err", err)
+	}
 	attending, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })
+	wg.Go(func() { p.copies(attending, sender) })
 	err = p.drain(ctx, sender, wait)
 	stop()
 	wg.Wait()
@@ -32,6 +36,14 @@ func (p *publication) finish(ctx context.Context, _ *newsletter.Issue, wait time
 	}
 	return sent, err
 }
+
+// copies sends the author's copies of issues that are held at first.
+func (p *publication) copies(ctx context.Context, sender *deliver.Sender) {
+	sender.RunCopies(ctx, p.store, p.facts.Author.Name, p.inertLink())
+}
+
+// inertLink stands where the author's copy has no link to unsubscribe.
+func (p *publication) inertLink() string { return p.facts.Link("#unsubscribe") }
 
 // placeSite writes the site if an issue waits for it or somebody asked, and
 // notes a fault for `status`.
@@ -107,6 +119,9 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 			return 0, err
 		}
 		if row.SiteReady && row.Pending == 0 && (row.Deferred == 0 || next.After(end)) {
+			return row.Sent, nil
+		}
+		if h := row.Hold; h != nil && row.SiteReady && (h.Until.IsZero() || h.Until.After(end)) {
 			return row.Sent, nil
 		}
 		if time.Now().After(end) {

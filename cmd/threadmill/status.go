@@ -151,6 +151,12 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	fmt.Fprintf(w, "Threads left\t%d\n", s.ThreadsLeft)
 	fmt.Fprintf(w, "Subscribers\t%s\n", thousands(s.Subscribers))
 	for _, r := range s.Sending {
+		if r.State == issueStopped {
+			fmt.Fprintf(w, "Stopped\tissue %d; `threadmill issues go %d` lets it go\n", r.Issue, r.Issue)
+		}
+		if r.State == issueGrace {
+			fmt.Fprintf(w, "Held\tissue %d leaves on %s\n", r.Issue, when(r.HeldUntil, ""))
+		}
 		fmt.Fprintf(w, "Sending\tissue %d, “%s”: %d of %d sent, %d pending, %d deferred, %d failed, %d in doubt\n",
 			r.Issue, r.Title, r.Sent, r.Recipients, r.Pending, r.Deferred, r.Failed, r.InDoubt)
 		if !r.SiteReady {

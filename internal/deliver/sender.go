@@ -24,6 +24,8 @@ type Store interface {
 	Snapshot(ctx context.Context, issue int64) (newsletter.Snapshot, error)
 	WakeDeferred(ctx context.Context, now time.Time, limit int) (int, error)
 	NextDeferred(ctx context.Context) (time.Time, error)
+	NextRelease(ctx context.Context, now time.Time) (time.Time, error)
+	SentSince(ctx context.Context, since time.Time) (map[int64]int, error)
 	Recover(ctx context.Context, resend bool) (again, held int, err error)
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	Warn(ctx context.Context, kind, text string) error
@@ -40,6 +42,7 @@ type Options struct {
 	MessageIDKey []byte
 	Connections  int
 	Rate         float64 // messages a second, 0 for no limit
+	Daily        int     // messages in 24 hours, 0 for no limit
 	Retry        Retry
 	// Resend sends a delivery that is in doubt for the first time again;
 	// otherwise it waits for the operator.
@@ -58,6 +61,7 @@ const WarningRelay = "relay"
 type Sender struct {
 	Options
 	limit    *rate.Limiter
+	daily    daily
 	wake     chan struct{}
 	held     atomic.Bool // a pause holds the mail
 	progress progress
@@ -67,9 +71,9 @@ type Sender struct {
 func New(o Options) *Sender {
 	limit := rate.Inf
 	if o.Rate > 0 {
-		limit = rate.Limit(o.Rate)
+		limit = rate.Limit(o.Rate * paceMargin)
 	}
-	return &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1)}
+	return &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}}
 }
 
 type progress struct{ sent, failed, deferred, canceled atomic.Int64 }
@@ -136,6 +140,9 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 	}
 	if again+held > 0 {
 		s.Log.Warn("deliveries were in doubt", "sent_again", again, "held", held)
+	}
+	if err := s.countDaily(ctx); err != nil {
+		return err
 	}
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)

@@ -98,6 +98,7 @@ func (w *worker) attempt(ctx, hard context.Context, j *job) (again bool) {
 		j.FirstAt = now
 	}
 	if !w.record(j.ID, now) {
+		w.daily.back(now)
 		w.progress.count(newsletter.DeliveryCanceled)
 		j.portion.done()
 		return false
@@ -108,6 +109,9 @@ func (w *worker) attempt(ctx, hard context.Context, j *job) (again bool) {
 	w.ended, w.owner = &end, j.portion
 	w.progress.count(end.State)
 	w.report(j, end, err)
+	if err != nil && end.State != newsletter.DeliveryInDoubt {
+		w.daily.back(now)
+	}
 	if err == nil {
 		w.served++
 		w.gate.passed(hard)
@@ -167,6 +171,9 @@ func (w *worker) connect(ctx context.Context) bool {
 // pace waits for the rate; a delivery that ended is written down before a
 // wait that can be felt.
 func (w *worker) pace(ctx context.Context) bool {
+	if !w.daily.take(time.Now()) {
+		return false
+	}
 	r := w.limit.Reserve()
 	d := r.Delay()
 	if d <= 0 {
@@ -175,6 +182,7 @@ func (w *worker) pace(ctx context.Context) bool {
 	w.flush()
 	if !sleep(ctx, d) {
 		r.Cancel()
+		w.daily.back(time.Now())
 		return false
 	}
 	return true

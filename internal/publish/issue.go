@@ -230,7 +230,9 @@ func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Tim
 		Title:       first.Title,
 		Subject:     first.MailSubject(),
 		PublishedAt: now.UTC().Truncate(time.Millisecond),
+		AuthorCopy:  p.o.Publication.Author.Email,
 	}
+	issue.HeldUntil = issue.PublishedAt.Add(p.o.Grace)
 	for _, t := range chosen {
 		issue.Threads = append(issue.Threads, t.Thread)
 	}

@@ -21,7 +21,8 @@ func (s *Store) Snapshot(ctx context.Context, number int64) (newsletter.Snapshot
 }
 
 // OpenBatches returns up to limit batches that hold pending deliveries or can
-// be closed, of issues whose site is in place, the oldest issue first.
+// be closed, of issues whose site is in place and that nobody holds, the oldest
+// issue first.
 func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error) {
 	var list []newsletter.Batch
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
@@ -31,9 +32,10 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 		return err
 	}, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
 		WHERE NOT b.done AND i.site_at IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $2))
 		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending')
 			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending'))
-		ORDER BY b.issue, b.id LIMIT $1`, limit)
+		ORDER BY b.issue, b.id LIMIT $1`, limit, msNow())
 	if err != nil {
 		return nil, fmt.Errorf("read open batches: %w", err)
 	}
@@ -61,7 +63,8 @@ func (s *Store) PendingDeliveries(ctx context.Context, batch newsletter.Batch) (
 
 // Journal records how deliveries ended and marks others as being sent, all in
 // one commit. It returns for each entry whether its Next may be sent now: not
-// when its subscriber left in the meantime, which cancels the delivery.
+// when its subscriber left in the meantime, which cancels the delivery, nor
+// when its issue was stopped.
 func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
 	goes := make([]bool, len(entries))
 	err := s.tx(ctx, func(tx *sql.Tx) error {
@@ -72,7 +75,7 @@ func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) 
 		defer w.close()
 		for i, e := range entries {
 			if e.Ended != nil {
-				if err := w.record(ctx, *e.Ended); err != nil {
+				if err := w.record(ctx, tx, *e.Ended); err != nil {
 					return fmt.Errorf("record delivery %d: %w", e.Ended.ID, err)
 				}
 			}
@@ -100,15 +103,21 @@ func prepareJournal(ctx context.Context, tx *sql.Tx) (w journalWriter, err error
 	if err == nil {
 		w.sending, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
 			WHERE id = $1 AND state = 'pending'
-			AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`)
+			AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')
+			AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = deliveries.issue AND (h.until_at IS NULL OR h.until_at > $2))`)
 	}
 	return w, err // what is prepared ends with the transaction
 }
 
 func (w journalWriter) close() { _, _ = w.end.Close(), w.sending.Close() } // its transaction is over
 
-func (w journalWriter) record(ctx context.Context, e newsletter.DeliveryEnd) error {
+func (w journalWriter) record(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
 	_, err := w.end.ExecContext(ctx, e.ID, e.State, e.Attempts, e.Doubts, msOrNull(e.NextAt), e.Code, e.Answer, msNow())
+	if err == nil && (e.State == newsletter.DeliveryPending || e.State == newsletter.DeliveryDeferred) {
+		// Its issue may have been withdrawn while it was under way.
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
+			AND EXISTS (SELECT 1 FROM holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`, e.ID, e.State)
+	}
 	return err
 }
 
@@ -154,6 +163,9 @@ func finishIssue(ctx context.Context, tx *sql.Tx, issue int64, now time.Time) er
 		issue, ms(now))
 	return err
 }
+
+// notWithdrawn keeps deliveries of withdrawn issues from being sent again.
+const notWithdrawn = ` AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`
 
 // wake makes the chosen deliveries pending, with further columns set, and
 // opens their batches and issues again. It returns how many there were.
@@ -217,9 +229,12 @@ func (s *Store) NextDeferred(ctx context.Context) (time.Time, error) {
 // set those in doubt for the first time become pending; all others wait for
 // the operator. Only the holder of the lock may call it, before it sends.
 func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err error) {
+	if err := s.cancelWithdrawn(ctx); err != nil { // what a withdrawal that was cut off left
+		return 0, 0, err
+	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if resend {
-			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, `state = 'sending' AND doubts = 0`); err != nil {
+			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, `state = 'sending' AND doubts = 0`+notWithdrawn); err != nil {
 				return err
 			}
 		}
@@ -250,7 +265,7 @@ func (s *Store) ResolveResend(ctx context.Context, issue int64) (int, error) {
 
 func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = wake(ctx, tx, set, where, issue)
+		n, err = wake(ctx, tx, set, where+notWithdrawn, issue)
 		return err
 	})
 	if err != nil {

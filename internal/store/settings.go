@@ -149,14 +149,16 @@ const settingRebuild = "rebuild"
 // the number of the request.
 func (s *Store) AskRebuild(ctx context.Context) (int64, error) {
 	var r rebuild
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		if err := setting(ctx, tx, settingRebuild, &r); err != nil {
-			return err
-		}
-		r.Asked++
-		return setSetting(ctx, tx, settingRebuild, r)
-	})
+	err := s.tx(ctx, func(tx *sql.Tx) error { return askRebuild(ctx, tx, &r) })
 	return r.Asked, err
+}
+
+func askRebuild(ctx context.Context, tx *sql.Tx, r *rebuild) error {
+	if err := setting(ctx, tx, settingRebuild, r); err != nil {
+		return err
+	}
+	r.Asked++
+	return setSetting(ctx, tx, settingRebuild, *r)
 }
 
 // RebuildAsked returns the newest request that is not done, or 0.
