@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"threadmill/internal/newsletter"
 )
 
 // Key is a secret that the publication made for itself.
@@ -87,11 +89,7 @@ func setSetting(ctx context.Context, tx *sql.Tx, name string, v any) error {
 }
 
 // Warning is a fault that stands in the operator's way until it is over.
-type Warning struct {
-	Kind  string    `json:"kind"`
-	Text  string    `json:"text"`
-	Since time.Time `json:"since"`
-}
+type Warning = newsletter.Alert
 
 // Warn notes a fault; a fault of the same kind keeps its time.
 func (s *Store) Warn(ctx context.Context, kind, text string) error {
