@@ -120,7 +120,23 @@ func (p *publication) whyPending(ctx context.Context) (string, error) {
 			return fmt.Sprintf("; issue %d %s", r.Number, note), nil
 		}
 	}
+	if err != nil || p.Mail.Daily == 0 {
+		return "", err
+	}
+	today, err := p.sentToday(ctx)
+	if err == nil && today >= p.Mail.Daily {
+		return "; the limit of the day (mail.daily) is reached, they leave when it allows", nil
+	}
 	return "", err
+}
+
+// sentToday counts the messages of the last 24 hours.
+func (p *publication) sentToday(ctx context.Context) (n int, err error) {
+	sent, err := p.store.SentSince(ctx, time.Now().Add(-24*time.Hour))
+	for _, more := range sent {
+		n += more
+	}
+	return n, err
 }
 
 func (a *app) reportNothing(ctx context.Context, p *publication, reason string, sent int, asJSON bool) error {

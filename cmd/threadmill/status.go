@@ -25,6 +25,8 @@ type statusReport struct {
 	ThreadsLeft    int             `json:"threads_left"`
 	Subscribers    int             `json:"subscribers"`  // active ones
 	Rate           float64         `json:"rate"`         // mail.rate, 0 for no limit
+	Daily          int             `json:"daily"`        // mail.daily, 0 for no limit
+	SentToday      int             `json:"sent_today"`   // in 24 hours, counted where there is a limit
 	SendingRate    float64         `json:"sending_rate"` // messages a second that go out now
 	Sending        []issueRow      `json:"sending"`
 	OldestDeferred *time.Time      `json:"oldest_deferred"`
@@ -140,6 +142,11 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 	if s.SendingRate, err = p.store.Rate(ctx); err != nil {
 		return err
 	}
+	if s.Daily = p.Mail.Daily; s.Daily > 0 {
+		if s.SentToday, err = p.sentToday(ctx); err != nil {
+			return err
+		}
+	}
 	warnings, err := p.store.Warnings(ctx)
 	for _, w := range warnings {
 		if w.Kind != newsletter.WarningThreadBroken { // these were looked for just now
@@ -188,6 +195,9 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	}
 	if s.SendingRate > 0 {
 		fmt.Fprintf(w, "\t%.1f messages a second\n", s.SendingRate)
+	}
+	if s.Daily > 0 {
+		fmt.Fprintf(w, "Sent in 24 h\t%s of %s\n", thousands(s.SentToday), thousands(s.Daily))
 	}
 	if s.NextAttempt != nil {
 		fmt.Fprintf(w, "Deferred\tsince %s; the next attempt is on %s\n", when(s.OldestDeferred, "–"), when(s.NextAttempt, ""))
