@@ -12,7 +12,7 @@ import (
 
 const nextCopy = `SELECT min(c.issue) FROM author_copies c JOIN issues i ON i.number = c.issue
 	WHERE c.sent_at IS NULL AND i.site_at IS NOT NULL
-	AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = c.issue AND h.withdrawn)`
+	AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = c.issue AND h.withdrawn)`
 
 // TakeCopy returns an author's copy that is due, and notes that it was sent;
 // its Issue is 0 when none is due. The copies of issues that were withdrawn

@@ -32,7 +32,7 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 		return err
 	}, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
 		WHERE NOT b.done AND i.site_at IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $2))
+		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $2))
 		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending')
 			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending'))
 		ORDER BY b.issue, b.id LIMIT $1`, limit, msNow())
@@ -104,7 +104,7 @@ func prepareJournal(ctx context.Context, tx *sql.Tx) (w journalWriter, err error
 		w.sending, err = tx.PrepareContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
 			WHERE id = $1 AND state = 'pending'
 			AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')
-			AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = deliveries.issue AND (h.until_at IS NULL OR h.until_at > $2))`)
+			AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND (h.until_at IS NULL OR h.until_at > $2))`)
 	}
 	return w, err // what is prepared ends with the transaction
 }
@@ -116,7 +116,7 @@ func (w journalWriter) record(ctx context.Context, tx *sql.Tx, e newsletter.Deli
 	if err == nil && (e.State == newsletter.DeliveryPending || e.State == newsletter.DeliveryDeferred) {
 		// Its issue may have been withdrawn while it was under way.
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
-			AND EXISTS (SELECT 1 FROM holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`, e.ID, e.State)
+			AND EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`, e.ID, e.State)
 	}
 	return err
 }
@@ -165,7 +165,7 @@ func finishIssue(ctx context.Context, tx *sql.Tx, issue int64, now time.Time) er
 }
 
 // notWithdrawn keeps deliveries of withdrawn issues from being sent again.
-const notWithdrawn = ` AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`
+const notWithdrawn = ` AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`
 
 // wake makes the chosen deliveries pending, with further columns set, and
 // opens their batches and issues again. It returns how many there were.

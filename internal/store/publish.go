@@ -47,7 +47,7 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 			}
 		}
 		if recipients > 0 {
-			if err := hold(ctx, tx, issue); err != nil {
+			if err := holdIssue(ctx, tx, issue); err != nil {
 				return err
 			}
 		}
@@ -163,7 +163,7 @@ type IssueRow struct {
 	ThreadIDs  []string
 	SiteReady  bool
 	FinishedAt time.Time // zero while something is left to send
-	Hold       *Hold     // nil when nothing holds its mail
+	Hold       *IssueHold     // nil when nothing holds its mail
 }
 
 const issueColumns = `SELECT number, coalesce(slot, ''), slug, title, subject, published_at, site_at, finished_at FROM issues`
@@ -196,7 +196,7 @@ func (s *Store) issues(ctx context.Context, query string, args ...any) ([]IssueR
 			list = append(list, i)
 			return err
 		}, query, args...)
-		held, herr := holds(ctx, tx, time.Now())
+		held, herr := issueHolds(ctx, tx, time.Now())
 		err = errors.Join(err, herr)
 		for n := range list {
 			list[n].Hold = held[list[n].Number]

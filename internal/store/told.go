@@ -56,7 +56,7 @@ func (s *Store) TakeSlot(ctx context.Context) (bool, error) {
 // nothing is pending, and whether it ended well.
 func (s *Store) endedSlot(ctx context.Context) (key string, well bool, err error) {
 	err = s.reader.QueryRowContext(ctx, `SELECT s.key,
-			NOT EXISTS (SELECT 1 FROM holds h WHERE h.issue = i.number AND h.withdrawn)
+			NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = i.number AND h.withdrawn)
 			AND (i.recipients = 0
 				OR EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = i.number AND d.state = 'sent')
 				OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = i.number AND d.state <> 'canceled'))

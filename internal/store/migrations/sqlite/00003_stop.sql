@@ -3,7 +3,7 @@
 -- Issues whose mail is held: for a while, until somebody lets it go, or for
 -- good. A table of its own, since every mark of a delivery asks it, and most of
 -- the time it is empty.
-CREATE TABLE holds (
+CREATE TABLE issue_holds (
     issue     BIGINT  NOT NULL PRIMARY KEY REFERENCES issues (number),
     until_at  BIGINT,                         -- the end of the grace; NULL: it does not end by itself
     withdrawn BOOLEAN NOT NULL DEFAULT FALSE, -- never to be let go

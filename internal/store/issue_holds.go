@@ -10,21 +10,21 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// Hold is why an issue's mail does not leave.
-type Hold struct {
+// IssueHold is why an issue's mail does not leave.
+type IssueHold struct {
 	Until     time.Time // the end of the grace; zero: it does not end by itself
 	Withdrawn bool
 }
 
 // Stopped tells whether somebody stopped the issue.
-func (h Hold) Stopped() bool { return h.Until.IsZero() && !h.Withdrawn }
+func (h IssueHold) Stopped() bool { return h.Until.IsZero() && !h.Withdrawn }
 
-// hold keeps the mail of a new issue until its grace is over.
-func hold(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
+// holdIssue keeps the mail of a new issue until its grace is over.
+func holdIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
 	if !issue.HeldUntil.After(issue.PublishedAt) {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO holds (issue, until_at, held_at) VALUES ($1, $2, $3)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO issue_holds (issue, until_at, held_at) VALUES ($1, $2, $3)`,
 		issue.Number, ms(issue.HeldUntil), ms(issue.PublishedAt))
 	if err == nil && issue.AuthorCopy != "" {
 		_, err = tx.ExecContext(ctx, `INSERT INTO author_copies (issue, email) VALUES ($1, $2)`, issue.Number, issue.AuthorCopy)
@@ -36,17 +36,17 @@ func hold(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
 }
 
 // holds reads the holds that are in force, by issue.
-func holds(ctx context.Context, q queryer, now time.Time) (map[int64]*Hold, error) {
-	list := map[int64]*Hold{}
+func issueHolds(ctx context.Context, q queryer, now time.Time) (map[int64]*IssueHold, error) {
+	list := map[int64]*IssueHold{}
 	err := each(ctx, q, func(rows *sql.Rows) error {
 		var issue int64
 		var until sql.NullInt64
-		var h Hold
+		var h IssueHold
 		err := rows.Scan(&issue, &until, &h.Withdrawn)
 		h.Until = timeOf(until)
 		list[issue] = &h
 		return err
-	}, `SELECT issue, until_at, withdrawn FROM holds WHERE until_at IS NULL OR until_at > $1`, ms(now))
+	}, `SELECT issue, until_at, withdrawn FROM issue_holds WHERE until_at IS NULL OR until_at > $1`, ms(now))
 	if err != nil {
 		return nil, fmt.Errorf("read which issues are held: %w", err)
 	}
@@ -57,7 +57,7 @@ func holds(ctx context.Context, q queryer, now time.Time) (map[int64]*Hold, erro
 // there is none.
 func (s *Store) NextRelease(ctx context.Context, now time.Time) (time.Time, error) {
 	var at sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, `SELECT min(h.until_at) FROM holds h JOIN issues i ON i.number = h.issue
+	err := s.reader.QueryRowContext(ctx, `SELECT min(h.until_at) FROM issue_holds h JOIN issues i ON i.number = h.issue
 		WHERE h.until_at > $1 AND i.finished_at IS NULL`, ms(now)).Scan(&at)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read which issue leaves next: %w", err)
@@ -71,13 +71,13 @@ var ErrWithdrawn = errors.New("it is withdrawn")
 // StopIssue holds the mail of an issue until GoIssue, from this moment on:
 // only messages under way still end.
 func (s *Store) StopIssue(ctx context.Context, issue int64) error {
-	return s.changeHold(ctx, "stop", issue, `INSERT INTO holds (issue, held_at) VALUES ($1, $2)
+	return s.changeHold(ctx, "stop", issue, `INSERT INTO issue_holds (issue, held_at) VALUES ($1, $2)
 		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, held_at = excluded.held_at`, issue, msNow())
 }
 
 // GoIssue lets the mail of an issue go that is stopped or in its grace.
 func (s *Store) GoIssue(ctx context.Context, issue int64) error {
-	return s.changeHold(ctx, "let go", issue, `DELETE FROM holds WHERE issue = $1`, issue)
+	return s.changeHold(ctx, "let go", issue, `DELETE FROM issue_holds WHERE issue = $1`, issue)
 }
 
 func (s *Store) changeHold(ctx context.Context, what string, issue int64, query string, args ...any) error {
@@ -96,7 +96,7 @@ func (s *Store) changeHold(ctx context.Context, what string, issue int64, query 
 
 func isWithdrawn(ctx context.Context, q queryer, issue int64) (bool, error) {
 	var n int
-	err := q.QueryRowContext(ctx, `SELECT count(*) FROM holds WHERE issue = $1 AND withdrawn`, issue).Scan(&n)
+	err := q.QueryRowContext(ctx, `SELECT count(*) FROM issue_holds WHERE issue = $1 AND withdrawn`, issue).Scan(&n)
 	return n > 0, err
 }
 
@@ -110,7 +110,7 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 		if err != nil || again {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO holds (issue, withdrawn, held_at) VALUES ($1, TRUE, $2)
+		_, err = tx.ExecContext(ctx, `INSERT INTO issue_holds (issue, withdrawn, held_at) VALUES ($1, TRUE, $2)
 			ON CONFLICT (issue) DO UPDATE SET until_at = NULL, withdrawn = TRUE, held_at = excluded.held_at`, issue, msNow())
 		if err != nil {
 			return err
@@ -155,7 +155,7 @@ func (s *Store) cancelWithdrawn(ctx context.Context) error {
 		err := rows.Scan(&b.ID, &b.Issue)
 		open = append(open, b)
 		return err
-	}, `SELECT b.id, b.issue FROM batches b JOIN holds h ON h.issue = b.issue WHERE h.withdrawn
+	}, `SELECT b.id, b.issue FROM batches b JOIN issue_holds h ON h.issue = b.issue WHERE h.withdrawn
 		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state IN ('pending', 'deferred')) ORDER BY b.id`)
 	for _, b := range open {
 		if err == nil {
@@ -180,7 +180,7 @@ func (s *Store) WithdrawnIssues(ctx context.Context) ([]int64, error) {
 		err := rows.Scan(&n)
 		list = append(list, n)
 		return err
-	}, `SELECT issue FROM holds WHERE withdrawn ORDER BY issue`)
+	}, `SELECT issue FROM issue_holds WHERE withdrawn ORDER BY issue`)
 	if err != nil {
 		return nil, fmt.Errorf("read which issues were withdrawn: %w", err)
 	}
