@@ -40,11 +40,12 @@ var arrows = map[string][]string{
 	"publish":  {"newsletter", "render", "mail", "site"},
 	"deliver":  {"newsletter", "render", "mail"},
 	"audience": {"newsletter", "render", "mail"},
+	"operator": {"newsletter", "mail"},
 	"web":      {"newsletter", "render", "feed", "site", "audience"},
 
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
-		"feed", "mail", "store", "site", "publish", "deliver", "audience", "web",
+		"feed", "mail", "store", "site", "publish", "deliver", "audience", "operator", "web",
 	},
 }
 

@@ -17,6 +17,8 @@ import (
 // issueRow is an issue in `issues --json`.
 type issueRow struct {
 	publishReport
+	State       string     `json:"state"` // see issueState
+	HeldUntil   *time.Time `json:"held_until"`
 	PublishedAt time.Time  `json:"published_at"`
 	SiteReady   bool       `json:"site_ready"`
 	FinishedAt  *time.Time `json:"finished_at"`
@@ -54,6 +56,7 @@ func (a *app) issuesCommand() *cobra.Command {
 	}
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(show)
+	a.addIssueActions(cmd, &asJSON)
 	return cmd
 }
 
@@ -66,9 +69,12 @@ func issueNumber(text string) (int64, error) {
 }
 
 func newIssueRow(r store.IssueRow) issueRow {
-	row := issueRow{publishReport: newPublishReport(r.Issue), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt)}
+	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt)}
 	row.Threads = append(row.Threads, r.ThreadIDs...)
 	row.Counts = r.Counts
+	if r.Hold != nil {
+		row.HeldUntil = timeOrNull(r.Hold.Until)
+	}
 	return row
 }
 
@@ -89,10 +95,10 @@ func (a *app) issues(ctx context.Context, p *publication, asJSON bool) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ISSUE\tPUBLISHED\tRECIPIENTS\tPENDING\tSENT\tDEFERRED\tFAILED\tCANCELED\tIN DOUBT\tTITLE")
+	fmt.Fprintln(w, "ISSUE\tPUBLISHED\tSTATE\tRECIPIENTS\tPENDING\tSENT\tDEFERRED\tFAILED\tCANCELED\tIN DOUBT\tTITLE")
 	for _, r := range list {
-		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
-			r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt, r.Title)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
+			issueState(r), r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt, r.Title)
 	}
 	return w.Flush()
 }
@@ -127,6 +133,9 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 	}
 	if !r.SiteReady {
 		fmt.Fprintf(w, "Site\tnot written yet; the mail waits for it\n")
+	}
+	if note := holdNote(r, p.facts.Zone); note != "" {
+		fmt.Fprintf(w, "Mail\t%s\n", note)
 	}
 	fmt.Fprintf(w, "Recipients\t%d: %d pending, %d sent, %d deferred, %d failed, %d canceled, %d in doubt\n",
 		r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt)

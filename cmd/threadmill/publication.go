@@ -157,6 +157,7 @@ func (p *publication) join(ctx context.Context) error {
 		Order:           newsletter.Order(p.Schedule.Order),
 		ThreadsPerIssue: p.Schedule.ThreadsPerIssue,
 		Batch:           p.Delivery.Batch,
+		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),
 		Log:             p.log,
 	}
@@ -235,6 +236,7 @@ func (p *publication) sender() *deliver.Sender {
 		MessageIDKey: p.idKey,
 		Connections:  p.Mail.SMTP.Connections,
 		Rate:         p.Mail.Rate,
+		Daily:        p.Mail.Daily,
 		Retry:        deliver.Retry(p.Delivery.Retry),
 		Resend:       p.Delivery.InDoubt == "resend",
 		StopTimeout:  p.Delivery.StopTimeout,

@@ -77,7 +77,7 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 		}
 	}
 	outcome, err := publishOutcome(ctx, p, o)
-	if err != nil {
+	if err = p.noteSlot(ctx, lock != nil && !o.now, err); err != nil {
 		return err
 	}
 	sent, err := work(ctx, outcome.Issue, o.wait)
@@ -85,6 +85,20 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 		err = fmt.Errorf("%w; run `threadmill publish` to go on", errInterrupted)
 	}
 	return a.reportPublish(p, outcome, sent, o, err)
+}
+
+// noteSlot keeps a fault of a slot for the operator and tells them, as the
+// daemon does, where this process has its part.
+func (p *publication) noteSlot(ctx context.Context, mine bool, fault error) error {
+	if !mine || ctx.Err() != nil || exitStatus(ctx, fault) == statusUsage {
+		return fault
+	}
+	if fault == nil {
+		return p.store.Unwarn(ctx, publish.WarningSlot)
+	}
+	err := p.store.Warn(ctx, publish.WarningSlot, fault.Error())
+	p.operator(p.sender()).Once(ctx)
+	return errors.Join(fault, err)
 }
 
 func publishOutcome(ctx context.Context, p *publication, o publishOptions) (publish.Outcome, error) {

@@ -86,11 +86,9 @@ func (a *app) printPublished(ctx context.Context, p *publication, row store.Issu
 // printLeft tells what is not settled, why, and what there is to do.
 func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts) error {
 	if c.Pending > 0 {
-		why := ""
-		if pause, err := p.store.Pause(ctx); err != nil {
+		why, err := p.whyPending(ctx)
+		if err != nil {
 			return err
-		} else if pause.Sending && pause.Covers(time.Now()) {
-			why = "; all mail is paused, `threadmill resume` lets it go"
 		}
 		fmt.Fprintf(a.stdout, "%s pending%s.\n", thousands(c.Pending), why)
 	}
@@ -105,6 +103,40 @@ func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts
 		fmt.Fprintf(a.stdout, "%s in doubt: `threadmill issues` tells of which issue N; settle them with `threadmill resolve N --resend` or `--skip`.\n", thousands(c.InDoubt))
 	}
 	return nil
+}
+
+// whyPending tells what keeps mail from leaving, empty when nothing known does.
+func (p *publication) whyPending(ctx context.Context) (string, error) {
+	pause, err := p.store.Pause(ctx)
+	if err != nil {
+		return "", err
+	}
+	if pause.Sending && pause.Covers(time.Now()) {
+		return "; all mail is paused, `threadmill resume` lets it go", nil
+	}
+	rows, err := p.store.UnfinishedIssues(ctx)
+	for _, r := range rows {
+		if note := holdNote(r, p.facts.Zone); note != "" && r.Pending > 0 {
+			return fmt.Sprintf("; issue %d %s", r.Number, note), nil
+		}
+	}
+	if err != nil || p.Mail.Daily == 0 {
+		return "", err
+	}
+	today, err := p.sentToday(ctx)
+	if err == nil && today >= p.Mail.Daily {
+		return "; the limit of the day (mail.daily) is reached, they leave when it allows", nil
+	}
+	return "", err
+}
+
+// sentToday counts the messages of the last 24 hours.
+func (p *publication) sentToday(ctx context.Context) (n int, err error) {
+	sent, err := p.store.SentSince(ctx, time.Now().Add(-24*time.Hour))
+	for _, more := range sent {
+		n += more
+	}
+	return n, err
 }
 
 func (a *app) reportNothing(ctx context.Context, p *publication, reason string, sent int, asJSON bool) error {

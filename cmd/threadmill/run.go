@@ -129,6 +129,9 @@ func (p *publication) daemon(ctx context.Context, server *web.Server) error {
 	group, ctx := errgroup.WithContext(ctx)
 	sender := p.sender()
 	group.Go(func() error { return sender.Run(ctx) })
+	group.Go(func() error { p.copies(ctx, sender); return nil })
+	group.Go(func() error { p.keepRate(ctx, sender); return nil })
+	group.Go(func() error { p.operator(sender).Run(ctx, ctx); return nil })
 	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, sender.Wake) })
 	group.Go(func() error {
 		for {

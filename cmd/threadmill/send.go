@@ -10,6 +10,7 @@ import (
 	"threadmill/internal/deliver"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
+	"threadmill/internal/store"
 )
 
 // finish puts the site in place and sends all that is due, as the holder of
@@ -20,18 +21,34 @@ func (p *publication) finish(ctx context.Context, _ *newsletter.Issue, wait time
 		return 0, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
 	}
 	sender := p.sender()
+	if err := sender.SendCopies(ctx, p.store, p.facts.Author.Name, p.inertLink()); err != nil {
+		p.log.Error("the author has no copy yet", "err", err)
+	}
 	attending, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })
+	wg.Go(func() { p.copies(attending, sender) })
+	wg.Go(func() { p.keepRate(attending, sender) })
+	operator := p.operator(sender)
+	wg.Go(func() { operator.Run(attending, ctx) })
 	err = p.drain(ctx, sender, wait)
 	stop()
 	wg.Wait()
+	operator.Once(ctx)
 	sent = int(sender.Progress().Sent)
 	if relay, ok := errors.AsType[*deliver.RelayError](err); ok {
 		return sent, fmt.Errorf("%w; the mail waits: run `threadmill publish` again when that is mended", relay)
 	}
 	return sent, err
 }
+
+// copies sends the author's copies of issues that are held at first.
+func (p *publication) copies(ctx context.Context, sender *deliver.Sender) {
+	sender.RunCopies(ctx, p.store, p.facts.Author.Name, p.inertLink())
+}
+
+// inertLink stands where the author's copy has no link to unsubscribe.
+func (p *publication) inertLink() string { return p.facts.Link("#unsubscribe") }
 
 // placeSite writes the site if an issue waits for it or somebody asked, and
 // notes a fault for `status`.
@@ -54,35 +71,19 @@ func (p *publication) placeSite(ctx context.Context) error {
 	return p.store.Unwarn(ctx, publish.WarningSite)
 }
 
-// drain sends, and shows how far it is to somebody at the terminal.
+// drain sends, and shows how far it is.
 func (p *publication) drain(ctx context.Context, sender *deliver.Sender, wait time.Duration) error {
-	if !terminal(p.stderr) {
-		return sender.Drain(ctx, wait)
-	}
 	left, err := p.leftover(ctx)
 	if err != nil {
 		return err
 	}
-	bar := newBar(p.stderr, int64(left.Pending), "sending")
-	watched, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(barEvery)
-		defer tick.Stop()
-		for watched.Err() == nil {
-			select {
-			case <-tick.C:
-			case <-watched.Done():
-			}
-			done := sender.Progress()
-			_ = bar.Set64(min(done.Sent+done.Failed+done.Canceled, int64(left.Pending))) // only for the eye
-		}
-		_ = bar.Finish()
-	})
-	err = sender.Drain(ctx, wait)
-	stop()
-	wg.Wait()
-	return err
+	total := int64(left.Pending + left.Deferred)
+	defer p.watch(ctx, func(context.Context) (sending, error) {
+		n := sender.Progress()
+		done := n.Sent + n.Failed + n.Canceled
+		return sending{done: done, failed: n.Failed, left: max(total-done, 0)}, nil
+	})()
+	return sender.Drain(ctx, wait)
 }
 
 // followLook is how often a follower looks how far the sender is.
@@ -95,6 +96,11 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 		return 0, nil
 	}
 	end := time.Now().Add(wait)
+	defer p.watch(ctx, func(ctx context.Context) (sending, error) {
+		row, err := p.store.Issue(ctx, issue.Number)
+		failed := int64(row.Failed + row.InDoubt)
+		return sending{done: int64(row.Sent+row.Canceled) + failed, failed: failed, left: int64(row.Pending + row.Deferred)}, err
+	})()
 	tick := time.NewTicker(followLook)
 	defer tick.Stop()
 	for {
@@ -106,7 +112,7 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 		if err != nil {
 			return 0, err
 		}
-		if row.SiteReady && row.Pending == 0 && (row.Deferred == 0 || next.After(end)) {
+		if nothingSoon(row, next, end) {
 			return row.Sent, nil
 		}
 		if time.Now().After(end) {
@@ -122,6 +128,18 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 			return row.Sent, nil
 		}
 	}
+}
+
+// nothingSoon tells whether no mail of an issue leaves until end; next is when
+// a deferred delivery is tried again.
+func nothingSoon(row store.IssueRow, next, end time.Time) bool {
+	switch h := row.Hold; {
+	case !row.SiteReady:
+		return false
+	case h != nil:
+		return h.Until.IsZero() || h.Until.After(end)
+	}
+	return row.Pending == 0 && (row.Deferred == 0 || next.After(end))
 }
 
 // held is the fault that keeps the sender from its work, nil if none is known.

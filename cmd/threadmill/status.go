@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -24,8 +25,11 @@ type statusReport struct {
 	NextSlot       *time.Time        `json:"next_slot"`
 	DueSlot        *time.Time        `json:"due_slot"` // due and not claimed yet
 	ThreadsLeft    int               `json:"threads_left"`
-	Subscribers    int               `json:"subscribers"` // active ones
-	Rate           float64           `json:"rate"`        // mail.rate, 0 for no limit
+	Subscribers    int               `json:"subscribers"`  // active ones
+	Rate           float64           `json:"rate"`         // mail.rate, 0 for no limit
+	Daily          int               `json:"daily"`        // mail.daily, 0 for no limit
+	SentToday      int               `json:"sent_today"`   // in 24 hours, counted where there is a limit
+	SendingRate    float64           `json:"sending_rate"` // messages a second that go out now
 	Sending        []issueRow        `json:"sending"`
 	OldestDeferred *time.Time        `json:"oldest_deferred"`
 	NextAttempt    *time.Time        `json:"next_attempt"`
@@ -38,7 +42,9 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how the publication is",
-		Args:  cobra.NoArgs,
+		Long: `Status shows what runs, what is due, what is being sent, and what stands in the
+way. It ends with 1 while a warning stands.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				s, err := p.status(cmd.Context())
@@ -46,14 +52,26 @@ func (a *app) statusCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return printJSON(a.stdout, s)
+					err = printJSON(a.stdout, s)
+				} else {
+					err = a.printStatus(s, p.facts.Zone)
 				}
-				return a.printStatus(s, p.facts.Zone)
+				if n := len(s.Warnings); n > 0 {
+					err = errors.Join(err, fmt.Errorf("%s, see above", standing(n)))
+				}
+				return err
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
+}
+
+func standing(n int) string {
+	if n == 1 {
+		return "a warning stands"
+	}
+	return plural(n, "warning") + " stand"
 }
 
 func (p *publication) status(ctx context.Context) (statusReport, error) {
@@ -100,7 +118,7 @@ func (p *publication) statusThreads(ctx context.Context, now time.Time, s *statu
 	}
 	for _, problem := range c.Problems {
 		if problem.Severity == newsletter.Error {
-			s.Warnings = append(s.Warnings, store.Warning{Kind: "thread", Text: problem.String(), Since: now.UTC().Truncate(time.Second)})
+			s.Warnings = append(s.Warnings, store.Warning{Kind: newsletter.WarningThreadBroken, Text: problem.String(), Since: now.UTC().Truncate(time.Second)})
 		}
 	}
 	return nil
@@ -127,8 +145,20 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 	if s.Holds, err = p.holds(ctx); err != nil {
 		return err
 	}
+	if s.SendingRate, err = p.store.Rate(ctx); err != nil {
+		return err
+	}
+	if s.Daily = p.Mail.Daily; s.Daily > 0 {
+		if s.SentToday, err = p.sentToday(ctx); err != nil {
+			return err
+		}
+	}
 	warnings, err := p.store.Warnings(ctx)
-	s.Warnings = append(s.Warnings, warnings...)
+	for _, w := range warnings {
+		if w.Kind != newsletter.WarningThreadBroken { // these were looked for just now
+			s.Warnings = append(s.Warnings, w)
+		}
+	}
 	return err
 }
 
@@ -175,11 +205,23 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	fmt.Fprintf(w, "Threads left\t%d\n", s.ThreadsLeft)
 	fmt.Fprintf(w, "Subscribers\t%s\n", thousands(s.Subscribers))
 	for _, r := range s.Sending {
+		if r.State == issueStopped {
+			fmt.Fprintf(w, "Stopped\tissue %d; `threadmill issues go %d` lets it go\n", r.Issue, r.Issue)
+		}
+		if r.State == issueGrace {
+			fmt.Fprintf(w, "Held\tissue %d leaves on %s\n", r.Issue, when(r.HeldUntil, ""))
+		}
 		fmt.Fprintf(w, "Sending\tissue %d, “%s”: %d of %d sent, %d pending, %d deferred, %d failed, %d in doubt\n",
 			r.Issue, r.Title, r.Sent, r.Recipients, r.Pending, r.Deferred, r.Failed, r.InDoubt)
 		if !r.SiteReady {
 			fmt.Fprintf(w, "\tits page is not written yet, and its mail waits for that\n")
 		}
+	}
+	if s.SendingRate > 0 {
+		fmt.Fprintf(w, "\t%.1f messages a second\n", s.SendingRate)
+	}
+	if s.Daily > 0 {
+		fmt.Fprintf(w, "Sent in 24 h\t%s of %s\n", thousands(s.SentToday), thousands(s.Daily))
 	}
 	if s.NextAttempt != nil {
 		fmt.Fprintf(w, "Deferred\tsince %s; the next attempt is on %s\n", when(s.OldestDeferred, "–"), when(s.NextAttempt, ""))

@@ -25,6 +25,7 @@ type Config struct {
 	Schedule     Schedule
 	Mail         Mail
 	Delivery     Delivery
+	Operator     Operator
 	Feeds        Feeds
 	Web          Web
 
@@ -67,6 +68,7 @@ type Mail struct {
 	Folder      string // where the folder transport writes
 	SMTP        SMTP
 	Rate        float64           // messages a second; 0 means no limit
+	Daily       int               // messages in 24 hours; 0 means no limit
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
 }
@@ -88,6 +90,7 @@ type SMTP struct {
 // Delivery says how the deliveries of an issue are worked off.
 type Delivery struct {
 	Batch       int
+	Grace       time.Duration // between publishing and the first mail
 	Retry       Retry
 	InDoubt     string        // resend or hold
 	StopTimeout time.Duration // how long a stop waits for messages in flight
@@ -98,6 +101,14 @@ type Retry struct {
 	First  time.Duration // the wait before the second attempt
 	Max    time.Duration // the longest wait
 	GiveUp time.Duration // a delivery fails when it is this old
+}
+
+// Operator says how whoever runs the publication hears of faults.
+type Operator struct {
+	Email     string
+	Command   string // run by the shell, with the event as JSON on its stdin
+	Heartbeat string // address that is called after each slot that ended well
+	WarnLeft  int    // fewer threads than this are a warning; 0 for never
 }
 
 // Feeds describes the feeds.

@@ -95,15 +95,22 @@ mail:
     timeout: 1m30s
     final_timeout: 5m
   rate: 0.5
+  daily: 300
   unsubscribe: mailto
   headers:
     X-Campaign: weekly
     X-Number: 0x10
 delivery:
   batch: 200
+  grace: 10m
   retry: {first: 1m, max: 1h, give_up: 24h}
   in_doubt: hold
   stop_timeout: 90s
+operator:
+  email: op@example.com
+  command: cat > /dev/null
+  heartbeat: https://example.com/ping/?a=b
+  warn_left: 3
 feeds: {items: 20}
 web:
   listen: off
@@ -130,10 +137,13 @@ web:
 				Host: "smtp.example.com", Port: 2525, Username: "0123", Password: "${not} $again", TLS: "opportunistic",
 				Connections: 4, Timeout: 90 * time.Second, FinalTimeout: 5 * time.Minute,
 			},
-			Rate: 0.5, Unsubscribe: "mailto", Headers: map[string]string{"X-Campaign": "weekly", "X-Number": "0x10"},
+			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Headers: map[string]string{"X-Campaign": "weekly", "X-Number": "0x10"},
 		},
 		Delivery: config.Delivery{
-			Batch: 200, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, InDoubt: "hold", StopTimeout: 90 * time.Second,
+			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, InDoubt: "hold", StopTimeout: 90 * time.Second,
+		},
+		Operator: config.Operator{
+			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3,
 		},
 		Feeds: config.Feeds{Items: 20},
 		Web:   config.Web{URL: "https://letters.example.com"},

@@ -69,6 +69,7 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.smtp.timeout", &s.Timeout, parseDuration),
 		bind("mail.smtp.final_timeout", &s.FinalTimeout, parseDuration),
 		bind("mail.rate", &m.Rate, number(0, 100_000)),
+		bind("mail.daily", &m.Daily, integer(0, 1_000_000_000)),
 		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
 	}
 }
@@ -86,14 +87,20 @@ func (c *Config) headerSettings() []setting {
 }
 
 func (c *Config) sendingSettings() []setting {
-	d := &c.Delivery
+	d, o := &c.Delivery, &c.Operator
 	return []setting{
 		bind("delivery.batch", &d.Batch, integer(1, 10_000)),
+		bind("delivery.grace", &d.Grace, parseGrace),
 		bind("delivery.retry.first", &d.Retry.First, parseDuration),
 		bind("delivery.retry.max", &d.Retry.Max, parseDuration),
 		bind("delivery.retry.give_up", &d.Retry.GiveUp, parseDuration),
 		bind("delivery.in_doubt", &d.InDoubt, oneOf("resend", "hold")),
 		bind("delivery.stop_timeout", &d.StopTimeout, parseDuration),
+
+		bind("operator.email", &o.Email, parseAddress),
+		bind("operator.command", &o.Command, parseLine),
+		bind("operator.heartbeat", &o.Heartbeat, parseCall),
+		bind("operator.warn_left", &o.WarnLeft, integer(0, 10_000)),
 
 		bind("feeds.items", &c.Feeds.Items, integer(1, 1000)),
 

@@ -77,6 +77,18 @@ func parseURL(text string) (string, error) {
 	return strings.TrimRight(text, "/"), nil
 }
 
+// parseCall reads an address that is called as it is written.
+func parseCall(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(text, " \"<>") {
+		return "", fmt.Errorf("%q is not an address; write it in full, such as https://example.com/ping", text)
+	}
+	return text, nil
+}
+
 var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
 
 func parseLanguage(text string) (string, error) {
@@ -177,6 +189,19 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is more than a year; write a shorter duration", text)
 	}
 	return d, nil
+}
+
+// parseGrace reads a duration that may be nothing, and is a day at most: who
+// waits for longer wants a later slot.
+func parseGrace(text string) (time.Duration, error) {
+	if d, err := time.ParseDuration(text); err == nil && d == 0 {
+		return 0, nil
+	}
+	d, err := parseDuration(text)
+	if err == nil && d > 24*time.Hour {
+		return 0, fmt.Errorf("%q is more than a day; write a shorter duration", text)
+	}
+	return d, err
 }
 
 var spelledDuration = regexp.MustCompile(`^(\d{1,4}) ?(s|m|h|d|w)(?:ec|ecs|econds?|in|ins|inutes?|ours?|rs?|ays?|eeks?)?$`)

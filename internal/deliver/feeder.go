@@ -116,6 +116,9 @@ func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err err
 	if err != nil {
 		return false, time.Time{}, err
 	}
+	if until := f.daily.next(time.Now()); !until.IsZero() {
+		return false, until, nil
+	}
 	if _, err := f.Store.WakeDeferred(ctx, time.Now(), wakeLimit); err != nil {
 		return false, time.Time{}, err
 	}
@@ -124,8 +127,21 @@ func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err err
 			return worked, time.Time{}, err
 		}
 	}
-	next, err = f.Store.NextDeferred(ctx)
+	next, err = f.nextDue(ctx)
 	return false, earlier(next, probe), err
+}
+
+// nextDue is when a delivery is due again or a grace is over, zero for never.
+func (f *feeder) nextDue(ctx context.Context) (time.Time, error) {
+	next, err := f.Store.NextDeferred(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	release, err := f.Store.NextRelease(ctx, time.Now())
+	if next.IsZero() || !release.IsZero() && release.Before(next) {
+		next = release
+	}
+	return next, err
 }
 
 // handOut gives the deliveries of the oldest open batch to the workers.

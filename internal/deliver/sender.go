@@ -24,6 +24,8 @@ type Store interface {
 	Snapshot(ctx context.Context, issue int64) (newsletter.Snapshot, error)
 	WakeDeferred(ctx context.Context, now time.Time, limit int) (int, error)
 	NextDeferred(ctx context.Context) (time.Time, error)
+	NextRelease(ctx context.Context, now time.Time) (time.Time, error)
+	SentSince(ctx context.Context, since time.Time) (map[int64]int, error)
 	Recover(ctx context.Context, resend bool) (again, held int, err error)
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	Warn(ctx context.Context, kind, text string) error
@@ -47,6 +49,7 @@ type Options struct {
 	MessageIDKey []byte
 	Connections  int
 	Rate         float64 // messages a second, 0 for no limit
+	Daily        int     // messages in 24 hours, 0 for no limit
 	Retry        Retry
 	Probes       Probes // the zero value stands for DefaultProbes
 	// Resend sends a delivery that is in doubt for the first time again;
@@ -66,6 +69,7 @@ const WarningRelay = "relay"
 type Sender struct {
 	Options
 	limit    *rate.Limiter
+	daily    daily
 	wake     chan struct{}
 	held     atomic.Bool // a pause or a hold holds all mail
 	progress progress
@@ -75,12 +79,12 @@ type Sender struct {
 func New(o Options) *Sender {
 	limit := rate.Inf
 	if o.Rate > 0 {
-		limit = rate.Limit(o.Rate)
+		limit = rate.Limit(o.Rate * paceMargin)
 	}
 	if len(o.Probes.Refused) == 0 {
 		o.Probes = DefaultProbes()
 	}
-	return &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1)}
+	return &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}}
 }
 
 type progress struct{ sent, failed, deferred, canceled atomic.Int64 }
@@ -150,6 +154,9 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 	}
 	h := newHolds(s)
 	if err := h.load(ctx); err != nil {
+		return err
+	}
+	if err := s.countDaily(ctx); err != nil {
 		return err
 	}
 	ctx, giveUp := context.WithCancelCause(ctx)

@@ -136,6 +136,7 @@ func (w *worker) attempt(ctx, hard context.Context) {
 		j.FirstAt = now
 	}
 	if !w.record(j.ID, now) {
+		w.daily.back(now)
 		w.progress.count(newsletter.DeliveryCanceled)
 		w.giveBack()
 		return
@@ -178,6 +179,9 @@ func (w *worker) settle(hard context.Context, err error) {
 	w.ended, w.owners = append(w.ended, end), append(w.owners, j.portion)
 	w.progress.count(end.State)
 	w.report(j, end, err)
+	if err != nil && end.State != newsletter.DeliveryInDoubt {
+		w.daily.back(time.Now())
+	}
 	if err == nil {
 		w.served++
 		w.rest = 0
@@ -266,6 +270,9 @@ func (w *worker) slowDown(ctx context.Context, end newsletter.DeliveryEnd, err e
 // pace waits for the rate; a delivery that ended is written down before a
 // wait that can be felt.
 func (w *worker) pace(ctx context.Context) bool {
+	if !w.daily.take(time.Now()) {
+		return false
+	}
 	r := w.limit.Reserve()
 	d := r.Delay()
 	if d <= 0 {
@@ -274,14 +281,15 @@ func (w *worker) pace(ctx context.Context) bool {
 	w.flush()
 	if !sleep(ctx, d) {
 		r.Cancel()
+		w.daily.back(time.Now())
 		return false
 	}
 	return true
 }
 
-// unpaced tells whether no rate holds the messages; with one, each waits for
-// its turn alone.
-func (w *worker) unpaced() bool { return w.limit.Limit() == rate.Inf }
+// unpaced tells whether neither rate nor daily limit holds the messages; with
+// one, each waits for its turn alone.
+func (w *worker) unpaced() bool { return w.limit.Limit() == rate.Inf && w.Daily == 0 }
 
 func (w *worker) hangUp() {
 	w.begun = false

@@ -233,14 +233,14 @@ func (c *smtpConn) write() (int, error) {
 // failed brings the connection into a known state after an error, and returns
 // it as the caller should see it.
 func (c *smtpConn) failed(err error) error {
-	switch e := err.(type) {
-	case *Fault:
+	if f, ok := errors.AsType[*Fault](err); ok {
 		c.drop()
 		if c.watched.Err() != nil {
-			e.Err = context.Cause(c.watched)
+			f.Err = context.Cause(c.watched)
 		}
-	case *Refusal:
-		c.recover(e)
+	}
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		c.recover(r)
 	}
 	return err
 }

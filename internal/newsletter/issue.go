@@ -16,6 +16,17 @@ type Issue struct {
 	Subject     string
 	PublishedAt time.Time
 	Threads     []Thread
+	// HeldUntil is when its mail may leave; not after PublishedAt: at once.
+	HeldUntil time.Time
+	// AuthorCopy is who gets a copy at once while the others' mail is held;
+	// empty for nobody.
+	AuthorCopy string
+}
+
+// AuthorCopy is a copy of an issue for its author.
+type AuthorCopy struct {
+	Issue int64
+	Email string
 }
 
 // IssuePath is the address of a digest's page below the site.

@@ -95,10 +95,13 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 	}
 	if len(chosen) == 0 {
 		o := Outcome{Reason: emptyQueue(c, now)}
-		if slot != nil {
-			return o, p.over(ctx, *slot, newsletter.SlotEmpty, now)
+		if slot == nil {
+			return o, nil
 		}
-		return o, nil
+		if err := p.over(ctx, *slot, newsletter.SlotEmpty, now); err != nil {
+			return o, err
+		}
+		return o, p.o.Store.Warn(ctx, newsletter.WarningSlotEmpty, "the slot "+slot.Key+" passed: "+o.Reason)
 	}
 	issue, snap, err := p.prepare(ctx, c, chosen, slot, now)
 	if err != nil {
@@ -107,6 +110,9 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 	n, err := p.o.Store.Publish(ctx, issue, slot, snap, p.o.Batch)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if err := p.o.Store.Unwarn(ctx, newsletter.WarningSlotEmpty); err != nil {
+		p.o.Log.Error("clear a warning", "kind", newsletter.WarningSlotEmpty, "err", err)
 	}
 	p.o.Log.Info("issue published", "issue", issue.Number, "title", issue.Title, "slot", issue.Slot, "recipients", n)
 	return Outcome{Issue: &issue, Recipients: n}, nil
@@ -230,7 +236,9 @@ func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Tim
 		Title:       first.Title,
 		Subject:     first.MailSubject(),
 		PublishedAt: now.UTC().Truncate(time.Millisecond),
+		AuthorCopy:  p.o.Publication.Author.Email,
 	}
+	issue.HeldUntil = issue.PublishedAt.Add(p.o.Grace)
 	for _, t := range chosen {
 		issue.Threads = append(issue.Threads, t.Thread)
 	}

@@ -53,6 +53,7 @@ type Store interface {
 	NextIssue(ctx context.Context) (int64, error)
 	Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (int, error)
 	SiteDue(ctx context.Context) ([]int64, error)
+	WithdrawnIssues(ctx context.Context) ([]int64, error)
 	SiteWritten(ctx context.Context, issues []int64) error
 	RebuildAsked(ctx context.Context) (int64, error)
 	AnswerRebuild(ctx context.Context, n int64, failure error) error
@@ -88,8 +89,11 @@ type Options struct {
 	Order           newsletter.Order
 	ThreadsPerIssue int
 	Batch           int // deliveries in a batch
-	Letterhead      Letterhead
-	Log             *slog.Logger
+	// Grace is how long the mail of an issue waits; meanwhile the author has a
+	// copy, where there is an address.
+	Grace      time.Duration
+	Letterhead Letterhead
+	Log        *slog.Logger
 }
 
 // Publisher turns threads into issues.

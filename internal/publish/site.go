@@ -26,11 +26,39 @@ func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 		return site.Report{}, err
 	}
 	entries := c.Entries()
-	report, err := p.o.Site(templates, "").Write(ctx, entries, p.digests(entries))
+	s := p.o.Site(templates, "")
+	report, err := s.Write(ctx, entries, p.digests(entries))
 	if err != nil {
 		return report, fmt.Errorf("write the site: %w", err)
 	}
+	withdrawn, err := p.o.Store.WithdrawnIssues(ctx)
+	if err != nil {
+		return report, err
+	}
+	if err := s.Remove(ctx, offline(c, withdrawn)); err != nil {
+		return report, err
+	}
 	return report, p.o.Store.SiteWritten(ctx, due)
+}
+
+// offline are the pages that may stand on the site and should not: those of
+// threads that are not out, whose issue may have been undone, and of issues
+// that were withdrawn.
+func offline(c Catalogue, withdrawn []int64) []string {
+	var paths []string
+	out := map[string]bool{}
+	for _, e := range c.Entries() {
+		out[e.Path()] = true
+	}
+	for _, t := range c.Threads {
+		if t.Slug != "" && !out[t.Path()] {
+			paths = append(paths, t.Path())
+		}
+	}
+	for _, n := range withdrawn {
+		paths = append(paths, newsletter.IssuePath(n))
+	}
+	return paths
 }
 
 // digests are the issues that carried several threads.

@@ -21,7 +21,8 @@ func (s *Store) Snapshot(ctx context.Context, number int64) (newsletter.Snapshot
 }
 
 // OpenBatches returns up to limit batches that hold pending deliveries or can
-// be closed, of issues whose site is in place, the oldest issue first.
+// be closed, of issues whose site is in place and that nobody holds, the oldest
+// issue first.
 func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error) {
 	var list []newsletter.Batch
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
@@ -31,9 +32,10 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 		return err
 	}, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
 		WHERE NOT b.done AND i.site_at IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $2))
 		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending')
 			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending'))
-		ORDER BY b.issue, b.id LIMIT $1`, limit)
+		ORDER BY b.issue, b.id LIMIT $1`, limit, msNow())
 	if err != nil {
 		return nil, fmt.Errorf("read open batches: %w", err)
 	}
@@ -84,6 +86,9 @@ func finishIssue(ctx context.Context, tx *sql.Tx, issue int64, now time.Time) er
 		issue, ms(now))
 	return err
 }
+
+// notWithdrawn keeps deliveries of withdrawn issues from being sent again.
+const notWithdrawn = ` AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`
 
 // wake makes the chosen deliveries pending, with further columns set, and
 // opens their batches and issues again. It returns how many there were.
@@ -151,9 +156,12 @@ const sendingNow = `batch IN (SELECT id FROM batches WHERE NOT done) AND state =
 // set those in doubt for the first time become pending; all others wait for
 // the operator. Only the holder of the lock may call it, before it sends.
 func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err error) {
+	if err := s.cancelWithdrawn(ctx); err != nil { // what a withdrawal that was cut off left
+		return 0, 0, err
+	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if resend {
-			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, sendingNow+` AND doubts = 0`); err != nil {
+			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, sendingNow+` AND doubts = 0`+notWithdrawn); err != nil {
 				return err
 			}
 		}
@@ -184,7 +192,7 @@ func (s *Store) ResolveResend(ctx context.Context, issue int64) (int, error) {
 
 func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = wake(ctx, tx, set, where, issue)
+		n, err = wake(ctx, tx, set, where+notWithdrawn, issue)
 		return err
 	})
 	if err != nil {

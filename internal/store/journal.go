@@ -12,8 +12,8 @@ import (
 
 // Journal records how deliveries ended and marks others as being sent, all in
 // one commit. It returns for each entry whether its Next may be sent now: not
-// when its subscriber left in the meantime, which cancels the delivery. Once
-// begun it is not interrupted.
+// when its subscriber left in the meantime, which cancels the delivery, nor
+// when its issue was stopped. Once begun it is not interrupted.
 func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
 	goes := make([]bool, len(entries))
 	err := ctx.Err()
@@ -52,7 +52,8 @@ func (j *journal) prepare(ctx context.Context, db *sql.DB) (err error) {
 	}
 	j.mark, err = db.PrepareContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
 		WHERE id = $1 AND state = 'pending'
-		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`)
+		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')
+		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND (h.until_at IS NULL OR h.until_at > $2))`)
 	return err
 }
 
@@ -97,6 +98,11 @@ func (j *journal) write(ctx context.Context, tx *sql.Tx, entries []newsletter.Jo
 func record(ctx context.Context, tx *sql.Tx, end *sql.Stmt, d newsletter.DeliveryEnd, now int64) error {
 	hold := sql.NullString{String: d.Hold, Valid: d.Hold != ""}
 	res, err := end.ExecContext(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, d.Answer, now, hold)
+	if err == nil && (d.State == newsletter.DeliveryPending || d.State == newsletter.DeliveryDeferred) {
+		// Its issue may have been withdrawn while it was under way.
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
+			AND EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`, d.ID, d.State)
+	}
 	if err != nil || d.Bounce == "" {
 		return err
 	}

@@ -46,6 +46,11 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 				return err
 			}
 		}
+		if recipients > 0 {
+			if err := holdIssue(ctx, tx, issue); err != nil {
+				return err
+			}
+		}
 		return finishIssue(ctx, tx, issue.Number, issue.PublishedAt)
 	})
 	if err != nil {
@@ -157,7 +162,8 @@ type IssueRow struct {
 	newsletter.Counts
 	ThreadIDs  []string
 	SiteReady  bool
-	FinishedAt time.Time // zero while something is left to send
+	FinishedAt time.Time  // zero while something is left to send
+	Hold       *IssueHold // nil when nothing holds its mail
 }
 
 const issueColumns = `SELECT number, coalesce(slot, ''), slug, title, subject, published_at, site_at, finished_at FROM issues`
@@ -190,7 +196,10 @@ func (s *Store) issues(ctx context.Context, query string, args ...any) ([]IssueR
 			list = append(list, i)
 			return err
 		}, query, args...)
+		held, herr := issueHolds(ctx, tx, time.Now())
+		err = errors.Join(err, herr)
 		for n := range list {
+			list[n].Hold = held[list[n].Number]
 			err = errors.Join(err, fillIssue(ctx, tx, &list[n]))
 		}
 		return err

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"threadmill/internal/newsletter"
 )
 
 // Key is a secret that the publication made for itself.
@@ -87,11 +89,7 @@ func setSetting(ctx context.Context, tx *sql.Tx, name string, v any) error {
 }
 
 // Warning is a fault that stands in the operator's way until it is over.
-type Warning struct {
-	Kind  string    `json:"kind"`
-	Text  string    `json:"text"`
-	Since time.Time `json:"since"`
-}
+type Warning = newsletter.Alert
 
 // Warn notes a fault; a fault of the same kind keeps its time.
 func (s *Store) Warn(ctx context.Context, kind, text string) error {
@@ -153,14 +151,16 @@ const settingRebuild = "rebuild"
 // the number of the request.
 func (s *Store) AskRebuild(ctx context.Context) (int64, error) {
 	var r rebuild
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		if err := setting(ctx, tx, settingRebuild, &r); err != nil {
-			return err
-		}
-		r.Asked++
-		return setSetting(ctx, tx, settingRebuild, r)
-	})
+	err := s.tx(ctx, func(tx *sql.Tx) error { return askRebuild(ctx, tx, &r) })
 	return r.Asked, err
+}
+
+func askRebuild(ctx context.Context, tx *sql.Tx, r *rebuild) error {
+	if err := setting(ctx, tx, settingRebuild, r); err != nil {
+		return err
+	}
+	r.Asked++
+	return setSetting(ctx, tx, settingRebuild, *r)
 }
 
 // RebuildAsked returns the newest request that is not done, or 0.

@@ -1,0 +1,21 @@
+package newsletter
+
+import "time"
+
+// Alert is a fault that stands in the operator's way until it is over.
+type Alert struct {
+	Kind  string    `json:"kind"`
+	Text  string    `json:"text"`
+	Since time.Time `json:"since"`
+}
+
+// The kinds of warnings that are also the events of which the operator hears.
+// Any other kind is a fault that holds mail.
+const (
+	WarningSlotEmpty      = "slot_empty"
+	WarningThreadsLow     = "threads_low"
+	WarningThreadBroken   = "thread_broken"
+	WarningThreadExpiring = "thread_expiring"
+	WarningInDoubt        = "in_doubt"
+	WarningDiskLow        = "disk_low"
+)

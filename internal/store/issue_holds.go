@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"threadmill/internal/newsletter"
+)
+
+// IssueHold is why an issue's mail does not leave.
+type IssueHold struct {
+	Until     time.Time // the end of the grace; zero: it does not end by itself
+	Withdrawn bool
+}
+
+// Stopped tells whether somebody stopped the issue.
+func (h IssueHold) Stopped() bool { return h.Until.IsZero() && !h.Withdrawn }
+
+// holdIssue keeps the mail of a new issue until its grace is over.
+func holdIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
+	if !issue.HeldUntil.After(issue.PublishedAt) {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO issue_holds (issue, until_at, held_at) VALUES ($1, $2, $3)`,
+		issue.Number, ms(issue.HeldUntil), ms(issue.PublishedAt))
+	if err == nil && issue.AuthorCopy != "" {
+		_, err = tx.ExecContext(ctx, `INSERT INTO author_copies (issue, email) VALUES ($1, $2)`, issue.Number, issue.AuthorCopy)
+	}
+	if err != nil {
+		return fmt.Errorf("hold the mail: %w", err)
+	}
+	return nil
+}
+
+// holds reads the holds that are in force, by issue.
+func issueHolds(ctx context.Context, q queryer, now time.Time) (map[int64]*IssueHold, error) {
+	list := map[int64]*IssueHold{}
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var issue int64
+		var until sql.NullInt64
+		var h IssueHold
+		err := rows.Scan(&issue, &until, &h.Withdrawn)
+		h.Until = timeOf(until)
+		list[issue] = &h
+		return err
+	}, `SELECT issue, until_at, withdrawn FROM issue_holds WHERE until_at IS NULL OR until_at > $1`, ms(now))
+	if err != nil {
+		return nil, fmt.Errorf("read which issues are held: %w", err)
+	}
+	return list, nil
+}
+
+// NextRelease is when the next grace is over of an issue that has mail, zero if
+// there is none.
+func (s *Store) NextRelease(ctx context.Context, now time.Time) (time.Time, error) {
+	var at sql.NullInt64
+	err := s.reader.QueryRowContext(ctx, `SELECT min(h.until_at) FROM issue_holds h JOIN issues i ON i.number = h.issue
+		WHERE h.until_at > $1 AND i.finished_at IS NULL`, ms(now)).Scan(&at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read which issue leaves next: %w", err)
+	}
+	return timeOf(at), nil
+}
+
+// ErrWithdrawn says that an issue was withdrawn, which is for good.
+var ErrWithdrawn = errors.New("it is withdrawn")
+
+// StopIssue holds the mail of an issue until GoIssue, from this moment on:
+// only messages under way still end.
+func (s *Store) StopIssue(ctx context.Context, issue int64) error {
+	return s.changeHold(ctx, "stop", issue, `INSERT INTO issue_holds (issue, held_at) VALUES ($1, $2)
+		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, held_at = excluded.held_at`, issue, msNow())
+}
+
+// GoIssue lets the mail of an issue go that is stopped or in its grace.
+func (s *Store) GoIssue(ctx context.Context, issue int64) error {
+	return s.changeHold(ctx, "let go", issue, `DELETE FROM issue_holds WHERE issue = $1`, issue)
+}
+
+func (s *Store) changeHold(ctx context.Context, what string, issue int64, query string, args ...any) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if withdrawn, err := isWithdrawn(ctx, tx, issue); err != nil || withdrawn {
+			return errors.Join(err, ErrWithdrawn)
+		}
+		_, err := tx.ExecContext(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s issue %d: %w", what, issue, err)
+	}
+	return nil
+}
+
+func isWithdrawn(ctx context.Context, q queryer, issue int64) (bool, error) {
+	var n int
+	err := q.QueryRowContext(ctx, `SELECT count(*) FROM issue_holds WHERE issue = $1 AND withdrawn`, issue).Scan(&n)
+	return n > 0, err
+}
+
+// WithdrawIssue stops an issue for good and cancels what is pending. When
+// nothing has left it is undone: its threads are free again. Otherwise they
+// are withdrawn: off the site and never mailed again. It asks for a new site,
+// and may be called again when it was cut off.
+func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		again, err := isWithdrawn(ctx, tx, issue)
+		if err != nil || again {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO issue_holds (issue, withdrawn, held_at) VALUES ($1, TRUE, $2)
+			ON CONFLICT (issue) DO UPDATE SET until_at = NULL, withdrawn = TRUE, held_at = excluded.held_at`, issue, msNow())
+		if err != nil {
+			return err
+		}
+		if undone, err = freeThreads(ctx, tx, issue); err != nil {
+			return err
+		}
+		return askRebuild(ctx, tx, new(rebuild))
+	})
+	if err == nil {
+		err = s.cancelWithdrawn(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("withdraw issue %d: %w", issue, err)
+	}
+	return undone, nil
+}
+
+// freeThreads undoes an issue of which nothing has left, and withdraws the
+// threads of any other.
+func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err error) {
+	var left bool
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM deliveries WHERE issue = $1
+		AND state IN ('sending', 'sent', 'failed', 'in_doubt'))`, issue).Scan(&left)
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE threads SET revision = revision + 1, withdrawn_at = CASE WHEN $2 THEN $3 ELSE withdrawn_at END
+		WHERE id IN (SELECT thread FROM issue_threads WHERE issue = $1)`, issue, left, msNow())
+	if err == nil && !left {
+		_, err = tx.ExecContext(ctx, `DELETE FROM issue_threads WHERE issue = $1`, issue)
+	}
+	return !left, err
+}
+
+// cancelWithdrawn cancels what is left of issues that were withdrawn, a batch
+// at a time, so that others get their turn.
+func (s *Store) cancelWithdrawn(ctx context.Context) error {
+	var open []newsletter.Batch
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var b newsletter.Batch
+		err := rows.Scan(&b.ID, &b.Issue)
+		open = append(open, b)
+		return err
+	}, `SELECT b.id, b.issue FROM batches b JOIN issue_holds h ON h.issue = b.issue WHERE h.withdrawn
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state IN ('pending', 'deferred')) ORDER BY b.id`)
+	for _, b := range open {
+		if err == nil {
+			_, err = s.exec(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL, changed_at = $2
+				WHERE batch = $1 AND state IN ('pending', 'deferred')`, b.ID, msNow())
+		}
+		if err == nil {
+			err = s.CloseBatch(ctx, b)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cancel deliveries: %w", err)
+	}
+	return nil
+}
+
+// WithdrawnIssues returns the numbers of the issues that were withdrawn.
+func (s *Store) WithdrawnIssues(ctx context.Context) ([]int64, error) {
+	var list []int64
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var n int64
+		err := rows.Scan(&n)
+		list = append(list, n)
+		return err
+	}, `SELECT issue FROM issue_holds WHERE withdrawn ORDER BY issue`)
+	if err != nil {
+		return nil, fmt.Errorf("read which issues were withdrawn: %w", err)
+	}
+	return list, nil
+}

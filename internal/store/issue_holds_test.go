@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/store"
+)
+
+// What is under way when an issue is withdrawn ends by itself, and is not
+// tried again; all others are canceled, and the sum holds.
+func TestWithdrawUnderWay(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		addPeople(t, s, 4)
+		addThreads(t, s, thread("a", "one"))
+		issue := issueOf(1, thread("a", "one"))
+		got(s.Publish(t.Context(), issue, nil, newsletter.Snapshot{Message: []byte("m")}, 2))(t)
+		must(t, s.SiteWritten(t.Context(), []int64{1}))
+		now := time.Now()
+		for id := int64(1); id <= 3; id++ {
+			if !journal(t, s, nil, id, now) {
+				t.Fatalf("delivery %d is not marked", id)
+			}
+		}
+		must(t, s.StopIssue(t.Context(), 1))
+		if journal(t, s, ended(1, newsletter.DeliverySent), 4, now) {
+			t.Error("a delivery is marked after the stop")
+		}
+		if undone := got(s.WithdrawIssue(t.Context(), 1))(t); undone {
+			t.Error("an issue that has left is undone")
+		}
+		journal(t, s, ended(2, newsletter.DeliveryDeferred), 0, now)
+		_, held := recoverAll(t, s)
+		if held != 1 { // who was under way at a crash is in doubt, and not sent again
+			t.Errorf("%d held, want 1", held)
+		}
+		wantCounts(t, s, newsletter.Counts{Recipients: 4, Sent: 1, Canceled: 2, InDoubt: 1})
+		if n := got(s.ResolveResend(t.Context(), 1))(t); n != 0 {
+			t.Errorf("%d in doubt are sent again", n)
+		}
+		if err := s.GoIssue(t.Context(), 1); !errors.Is(err, store.ErrWithdrawn) {
+			t.Errorf("go: %v, want ErrWithdrawn", err)
+		}
+		if known := got(s.Threads(t.Context()))(t).Threads[0]; !known.Withdrawn || known.Issue != 1 {
+			t.Errorf("thread: %+v, want it withdrawn", known)
+		}
+	})
+}
+
+func recoverAll(t testing.TB, s *store.Store) (again, held int) {
+	t.Helper()
+	again, held, err := s.Recover(t.Context(), true)
+	must(t, err)
+	return again, held
+}
+
+// A warning is taken once until it was over, and a slot once its mail left.
+func TestTold(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		take := func(want string) {
+			t.Helper()
+			if w := got(s.TakeWarning(t.Context()))(t); w.Kind != want {
+				t.Errorf("took warning %q, want %q", w.Kind, want)
+			}
+		}
+		take("")
+		must(t, s.Warn(t.Context(), "relay", "down"))
+		take("relay")
+		must(t, s.Warn(t.Context(), "relay", "still down"))
+		take("")
+		must(t, s.Unwarn(t.Context(), "relay"))
+		must(t, s.Warn(t.Context(), "relay", "down again"))
+		take("relay")
+
+		addPeople(t, s, 1)
+		addThreads(t, s, thread("a", "one"), thread("b", "two"))
+		endedWell := func(want bool) {
+			t.Helper()
+			if got(s.TakeSlot(t.Context()))(t) != want {
+				t.Errorf("a slot ended well: %v, want %v", !want, want)
+			}
+		}
+		publishSlot := func(number int64, id, text string) {
+			t.Helper()
+			slot := newsletter.Slot{Key: id, Due: at(int(number))}
+			got(s.Publish(t.Context(), issueOf(number, thread(id, text)), &slot, newsletter.Snapshot{Message: []byte("m")}, 10))(t)
+			must(t, s.SiteWritten(t.Context(), []int64{number}))
+		}
+		publishSlot(1, "a", "one")
+		endedWell(false)
+		settleAll(t, s, ended(1, newsletter.DeliverySent)[0])
+		endedWell(true)
+		endedWell(false)
+		publishSlot(2, "b", "two")
+		settleAll(t, s, ended(2, newsletter.DeliveryFailed)[0])
+		endedWell(false) // nobody got it
+	})
+}

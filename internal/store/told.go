@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"threadmill/internal/newsletter"
+)
+
+// TakeWarning returns the oldest warning of which the operator was not told,
+// and notes that this happens now; its Kind is empty when there is none.
+func (s *Store) TakeWarning(ctx context.Context) (newsletter.Alert, error) {
+	var w newsletter.Alert
+	var n int
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM warnings WHERE told_at IS NULL`).Scan(&n)
+	if err == nil && n > 0 {
+		err = s.tx(ctx, func(tx *sql.Tx) error {
+			var since sql.NullInt64
+			err := tx.QueryRowContext(ctx, `UPDATE warnings SET told_at = $1
+				WHERE kind = (SELECT kind FROM warnings WHERE told_at IS NULL ORDER BY since_at, kind LIMIT 1)
+				RETURNING kind, text, since_at`, msNow()).Scan(&w.Kind, &w.Text, &since)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			w.Since = timeOf(since)
+			return err
+		})
+	}
+	if err != nil {
+		return newsletter.Alert{}, fmt.Errorf("read what to tell: %w", err)
+	}
+	return w, nil
+}
+
+// TakeSlot tells whether the mail of a slot's issue has left that had not at
+// the last call. One of which nothing arrived, or that was withdrawn, did not
+// end well and is passed over.
+func (s *Store) TakeSlot(ctx context.Context) (bool, error) {
+	for {
+		key, well, err := s.endedSlot(ctx)
+		if err == nil && key != "" {
+			_, err = s.exec(ctx, `UPDATE slots SET told_at = $2 WHERE key = $1`, key, msNow())
+		}
+		if err != nil {
+			return false, fmt.Errorf("read which slots ended: %w", err)
+		}
+		if key == "" || well {
+			return well, nil
+		}
+	}
+}
+
+// endedSlot returns the oldest slot that was not told and of whose issue
+// nothing is pending, and whether it ended well.
+func (s *Store) endedSlot(ctx context.Context) (key string, well bool, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT s.key,
+			NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = i.number AND h.withdrawn)
+			AND (i.recipients = 0
+				OR EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = i.number AND d.state = 'sent')
+				OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = i.number AND d.state <> 'canceled'))
+		FROM slots s JOIN issues i ON i.number = s.issue
+		WHERE s.told_at IS NULL AND s.outcome = 'published' AND i.site_at IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.issue = i.number AND NOT b.done)
+		ORDER BY s.due_at LIMIT 1`).Scan(&key, &well)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return key, well, err
+}
+
+// InDoubt counts the deliveries in doubt, and names the oldest issue of them.
+func (s *Store) InDoubt(ctx context.Context) (n int, issue int64, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(min(issue), 0) FROM deliveries
+		WHERE state IN ('sending', 'in_doubt') AND state = 'in_doubt'`).Scan(&n, &issue)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count deliveries in doubt: %w", err)
+	}
+	return n, issue, nil
+}
+
+// sendingRate is how fast the holder of the lock sends.
+type sendingRate struct {
+	Rate float64 `json:"rate"` // messages a second
+	At   int64   `json:"at"`
+}
+
+const settingRate = "sending_rate"
+
+// SetRate notes how many messages a second go out now.
+func (s *Store) SetRate(ctx context.Context, rate float64) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		return setSetting(ctx, tx, settingRate, sendingRate{Rate: rate, At: msNow()})
+	})
+}
+
+// rateAge is how long a rate holds, in milliseconds.
+const rateAge = 10_000
+
+// Rate is how many messages a second go out, 0 when nobody said so lately.
+func (s *Store) Rate(ctx context.Context) (float64, error) {
+	var r sendingRate
+	if err := setting(ctx, s.reader, settingRate, &r); err != nil || msNow()-r.At > rateAge {
+		return 0, err
+	}
+	return r.Rate, nil
+}
