@@ -72,7 +72,7 @@ func (a *app) askBuild(ctx context.Context, p *publication) error {
 			return err
 		}
 		if built, err := a.buildIfFree(ctx, p); built || err != nil {
-			return errors.Join(err, p.store.AnswerRebuild(ctx, n, err))
+			return err
 		}
 		select {
 		case <-tick.C:

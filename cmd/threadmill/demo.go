@@ -154,7 +154,7 @@ func (a *app) demoOnce(ctx context.Context, p *publication, dir string, box *mai
 	if outcome.Issue == nil {
 		return errors.New("nothing was published: " + outcome.Reason)
 	}
-	if _, err := p.finish(ctx, outcome.Issue, time.Minute); err != nil {
+	if _, err := p.finish(ctx, time.Minute); err != nil {
 		return err
 	}
 	public := p.Path(p.Output)

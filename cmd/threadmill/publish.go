@@ -68,10 +68,8 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	if _, busy := errors.AsType[*store.LockedError](err); err != nil && !busy {
 		return err
 	}
-	work := p.follow
 	if lock != nil {
 		defer lock.Unlock()
-		work = p.finish
 		if err := p.publisher.Begin(ctx); err != nil {
 			return err
 		}
@@ -80,7 +78,12 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	if err = p.noteSlot(ctx, lock != nil && !o.now, err); err != nil {
 		return err
 	}
-	sent, err := work(ctx, outcome.Issue, o.wait)
+	sent := 0
+	if lock != nil {
+		sent, err = p.finish(ctx, o.wait)
+	} else {
+		sent, err = p.follow(ctx, outcome.Issue, o.wait)
+	}
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; run `threadmill publish` to go on", errInterrupted)
 	}

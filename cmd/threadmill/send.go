@@ -9,14 +9,13 @@ import (
 
 	"threadmill/internal/deliver"
 	"threadmill/internal/newsletter"
-	"threadmill/internal/publish"
 	"threadmill/internal/store"
 )
 
 // finish puts the site in place and sends all that is due, as the holder of
 // the lock, which also does what other commands ask for meanwhile. It returns
 // how many messages went out.
-func (p *publication) finish(ctx context.Context, _ *newsletter.Issue, wait time.Duration) (sent int, err error) {
+func (p *publication) finish(ctx context.Context, wait time.Duration) (sent int, err error) {
 	if err := p.placeSite(ctx); err != nil {
 		return 0, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
 	}
@@ -50,25 +49,13 @@ func (p *publication) copies(ctx context.Context, sender *deliver.Sender) {
 // inertLink stands where the author's copy has no link to unsubscribe.
 func (p *publication) inertLink() string { return p.facts.Link("#unsubscribe") }
 
-// placeSite writes the site if an issue waits for it or somebody asked, and
-// notes a fault for `status`.
+// placeSite writes the site if an issue waits for it or somebody asked.
 func (p *publication) placeSite(ctx context.Context) error {
-	due, err := p.store.SiteDue(ctx)
-	if err != nil {
-		return err
+	due, asked, err := p.publisher.SiteWanted(ctx)
+	if err == nil && (due || asked) {
+		_, err = p.publisher.WriteSite(ctx)
 	}
-	asked, err := p.store.RebuildAsked(ctx)
-	if err != nil || len(due) == 0 && asked == 0 {
-		return err
-	}
-	_, err = p.publisher.WriteSite(ctx)
-	if asked > 0 {
-		err = errors.Join(err, p.store.AnswerRebuild(ctx, asked, err))
-	}
-	if err != nil {
-		return errors.Join(err, p.store.Warn(ctx, publish.WarningSite, err.Error()))
-	}
-	return p.store.Unwarn(ctx, publish.WarningSite)
+	return err
 }
 
 // drain sends, and shows how far it is.
@@ -119,7 +106,7 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 			return row.Sent, p.held(ctx)
 		}
 		if lock, err := p.lock(ctx, "publish"); err == nil {
-			sent, err := p.finish(ctx, issue, time.Until(end))
+			sent, err := p.finish(ctx, time.Until(end))
 			return sent, errors.Join(err, lock.Unlock())
 		}
 		select {

@@ -47,8 +47,7 @@ type daemon struct {
 	released func()
 	watches  bool // the threads folder
 
-	stale     bool // the site must be written
-	request   int64
+	stale     bool      // the site must be written
 	notBefore time.Time // of the next try, after one that failed
 	wait      time.Duration
 	stamp     string // of the threads folder
@@ -93,16 +92,13 @@ func (d *daemon) slot(ctx context.Context) {
 // asked looks for issues that another process published and for requests to
 // build.
 func (d *daemon) asked(ctx context.Context) {
-	due, err := d.o.Store.SiteDue(ctx)
-	if err == nil {
-		d.request, err = d.o.Store.RebuildAsked(ctx)
-	}
+	due, asked, err := d.SiteWanted(ctx)
 	if err != nil {
 		d.o.Log.Error("look for work", "err", err)
 		return
 	}
-	d.stale = d.stale || len(due) > 0 || d.request > 0
-	if d.request > 0 {
+	d.stale = d.stale || due || asked
+	if asked {
 		d.notBefore = time.Time{}
 	}
 }
@@ -132,21 +128,13 @@ func (d *daemon) site(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	if d.request > 0 {
-		if aerr := d.o.Store.AnswerRebuild(ctx, d.request, err); aerr != nil {
-			d.o.Log.Error("answer a request to build", "err", aerr)
-		}
-		d.request = 0
-	}
 	if err != nil {
 		d.wait = min(max(2*d.wait, time.Second), retryMax)
 		d.notBefore = time.Now().Add(d.wait)
 		d.o.Log.Error("the site could not be written; the mail of new issues waits for it", "err", err)
-		d.warn(ctx, WarningSite, err)
 		return
 	}
 	d.stale, d.wait = false, 0
-	d.clear(ctx, WarningSite)
 	if report.Written > 0 {
 		d.o.Log.Info("site written", "written", report.Written, "unchanged", report.Unchanged)
 	}

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,10 +10,40 @@ import (
 	"threadmill/internal/site"
 )
 
+// SiteWanted tells whether an issue waits for its page, or a command asked for
+// a new site.
+func (p *Publisher) SiteWanted(ctx context.Context) (due, asked bool, err error) {
+	issues, err := p.o.Store.SiteDue(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	request, err := p.o.Store.RebuildAsked(ctx)
+	return len(issues) > 0, request > 0, err
+}
+
 // WriteSite writes pages and feeds from threads, templates and database, and
-// lets the mail of the issues go that are in them now. Only the holder of the
+// lets the mail of the issues go that are in them now. It answers those who
+// asked for it, and a warning stands while it fails. Only the holder of the
 // lock may call it.
 func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
+	request, err := p.o.Store.RebuildAsked(ctx)
+	if err != nil {
+		return site.Report{}, err
+	}
+	report, err := p.writeSite(ctx)
+	if ctx.Err() != nil { // it says nothing about the site
+		return report, err
+	}
+	if request > 0 {
+		err = errors.Join(err, p.o.Store.AnswerRebuild(ctx, request, err))
+	}
+	if err != nil {
+		return report, errors.Join(err, p.o.Store.Warn(ctx, WarningSite, err.Error()))
+	}
+	return report, p.o.Store.Unwarn(ctx, WarningSite)
+}
+
+func (p *Publisher) writeSite(ctx context.Context) (site.Report, error) {
 	due, err := p.o.Store.SiteDue(ctx)
 	if err != nil {
 		return site.Report{}, err
