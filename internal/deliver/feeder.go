@@ -65,7 +65,7 @@ func newFeeder(s *Sender, holds *holds, end time.Time) *feeder {
 		Sender:  s,
 		holds:   holds,
 		end:     end,
-		jobs:    make(chan job),
+		jobs:    make(chan job, 2*s.Connections),
 		ended:   make(chan *portion, portions),
 		under:   map[int64]*portion{},
 		letters: map[int64]*letter{},
@@ -173,10 +173,6 @@ func (f *feeder) handOut(ctx context.Context) (bool, error) {
 	p.left.Store(int64(len(pending)) + 1) // one for the hand that gives them out
 	f.under[batch.ID] = p
 	for n, d := range pending {
-		if f.holds.keeps(d) { // since a moment ago; it goes back with the next look at the batch
-			p.left.Add(-1)
-			continue
-		}
 		if !f.offer(ctx, job{Delivery: d, letter: l, portion: p}) {
 			p.left.Add(-int64(len(pending) - n))
 			break

@@ -9,18 +9,28 @@ import (
 )
 
 // journal writes for all workers. While one commit is under way the others'
-// entries gather, and go into the next one together: no timer, and no message
-// waits longer than a commit.
+// entries gather, and go into the next one together. Where messages come back
+// faster than a commit is written it waits for those that are out, so that all
+// connections share one: no message waits longer than about a commit.
 type journal struct {
 	store   Store
 	log     *slog.Logger
 	entries chan entry
 	err     error // why the last entries could not be written; read after run
+
+	gathered []entry
+	list     []newsletter.JournalEntry
+	out      int           // messages that were let go and are not back
+	released time.Time     // when the last of them were
+	away     time.Duration // how long they are out, in the mean
+	commits  time.Duration // how long a commit takes, in the mean
+	patience *time.Timer
 }
 
 type entry struct {
 	newsletter.JournalEntry
 	goes chan<- bool
+	back bool // it brings back a message that was let go
 }
 
 const (
@@ -32,13 +42,16 @@ const (
 )
 
 func newJournal(store Store, log *slog.Logger) *journal {
-	return &journal{store: store, log: log, entries: make(chan entry, journalMax)}
+	patience := time.NewTimer(0)
+	patience.Stop()
+	return &journal{store: store, log: log, entries: make(chan entry, journalMax), patience: patience}
 }
 
-// write returns once e is on disk, and tells whether e.Next may be sent. goes
-// is the caller's own, with room for one answer.
-func (j *journal) write(e newsletter.JournalEntry, goes chan bool) bool {
-	j.entries <- entry{e, goes}
+// write returns once e is on disk, and tells whether e.Next may be sent. The
+// caller's channel has room for one answer.
+func (j *journal) write(e entry, goes chan bool) bool {
+	e.goes = goes
+	j.entries <- e
 	return <-goes
 }
 
@@ -48,18 +61,63 @@ func (j *journal) close() { close(j.entries) }
 // what the relay took is then in doubt after a restart.
 func (j *journal) run(ctx context.Context) {
 	for first := range j.entries {
-		gathered := []entry{first}
-		for len(gathered) < journalMax {
-			e, ok := tryReceive(j.entries)
-			if !ok {
+		j.gather(first)
+		begun := time.Now()
+		goes := j.commit(ctx)
+		j.released = time.Now()
+		j.commits = mean(j.commits, j.released.Sub(begun))
+		for i, e := range j.gathered {
+			ok := goes != nil && goes[i]
+			if ok {
+				j.out++
+			}
+			e.goes <- ok
+		}
+	}
+}
+
+// mean moves old an eighth of the way to the newest value.
+func mean(old, newest time.Duration) time.Duration { return old + (newest-old)/8 }
+
+// gather takes first and all entries that are there, and waits for those that
+// are about to be.
+func (j *journal) gather(first entry) {
+	j.gathered = append(j.gathered[:0], first)
+	j.returned(first)
+	for len(j.gathered) < journalMax {
+		e, ok := tryReceive(j.entries)
+		if !ok {
+			if e, ok = j.await(); !ok {
 				break
 			}
-			gathered = append(gathered, e)
 		}
-		goes := j.commit(ctx, gathered)
-		for i, e := range gathered {
-			e.goes <- goes != nil && goes[i]
-		}
+		j.gathered = append(j.gathered, e)
+		j.returned(e)
+	}
+}
+
+// returned counts a message that is back.
+func (j *journal) returned(e entry) {
+	if e.back {
+		j.out--
+		j.away = mean(j.away, time.Since(j.released))
+	}
+}
+
+// await waits for a message that is out, if it is worth it: as long as two
+// commits take, since they were let go.
+func (j *journal) await() (entry, bool) {
+	left := 2*j.commits - time.Since(j.released)
+	if j.out == 0 || left <= 0 || j.away > 2*j.commits {
+		return entry{}, false
+	}
+	j.patience.Reset(left)
+	defer j.patience.Stop()
+	select {
+	case e, ok := <-j.entries:
+		return e, ok
+	case <-j.patience.C:
+		return entry{}, false
 	}
 }
 
@@ -74,13 +132,13 @@ func tryReceive(c <-chan entry) (entry, bool) {
 
 // commit tries until the database takes the entries: giving up after the relay
 // took a message would send it twice.
-func (j *journal) commit(ctx context.Context, gathered []entry) []bool {
-	entries := make([]newsletter.JournalEntry, len(gathered))
-	for i, e := range gathered {
-		entries[i] = e.JournalEntry
+func (j *journal) commit(ctx context.Context) []bool {
+	j.list = j.list[:0]
+	for _, e := range j.gathered {
+		j.list = append(j.list, e.JournalEntry)
 	}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		goes, err := j.store.Journal(ctx, entries)
+		goes, err := j.store.Journal(ctx, j.list)
 		if err == nil {
 			return goes
 		}

@@ -160,10 +160,8 @@ func (t *throughput) transport(b *testing.B) {
 			if err != nil {
 				return err
 			}
-			var buf []byte
-			err = carry(b.Context(), conn, next, func(n int) []byte {
-				buf = template.Append(buf[:0], personal(n))
-				return buf
+			err = carry(b.Context(), conn, next, func(n int) mail.Content {
+				return &mail.Copy{Template: template, Recipient: personal(n)}
 			})
 			if err != nil {
 				return err
@@ -175,7 +173,7 @@ func (t *throughput) transport(b *testing.B) {
 
 // carry sends messages over one connection, each envelope with the content
 // before it.
-func carry(ctx context.Context, conn mail.Conn, next func() int, data func(n int) []byte) error {
+func carry(ctx context.Context, conn mail.Conn, next func() int, content func(n int) mail.Content) error {
 	envelope := func(n int) mail.Envelope { return mail.Envelope{From: sender, To: personal(n).Email} }
 	n := next()
 	if n == 0 {
@@ -190,7 +188,7 @@ func carry(ctx context.Context, conn mail.Conn, next func() int, data func(n int
 			ahead = &e
 		}
 		var begun error
-		if err, begun = conn.Send(ctx, data(n), ahead); err != nil || after == 0 {
+		if err, begun = conn.Send(ctx, content(n), ahead); err != nil || after == 0 {
 			return err
 		}
 		if err = begun; errors.Is(err, mail.ErrNotBegun) {

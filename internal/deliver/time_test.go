@@ -79,7 +79,7 @@ func (p *place) Close() error {
 
 func (*place) Begin(context.Context, mail.Envelope) error { return nil }
 
-func (p *place) Send(context.Context, []byte, *mail.Envelope) (sent, begun error) {
+func (p *place) Send(context.Context, mail.Content, *mail.Envelope) (sent, begun error) {
 	p.desk.mu.Lock()
 	defer p.desk.mu.Unlock()
 	if p.desk.send != nil {

@@ -34,7 +34,8 @@ type worker struct {
 	ended  []newsletter.DeliveryEnd
 	owners []*portion
 	goes   chan bool
-	buf    []byte
+	out    bool          // the journal let a message go and does not have it back
+	copy   mail.Copy     // under way
 	rest   time.Duration // before the next try, while the relay wants no more connections
 }
 
@@ -64,10 +65,9 @@ func (w *worker) take() bool {
 	for {
 		select {
 		case j, ok := <-w.jobs:
-			if ok {
-				w.todo = append(w.todo, j)
+			if !ok || w.accept(j) {
+				return ok
 			}
-			return ok
 		case <-idle.C:
 			w.hangUp()
 		}
@@ -76,15 +76,27 @@ func (w *worker) take() bool {
 
 // tryTake takes a job that is there now.
 func (w *worker) tryTake() bool {
-	select {
-	case j, ok := <-w.jobs:
-		if ok {
-			w.todo = append(w.todo, j)
+	for {
+		select {
+		case j, ok := <-w.jobs:
+			if !ok || w.accept(j) {
+				return ok
+			}
+		default:
+			return false
 		}
-		return ok
-	default:
+	}
+}
+
+// accept takes a job, unless its domain is held since it was handed out: then
+// it goes back with the next look at its batch.
+func (w *worker) accept(j job) bool {
+	if w.holds.keeps(j.Delivery) {
+		j.portion.done()
 		return false
 	}
+	w.todo = append(w.todo, j)
+	return true
 }
 
 // flush writes down how the last deliveries ended.
@@ -96,12 +108,13 @@ func (w *worker) flush() {
 
 // record writes down how the last deliveries ended and which one is next.
 func (w *worker) record(next int64, at time.Time) bool {
-	goes := w.journal.write(newsletter.JournalEntry{Ended: w.ended, Next: next, At: at}, w.goes)
+	e := entry{JournalEntry: newsletter.JournalEntry{Ended: w.ended, Next: next, At: at}, back: w.out}
+	w.out = w.journal.write(e, w.goes)
 	for _, p := range w.owners {
 		p.done()
 	}
 	w.ended, w.owners = w.ended[:0], w.owners[:0]
-	return goes
+	return w.out
 }
 
 // drop forgets the first job: it is settled, or goes back to its batch.
@@ -213,18 +226,18 @@ func (w *worker) envelope(j *job) mail.Envelope {
 	return mail.Envelope{From: j.letter.Sender, To: j.Email}
 }
 
-// address makes the message of one recipient.
-func (w *worker) address(j *job) []byte {
+// address makes the copy of one recipient.
+func (w *worker) address(j *job) *mail.Copy {
 	token := w.Token(j.Subscriber, j.Issue)
-	w.buf = j.letter.Append(w.buf[:0], mail.Recipient{
+	w.copy = mail.Copy{Template: j.letter.Template, Recipient: mail.Recipient{
 		Email:            j.Email,
 		Name:             j.Name,
 		MessageID:        mail.MessageID(w.MessageIDKey, j.Issue, j.Subscriber, j.letter.Domain),
 		UnsubscribeURL:   j.letter.UnsubscribeURL + token,
 		UnsubscribeToken: token,
 		Date:             j.FirstAt,
-	})
-	return w.buf
+	}}
+	return &w.copy
 }
 
 // connect makes sure that there is a connection. Without one the delivery goes

@@ -393,13 +393,21 @@ func FuzzAppend(f *testing.F) {
 	f.Add("Bo\r\nBcc: x", "bo@example.org\r\nBcc: y", "https://e/\r\n\r\nbody", "a b", ">\r\n")
 	f.Add(strings.Repeat("é", 400), strings.Repeat("a", 2000), strings.Repeat("u", 2000), "\x00", "\xff")
 	f.Add("=?utf-8?b?AAAA?=", "a@b, c@d", "&<>\"'=", "--=_threadmill", "=\r\n")
-	m, err := Compose(letter(marks), marks)
+	f.Add(".", "..@example.org", ".", ".", ".")
+	f.Add(strings.Repeat(".", 200), strings.Repeat("."+softBreak, 3), ".\r\n.", "", "")
+	dotted := letter(marks)
+	dotted.Text += "\n.\n..\n" + marks.Name + ".\n." + marks.Name + "\n" + strings.Repeat(".", 300)
+	m, err := Compose(dotted, marks)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, name, email, url, token, id string) {
-		data := m.Append(nil, Recipient{Email: email, Name: name, UnsubscribeURL: url, UnsubscribeToken: token, MessageID: id, Date: recipient.Date})
+		c := Copy{m, Recipient{Email: email, Name: name, UnsubscribeURL: url, UnsubscribeToken: token, MessageID: id, Date: recipient.Date}}
+		data := c.Append(nil, false)
 		checkLines(t, data)
+		if diff := cmp.Diff(string(Raw(data).Append(nil, true)), string(c.Append(nil, true))); diff != "" {
+			t.Errorf("on the wire (-want +got):\n%s", diff)
+		}
 		p := parse(t, data)
 		for _, field := range []string{"To", "Message-Id", "Subject", "From", "Date"} {
 			if n := len(p.header.Map()[field]); n != 1 {
@@ -450,7 +458,7 @@ func FuzzQuotedPrintable(f *testing.F) {
 		w := quotedprintable.NewWriter(&b)
 		_, _ = w.Write([]byte(before))
 		_ = w.Close()
-		got, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(appendValue(b.Bytes(), v, false))))
+		got, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(appendValue(b.Bytes(), v, false, false))))
 		want := strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n").Replace(before) + clean(v)
 		if err != nil || string(got) != want {
 			t.Errorf("got %q, %v, want %q", got, err, want)

@@ -52,7 +52,7 @@ func (c *folderConn) Begin(ctx context.Context, _ Envelope) error {
 // Send writes the message to a file named after its Message-ID, so that a
 // second copy replaces the first. The file is whole and durable when sent is
 // nil. There is no round trip to save.
-func (c *folderConn) Send(ctx context.Context, data []byte, _ *Envelope) (sent, begun error) {
+func (c *folderConn) Send(ctx context.Context, content Content, _ *Envelope) (sent, begun error) {
 	if ctx.Err() != nil {
 		return &Fault{StageData, context.Cause(ctx)}, ErrNotBegun
 	}
@@ -60,6 +60,7 @@ func (c *folderConn) Send(ctx context.Context, data []byte, _ *Envelope) (sent, 
 		return &Fault{StageData, errNoEnvelope}, ErrNotBegun
 	}
 	c.begun = false
+	data := content.Append(nil, false)
 	if err := c.write(fileName(data), data); err != nil {
 		return &Fault{StageData, fmt.Errorf("write a mail: %w", err)}, ErrNotBegun
 	}

@@ -190,13 +190,16 @@ func appendHex(dst []byte, b byte) []byte {
 
 // plain tells whether s stands for itself in a header: printable ASCII without
 // what looks like an encoded word.
-func plain(s string) bool {
+func plain(s string) bool { return printable(s) && !strings.Contains(s, "=?") }
+
+// printable tells whether s is printable ASCII.
+func printable(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false
 		}
 	}
-	return !strings.Contains(s, "=?")
+	return true
 }
 
 // longest is the length of the longest word of s.
@@ -217,6 +220,9 @@ func control(r rune) bool {
 // clean makes control characters and line breaks spaces and bytes that are not
 // UTF-8 U+FFFD. What is clean is returned as it is.
 func clean(s string) string {
+	if printable(s) {
+		return strings.TrimSpace(s)
+	}
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, control) {
 		s = strings.Map(func(r rune) rune {
 			if control(r) {
@@ -257,4 +263,4 @@ func filter(b []byte, ok func(byte) bool) []byte {
 func visible(b byte) bool { return b > ' ' && b <= '~' && b != '<' && b != '>' }
 
 // inAddress octets may stand in an addr-spec or identifier without quotes.
-func inAddress(b byte) bool { return visible(b) && !strings.ContainsRune(`",:;()[]\`, rune(b)) }
+func inAddress(b byte) bool { return visible(b) && strings.IndexByte(`",:;()[]\`, b) < 0 }

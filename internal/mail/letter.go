@@ -75,6 +75,7 @@ func Compose(l Letter, s Slots) (*Template, error) {
 		return nil, fmt.Errorf("compose the mail: %w", err)
 	}
 	t.body(l, s, body)
+	t.stuff()
 	return t, nil
 }
 
@@ -119,7 +120,7 @@ func (t *Template) header(l Letter, structure textproto.MIMEHeader) error {
 		return fmt.Errorf("header From: %w", err)
 	}
 	h := header{b: t.literals}
-	cut := func(s slot) { t.cuts = append(t.cuts, cut{len(h.b), s}) }
+	cut := func(s slot) { t.cuts = append(t.cuts, cut{at: len(h.b), slot: s}) }
 
 	h.begin("From")
 	h.mailbox(clean(l.From.Name), l.From.Address)

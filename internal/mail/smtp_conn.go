@@ -155,7 +155,9 @@ func (c *smtpConn) envelopeAnswers() error {
 		stage  Stage
 		expect int
 	}{{StageMail, 2}, {StageRcpt, 2}, {StageData, 354}} {
-		c.wire.await(c.o.Timeout)
+		if !c.lineWaits() {
+			c.wire.await(c.o.Timeout)
+		}
 		err := c.answer(step.stage, step.expect)
 		if err == nil && step.stage == StageData && fate != nil {
 			return c.empty(fate)
@@ -170,6 +172,12 @@ func (c *smtpConn) envelopeAnswers() error {
 	}
 	c.begun = fate == nil
 	return fate
+}
+
+// lineWaits tells whether a line is there that needs no waiting for.
+func (c *smtpConn) lineWaits() bool {
+	waiting, _ := c.text.R.Peek(c.text.R.Buffered())
+	return bytes.IndexByte(waiting, '\n') >= 0
 }
 
 // ends tells whether err ends the connection: no proper answer came, or 421.
@@ -192,7 +200,7 @@ func (c *smtpConn) empty(fate error) error {
 	return fate
 }
 
-func (c *smtpConn) Send(ctx context.Context, data []byte, next *Envelope) (sent, begun error) {
+func (c *smtpConn) Send(ctx context.Context, content Content, next *Envelope) (sent, begun error) {
 	if err := c.watch(ctx); err != nil {
 		c.drop()
 		return &Fault{StageData, err}, ErrNotBegun
@@ -201,15 +209,15 @@ func (c *smtpConn) Send(ctx context.Context, data []byte, next *Envelope) (sent,
 		return &Fault{StageData, errNoEnvelope}, ErrNotBegun
 	}
 	c.begun = false
-	c.out = appendDotted(c.out[:0], data)
-	content := len(c.out)
+	c.out = appendEnd(content.Append(c.out[:0], true))
+	length := len(c.out)
 	grouped := next != nil && c.pipelining && c.Usable() && next.fault() == nil
 	if grouped {
 		c.out = next.append(c.out)
 	}
 	c.wire.await(c.o.FinalTimeout)
 	// Until its last octet is handed over, the relay cannot have the message.
-	if n, err := c.write(); err != nil && n < content {
+	if n, err := c.write(); err != nil && n < length {
 		return c.failed(&Fault{StageData, err}), ErrNotBegun
 	}
 	c.wire.await(c.o.FinalTimeout)
@@ -308,9 +316,8 @@ func answered(stage Stage, err error) error {
 	return &Fault{stage, err}
 }
 
-// appendDotted adds content with its dots stuffed, and its end (RFC 5321,
-// section 4.5.2). Content without a line end at its end gets one.
-func appendDotted(b, content []byte) []byte {
+// appendStuffed adds content with its dots stuffed.
+func appendStuffed(b, content []byte) []byte {
 	crlfDot := []byte("\r\n.")
 	if bytes.HasPrefix(content, crlfDot[2:]) {
 		b = append(b, '.')
@@ -319,10 +326,15 @@ func appendDotted(b, content []byte) []byte {
 		b = append(b, content[:i+len(crlfDot)]...)
 		content = content[i+2:] // begins with the dot that was just written
 	}
+	return append(b, content...)
+}
+
+// appendEnd ends content on the wire. Content without a line end at its end
+// gets one.
+func appendEnd(b []byte) []byte {
 	end := []byte("\r\n.\r\n")
-	if bytes.HasSuffix(content, end[:2]) {
+	if bytes.HasSuffix(b, end[:2]) {
 		end = end[2:]
 	}
-	b = append(b, content...)
 	return append(b, end...)
 }

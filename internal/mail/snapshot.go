@@ -54,6 +54,7 @@ func (t *Template) UnmarshalBinary(b []byte) error {
 	if b[1] > 1 || r.bad || len(r.b) > 0 {
 		return errSnapshot
 	}
+	n.stuff()
 	*t = n
 	return nil
 }
@@ -101,7 +102,7 @@ func (r *snapshot) cuts(size int) []cut {
 			r.bad = true
 			return nil
 		}
-		cuts = append(cuts, cut{at, slot(r.b[0])})
+		cuts = append(cuts, cut{at: at, slot: slot(r.b[0])})
 		r.b = r.b[1:]
 	}
 	return cuts

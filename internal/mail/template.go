@@ -13,12 +13,14 @@ type Template struct {
 	mailto   string // beginning of the mailto form of List-Unsubscribe; the token follows
 	oneClick bool
 	literals []byte
-	cuts     []cut // ascending
+	cuts     []cut  // ascending
+	wire     []byte // literals with their dots stuffed
 }
 
 // cut is a place between two literals.
 type cut struct {
 	at   int // offset in literals
+	wire int // offset in wire
 	slot slot
 }
 
@@ -78,7 +80,7 @@ func (t *Template) part(b []byte, marks [3]mark) {
 		at, n, s := next(b, marks)
 		t.literals = append(t.literals, b[:at]...)
 		if n > 0 {
-			t.cuts = append(t.cuts, cut{len(t.literals), s})
+			t.cuts = append(t.cuts, cut{at: len(t.literals), slot: s})
 		}
 		b = b[at+n:]
 	}
@@ -124,17 +126,39 @@ func marked(b []byte, mark string) int {
 // field or a part: control characters in a name become spaces, octets that
 // cannot stand in an address or URL are dropped. It allocates only to grow dst
 // or to clean a value.
-func (t *Template) Append(dst []byte, r Recipient) []byte {
-	from := 0
-	for _, c := range t.cuts {
-		dst = append(dst, t.literals[from:c.at]...)
-		dst = t.fill(dst, c.slot, r)
-		from = c.at
+func (t *Template) Append(dst []byte, r Recipient) []byte { return t.append(dst, &r, false) }
+
+func (t *Template) append(dst []byte, r *Recipient, wire bool) []byte {
+	literals, from := t.literals, 0
+	if wire {
+		literals = t.wire
 	}
-	return append(dst, t.literals[from:]...)
+	for _, c := range t.cuts {
+		at := c.at
+		if wire {
+			at = c.wire
+		}
+		dst = append(dst, literals[from:at]...)
+		dst = t.fill(dst, c.slot, r, wire)
+		from = at
+	}
+	return append(dst, literals[from:]...)
 }
 
-func (t *Template) fill(dst []byte, s slot, r Recipient) []byte {
+// stuff stuffs the dots of the literals once for all copies. What stands in a
+// slot ends with its line, so that every literal begins one.
+func (t *Template) stuff() {
+	t.wire = make([]byte, 0, len(t.literals)+len(t.literals)/64)
+	from := 0
+	for i := range t.cuts {
+		c := &t.cuts[i]
+		t.wire = appendStuffed(t.wire, t.literals[from:c.at])
+		c.wire, from = len(t.wire), c.at
+	}
+	t.wire = appendStuffed(t.wire, t.literals[from:])
+}
+
+func (t *Template) fill(dst []byte, s slot, r *Recipient, wire bool) []byte {
 	switch s {
 	case slotTo:
 		h := header{b: dst}
@@ -155,18 +179,18 @@ func (t *Template) fill(dst []byte, s slot, r Recipient) []byte {
 	case slotUnsubscribe:
 		return t.unsubscribe(dst, r)
 	case slotTextEmail, slotHTMLEmail:
-		return appendValue(dst, r.Email, s == slotHTMLEmail)
+		return appendValue(dst, r.Email, s == slotHTMLEmail, wire)
 	case slotTextName, slotHTMLName:
-		return appendValue(dst, r.Name, s == slotHTMLName)
+		return appendValue(dst, r.Name, s == slotHTMLName, wire)
 	case slotTextURL, slotHTMLURL:
-		return appendValue(dst, r.UnsubscribeURL, s == slotHTMLURL)
+		return appendValue(dst, r.UnsubscribeURL, s == slotHTMLURL, wire)
 	}
 	return dst
 }
 
 // unsubscribe writes the fields of RFC 2369, section 3.2, and RFC 8058,
 // section 3.1. The https form comes first, because the first one is preferred.
-func (t *Template) unsubscribe(dst []byte, r Recipient) []byte {
+func (t *Template) unsubscribe(dst []byte, r *Recipient) []byte {
 	url := ""
 	if t.oneClick {
 		url = keep(r.UnsubscribeURL, visible)
@@ -211,42 +235,41 @@ const softBreak = "=\r\n"
 // appendValue writes v into a quoted-printable part (RFC 2045, section 6.7),
 // on lines of its own between soft breaks, so that the lines of the literals
 // keep their length. In HTML it is escaped for text and quoted attributes.
-func appendValue(dst []byte, v string, html bool) []byte {
+// On the wire its dots are stuffed.
+func appendValue(dst []byte, v string, html, wire bool) []byte {
 	col := 0
 	if n := len(dst); n > 0 && dst[n-1] != '\n' {
 		dst = append(dst, softBreak...)
 	}
 	v = clean(v)
 	for i := range len(v) {
-		entity := ""
-		if html {
-			entity = escaped(v[i])
+		var octets [5]byte
+		written := quotedOctet(octets[:0], v[i])
+		if entity := escaped(v[i]); html && entity != "" {
+			written = append(written[:0], entity...)
 		}
-		literal := v[i] >= ' ' && v[i] <= '~' && v[i] != '='
-		width := 3
-		if entity != "" {
-			width = len(entity)
-		} else if literal {
-			width = 1
-		}
-		if col+width >= lineLength {
+		if col+len(written) >= lineLength {
 			dst = append(dst, softBreak...)
 			col = 0
 		}
-		switch {
-		case entity != "":
-			dst = append(dst, entity...)
-		case literal:
-			dst = append(dst, v[i])
-		default:
-			dst = appendHex(dst, v[i])
+		if wire && col == 0 && v[i] == '.' {
+			dst = append(dst, '.')
 		}
-		col += width
+		dst = append(dst, written...)
+		col += len(written)
 	}
 	if col > 0 {
 		dst = append(dst, softBreak...)
 	}
 	return dst
+}
+
+// quotedOctet adds b as quoted-printable.
+func quotedOctet(dst []byte, b byte) []byte {
+	if b >= ' ' && b <= '~' && b != '=' {
+		return append(dst, b)
+	}
+	return appendHex(dst, b)
 }
 
 // escaped is the entity for what means something in HTML, else "".

@@ -17,6 +17,33 @@ type Message struct {
 	Data     []byte // CRLF line ends, not dot-stuffed
 }
 
+// Content is what follows an envelope, with CRLF line ends.
+type Content interface {
+	// Append adds it to dst, on the wire with its dots stuffed (RFC 5321,
+	// section 4.5.2).
+	Append(dst []byte, wire bool) []byte
+}
+
+// Raw is content that was made as a whole.
+type Raw []byte
+
+// Append implements [Content].
+func (r Raw) Append(dst []byte, wire bool) []byte {
+	if wire {
+		return appendStuffed(dst, r)
+	}
+	return append(dst, r...)
+}
+
+// Copy is a template's content for one recipient.
+type Copy struct {
+	*Template
+	Recipient
+}
+
+// Append implements [Content].
+func (c *Copy) Append(dst []byte, wire bool) []byte { return c.append(dst, &c.Recipient, wire) }
+
 // Transport gives connections to what takes messages. It may be used by many
 // goroutines.
 type Transport interface {
@@ -35,11 +62,11 @@ type Transport interface {
 type Conn interface {
 	// Begin sends an envelope; nil: the relay waits for the content.
 	Begin(ctx context.Context, e Envelope) error
-	// Send sends the content of the envelope that was begun. Where next is
+	// Send sends the content for the envelope that was begun. Where next is
 	// given it may be begun in the same group of commands, which saves a round
 	// trip a message. sent is the fate of the content, begun that of next:
 	// ErrNotBegun where it was left out.
-	Send(ctx context.Context, data []byte, next *Envelope) (sent, begun error)
+	Send(ctx context.Context, c Content, next *Envelope) (sent, begun error)
 	// Usable tells whether the connection takes another message. When it does
 	// not, close it and dial again.
 	Usable() bool
@@ -57,7 +84,7 @@ func Deliver(ctx context.Context, c Conn, m Message) error {
 	if err := c.Begin(ctx, Envelope{m.From, m.To}); err != nil {
 		return err
 	}
-	sent, _ := c.Send(ctx, m.Data, nil)
+	sent, _ := c.Send(ctx, Raw(m.Data), nil)
 	return sent
 }
 

@@ -15,26 +15,35 @@ import (
 // connections: an end and a mark for each.
 func BenchmarkJournal(b *testing.B) {
 	for _, d := range databases() {
-		for _, waiting := range []int{1, 16} {
+		for _, waiting := range []int{1, 10, 30} {
 			b.Run(fmt.Sprintf("%s/waiting=%d", d.name, waiting), func(b *testing.B) {
 				s := d.open(b)
-				publish(b, s, 5000, 5000)
-				list := pending(b, s)
+				const people = 20_000
+				addPeople(b, s, people)
+				var list []newsletter.Delivery
+				number := int64(0)
 				entries := make([]newsletter.JournalEntry, waiting)
-				sending := make([]int64, waiting)
-				next := 0
 				for b.Loop() {
-					for i := range entries {
-						entries[i] = newsletter.JournalEntry{Next: list[next%len(list)].ID, At: at(10)}
-						if id := sending[i]; id != 0 { // pending again, so that the list has no end
-							entries[i].Ended = ended(id, newsletter.DeliveryPending)
-						}
-						sending[i] = entries[i].Next
-						next++
+					if len(list) < waiting {
+						b.StopTimer()
+						number++
+						got(s.Publish(b.Context(), issueOf(number), nil, snap, people))(b)
+						must(b, s.SiteWritten(b.Context(), []int64{number}))
+						list = got(s.PendingDeliveries(b.Context(), newsletter.Batch{ID: number, Issue: number}))(b)
+						clear(entries)
+						b.StartTimer()
 					}
+					for i := range entries {
+						last := entries[i].Next
+						entries[i] = newsletter.JournalEntry{Next: list[i].ID, At: at(10)}
+						if last != 0 {
+							entries[i].Ended = ended(last, newsletter.DeliverySent)
+						}
+					}
+					list = list[waiting:]
 					for i, goes := range got(s.Journal(b.Context(), entries))(b) {
 						if !goes {
-							b.Fatalf("delivery %d may not go", sending[i])
+							b.Fatalf("delivery %d may not go", entries[i].Next)
 						}
 					}
 				}

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"threadmill/internal/newsletter"
@@ -15,16 +17,26 @@ import (
 // when its subscriber left in the meantime, which cancels the delivery, nor
 // when its issue was stopped. Once begun it is not interrupted.
 func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
-	goes := make([]bool, len(entries))
 	err := ctx.Err()
 	if err == nil {
 		err = s.journal.prepare(ctx, s.writer)
 	}
-	if err == nil {
-		// A context that can end costs a goroutine a statement.
-		err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
-			return s.journal.write(context.WithoutCancel(ctx), tx, entries, goes)
+	if err != nil {
+		return nil, fmt.Errorf("write the journal: %w", err)
+	}
+	ctx = context.WithoutCancel(ctx) // one that can end costs a goroutine a statement
+	goes := make([]bool, len(entries))
+	write := func(width int64) error {
+		return s.tx(ctx, func(tx *sql.Tx) error {
+			if err := s.journal.record(ctx, tx, entries); err != nil {
+				return err
+			}
+			return s.journal.mark(ctx, tx, entries, goes, width)
 		})
+	}
+	if err = write(runWidth); errors.Is(err, errSomeStay) {
+		clear(goes)
+		err = write(1)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write the journal: %w", err)
@@ -33,71 +45,125 @@ func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) 
 }
 
 // journal holds the statements that every message needs: to compile them costs
-// more than to run them.
+// more than to run them. Most name a run of deliveries, which lie side by side,
+// by their first and last id and a bit for each between: a list would make
+// SQLite build a table each time.
 type journal struct {
-	mu        sync.Mutex
-	end, mark *sql.Stmt
+	mu                sync.Mutex
+	sent, other, next *sql.Stmt
+	list              []step // only the writer uses it
 }
 
-func (j *journal) prepare(ctx context.Context, db *sql.DB) (err error) {
+// runWidth is how many ids have room in the bits of a run.
+const runWidth = 63
+
+// run is the condition of a statement on a run.
+const run = `id BETWEEN $1 AND $2 AND ($3 >> CAST(id - $1 AS INTEGER)) & 1 = 1`
+
+const (
+	// A pending one was to be tried again, and that was not written down yet.
+	sentQuery = `UPDATE deliveries SET state = 'sent', attempts = attempts + 1, code = 250, answer = '', changed_at = $4
+		WHERE ` + run + ` AND state IN ('sending', 'pending')`
+	// Of a pending one the envelope was refused before it was marked.
+	otherQuery = `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9
+		WHERE id = $1 AND state IN ('sending', 'pending')`
+	nextQuery = `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $4), changed_at = $4
+		WHERE ` + run + ` AND state = 'pending'
+		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')
+		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND (h.until_at IS NULL OR h.until_at > $4))`
+)
+
+func (j *journal) prepare(ctx context.Context, db *sql.DB) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.mark != nil {
+	if j.next != nil {
 		return nil
 	}
-	j.end, err = db.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9
-		WHERE id = $1 AND state IN ('sending', 'pending')`) // pending: its envelope was refused before it was marked
-	if err != nil {
-		return err
+	var errs [3]error
+	j.sent, errs[0] = db.PrepareContext(ctx, sentQuery)
+	j.other, errs[1] = db.PrepareContext(ctx, otherQuery)
+	j.next, errs[2] = db.PrepareContext(ctx, nextQuery)
+	if err := errors.Join(errs[:]...); err != nil {
+		return errors.Join(err, j.forget())
 	}
-	j.mark, err = db.PrepareContext(ctx, `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $2), changed_at = $2
-		WHERE id = $1 AND state = 'pending'
-		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')
-		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND (h.until_at IS NULL OR h.until_at > $2))`)
-	return err
+	return nil
 }
 
 func (j *journal) close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.mark == nil {
-		return nil
-	}
-	return errors.Join(j.end.Close(), j.mark.Close())
+	return j.forget()
 }
 
-func (j *journal) write(ctx context.Context, tx *sql.Tx, entries []newsletter.JournalEntry, goes []bool) error {
-	end, mark, now := tx.StmtContext(ctx, j.end), tx.StmtContext(ctx, j.mark), msNow()
-	defer end.Close()
-	defer mark.Close()
-	for i, e := range entries {
-		for _, d := range e.Ended {
-			if err := record(ctx, tx, end, d, now); err != nil {
-				return fmt.Errorf("record delivery %d: %w", d.ID, err)
-			}
+func (j *journal) forget() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{j.sent, j.other, j.next} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
 		}
-		if e.Next == 0 {
-			continue
+	}
+	j.sent, j.other, j.next = nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// step is what becomes of one delivery in this commit.
+type step struct {
+	id    int64
+	at    int64 // ms; the same second for a whole run, since that is the Date of a message
+	entry int
+}
+
+// runs calls do for each run of the steps in j.list, with what the statement
+// needs and the run itself.
+func (j *journal) runs(width int64, do func(run []step, args ...any) error) error {
+	slices.SortFunc(j.list, func(a, b step) int {
+		return cmp.Or(cmp.Compare(a.at/1000, b.at/1000), cmp.Compare(a.id, b.id))
+	})
+	for rest := j.list; len(rest) > 0; {
+		first, bits, n := rest[0], int64(0), 0
+		for n < len(rest) && rest[n].id-first.id < width && rest[n].at/1000 == first.at/1000 {
+			bits |= 1 << (rest[n].id - first.id)
+			n++
 		}
-		res, err := mark.ExecContext(ctx, e.Next, ms(e.At))
-		if err != nil {
-			return fmt.Errorf("mark delivery %d: %w", e.Next, err)
+		if err := do(rest[:n], first.id, rest[n-1].id, bits, first.at); err != nil {
+			return err
 		}
-		n, err := res.RowsAffected()
-		if goes[i] = n > 0; err == nil && !goes[i] {
-			err = cancelLeft(ctx, tx, e.Next, ms(e.At))
-		}
-		if err != nil {
-			return fmt.Errorf("mark delivery %d: %w", e.Next, err)
-		}
+		rest = rest[n:]
 	}
 	return nil
 }
 
-// record writes how a delivery ended, and what that says about its address.
-func record(ctx context.Context, tx *sql.Tx, end *sql.Stmt, d newsletter.DeliveryEnd, now int64) error {
+// record writes how deliveries ended. What the relay simply took, which is
+// nearly all, goes in runs.
+func (j *journal) record(ctx context.Context, tx *sql.Tx, entries []newsletter.JournalEntry) error {
+	sent, other, now := tx.StmtContext(ctx, j.sent), tx.StmtContext(ctx, j.other), msNow()
+	defer sent.Close()
+	defer other.Close()
+	j.list = j.list[:0]
+	for _, e := range entries {
+		for _, d := range e.Ended {
+			if d.State == newsletter.DeliverySent {
+				j.list = append(j.list, step{id: d.ID, at: now})
+				continue
+			}
+			if err := recordOther(ctx, tx, other, d, now); err != nil {
+				return fmt.Errorf("record delivery %d: %w", d.ID, err)
+			}
+		}
+	}
+	return j.runs(runWidth, func(run []step, args ...any) error {
+		if _, err := sent.ExecContext(ctx, args...); err != nil {
+			return fmt.Errorf("record %d deliveries from %d: %w", len(run), run[0].id, err)
+		}
+		return nil
+	})
+}
+
+// recordOther writes how a delivery ended that was not simply sent, and what
+// that says about its address.
+func recordOther(ctx context.Context, tx *sql.Tx, other *sql.Stmt, d newsletter.DeliveryEnd, now int64) error {
 	hold := sql.NullString{String: d.Hold, Valid: d.Hold != ""}
-	res, err := end.ExecContext(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, d.Answer, now, hold)
+	res, err := other.ExecContext(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, d.Answer, now, hold)
 	if err == nil && (d.State == newsletter.DeliveryPending || d.State == newsletter.DeliveryDeferred) {
 		// Its issue may have been withdrawn while it was under way.
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
@@ -110,6 +176,39 @@ func record(ctx context.Context, tx *sql.Tx, end *sql.Stmt, d newsletter.Deliver
 		return err
 	}
 	return bounce(ctx, tx, d)
+}
+
+// errSomeStay says that not all of a run may be sent, and nobody knows which.
+var errSomeStay = errors.New("some deliveries may not be sent")
+
+// mark marks the next deliveries of all entries, in runs of up to width.
+func (j *journal) mark(ctx context.Context, tx *sql.Tx, entries []newsletter.JournalEntry, goes []bool, width int64) error {
+	j.list = j.list[:0]
+	for i, e := range entries {
+		if e.Next != 0 {
+			j.list = append(j.list, step{id: e.Next, at: ms(e.At), entry: i})
+		}
+	}
+	next := tx.StmtContext(ctx, j.next)
+	defer next.Close()
+	return j.runs(width, func(run []step, args ...any) error {
+		res, err := next.ExecContext(ctx, args...)
+		if err != nil {
+			return fmt.Errorf("mark %d deliveries from %d: %w", len(run), run[0].id, err)
+		}
+		switch n, err := res.RowsAffected(); {
+		case err != nil:
+			return err
+		case n == int64(len(run)):
+			for _, s := range run {
+				goes[s.entry] = true
+			}
+			return nil
+		case width > 1:
+			return errSomeStay
+		}
+		return cancelLeft(ctx, tx, run[0].id, run[0].at)
+	})
 }
 
 // cancelLeft cancels a delivery whose subscriber left.
