@@ -375,3 +375,23 @@ func TestRelayRefusesUs(t *testing.T) {
 	drain(t, o)
 	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 120, Sent: 120})
 }
+
+// TestDeferredTwice defers recipients again and again, also such whose envelope
+// went ahead and who were never marked: none is given up before its time.
+func TestDeferredTwice(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	sc := newScene(t, 60, &relay{rcpt: func(_ *client, to string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked[to]++; asked[to] <= 3 && strings.HasSuffix(to, "3@example.com") {
+			return refusal(451, smtp.EnhancedCode{4, 7, 1}, "greylisted")
+		}
+		return nil
+	}})
+	o := sc.options()
+	o.Connections = 1
+	drain(t, o)
+	sc.relay.wantEveryoneOnce(t, 60)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 60, Sent: 60})
+}

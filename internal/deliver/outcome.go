@@ -132,7 +132,7 @@ func (r Retry) deferred(d newsletter.Delivery, end newsletter.DeliveryEnd, now t
 	if d.RetriedAt.After(since) {
 		since = d.RetriedAt
 	}
-	if d.Attempts > 0 && now.Sub(since) >= r.GiveUp {
+	if d.Attempts > 0 && !since.IsZero() && now.Sub(since) >= r.GiveUp {
 		end.State, end.NextAt = newsletter.DeliveryFailed, time.Time{}
 	}
 	return end

@@ -151,3 +151,20 @@ func TestHeldDeliveries(t *testing.T) {
 		}
 	})
 }
+
+// An envelope can be refused before its delivery is marked: that was its first
+// attempt all the same.
+func TestFirstAttemptRefusedAhead(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		publish(t, s, 2, 10)
+		list := pending(t, s)
+		journal(t, s, []newsletter.DeliveryEnd{
+			{ID: list[0].ID, State: newsletter.DeliveryPending, Attempts: 1},
+			{ID: list[1].ID, State: newsletter.DeliveryPending},
+		}, 0, at(10))
+		list = pending(t, s)
+		if list[0].FirstAt.IsZero() || !list[1].FirstAt.IsZero() {
+			t.Errorf("first attempts %v and %v, want only that which was charged", list[0].FirstAt, list[1].FirstAt)
+		}
+	})
+}

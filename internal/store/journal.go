@@ -45,7 +45,8 @@ func (j *journal) prepare(ctx context.Context, db *sql.DB) (err error) {
 	if j.mark != nil {
 		return nil
 	}
-	j.end, err = db.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9
+	j.end, err = db.PrepareContext(ctx, `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9,
+		first_at = CASE WHEN $3 > 0 THEN coalesce(first_at, $8) ELSE first_at END
 		WHERE id = $1 AND state IN ('sending', 'pending')`) // pending: its envelope was refused before it was marked
 	if err != nil {
 		return err
