@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -25,6 +26,29 @@ const (
 type letter struct {
 	*mail.Template
 	newsletter.Snapshot
+}
+
+// errUnreadable says that what an issue froze for its mail is damaged.
+var errUnreadable = errors.New("its message cannot be read")
+
+// open reads an issue's mail, composed when the issue was published. An issue
+// whose mail is damaged is stopped, with a warning, and the error is
+// errUnreadable: others are not to wait for it.
+func (s *Sender) open(ctx context.Context, issue int64) (*letter, error) {
+	snap, err := s.Store.Snapshot(ctx, issue)
+	if err != nil {
+		return nil, err
+	}
+	l := &letter{Template: new(mail.Template), Snapshot: snap}
+	if err := l.UnmarshalBinary(snap.Message); err != nil {
+		err = fmt.Errorf("%w: %w", errUnreadable, err)
+		if fault := s.Store.FaultIssue(ctx, issue, err.Error()); fault != nil {
+			return nil, fault
+		}
+		s.Log.Error("an issue is stopped", "issue", issue, "err", err)
+		return nil, err
+	}
+	return l, nil
 }
 
 // job is one delivery on its way to a worker.
@@ -103,7 +127,7 @@ func (f *feeder) over(t time.Time) bool { return !f.end.IsZero() && t.After(f.en
 // turn hands out one batch, if one is open and there is room. next is when
 // something is due again.
 func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err error) {
-	if err := f.undo(ctx); err != nil {
+	if err := f.amend(ctx); err != nil {
 		return false, time.Time{}, err
 	}
 	if held, until, err := f.hold(ctx); held || err != nil {
@@ -163,6 +187,9 @@ func (f *feeder) handOut(ctx context.Context) (bool, error) {
 		return true, f.Store.CloseBatch(ctx, batch)
 	}
 	l, err := f.letter(ctx, batch.Issue)
+	if errors.Is(err, errUnreadable) {
+		return true, nil // it is stopped now; others go on
+	}
 	if err != nil {
 		return false, err
 	}
@@ -244,13 +271,9 @@ func (f *feeder) letter(ctx context.Context, issue int64) (*letter, error) {
 	if l := f.letters[issue]; l != nil {
 		return l, nil
 	}
-	snap, err := f.Store.Snapshot(ctx, issue)
+	l, err := f.open(ctx, issue)
 	if err != nil {
 		return nil, err
-	}
-	l := &letter{Template: new(mail.Template), Snapshot: snap}
-	if err := l.UnmarshalBinary(snap.Message); err != nil {
-		return nil, fmt.Errorf("read the message of issue %d: %w", issue, err)
 	}
 	clear(f.letters) // the oldest issue goes first, so one is enough
 	f.letters[issue] = l

@@ -12,7 +12,9 @@ import (
 
 // gate holds all workers while the relay cannot be used: it opens after a
 // second, and after twice as long with each try that fails. What was refused
-// for good, such as a password, is tried as rarely as other holds.
+// for good, such as a password, is tried as rarely as other holds. A restart
+// tries at once and begins with the first wait again, since whoever restarts
+// may have mended it.
 type gate struct {
 	store     Store
 	transport mail.Transport
@@ -120,15 +122,17 @@ func (g *gate) close(ctx context.Context, err error) {
 	if now.Before(g.until) {
 		return
 	}
+	relay := g.transport.String()
+	text := relay + ": " + err.Error()
 	if permanent(err) {
 		g.pause, g.step = g.probes.wait(newsletter.Hold{Step: g.step}), g.step+1
+		text += "; it is tried again at " + now.Add(g.pause).UTC().Format(time.RFC3339)
 	} else {
 		g.pause = min(max(2*g.pause, gateFirst), gateMax)
 	}
 	g.until = now.Add(g.pause)
 	g.clear = false
-	relay := g.transport.String()
-	if werr := g.store.Warn(ctx, WarningRelay, relay+": "+err.Error()); werr != nil {
+	if werr := g.store.Warn(ctx, WarningRelay, text); werr != nil {
 		g.log.Error("note the fault of the relay", "err", werr)
 	}
 	if !g.fault(err, g.ever, g.until) {

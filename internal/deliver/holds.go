@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +66,7 @@ type holds struct {
 	mu      sync.Mutex
 	list    map[string]*newsletter.Hold // by domain
 	probing map[string]probe            // by domain
+	spent   map[string]int64            // batches of probes that were refused after the mail had waited too long, by domain
 	recent  []answered                  // the last answers
 	row     []string                    // domains of the refusals about us in a row
 }
@@ -75,13 +77,14 @@ type probe struct{ delivery, batch int64 }
 // answered is one answer for the circuit breaker.
 type answered struct {
 	delivery int64
+	domain   string // of the recipient
 	refusal  string // code and enhanced code; empty for an accepted one
 }
 
 func newHolds(s *Sender) *holds {
 	return &holds{
 		store: s.Store, log: s.Log, retry: s.Retry, resend: s.Resend, probes: s.Probes, closed: &s.held, wake: s.Wake,
-		list: map[string]*newsletter.Hold{}, probing: map[string]probe{},
+		list: map[string]*newsletter.Hold{}, probing: map[string]probe{}, spent: map[string]int64{},
 	}
 }
 
@@ -108,7 +111,7 @@ func (h *holds) settle(ctx context.Context, d newsletter.Delivery, err error, no
 		o.end = h.refusedUs(ctx, d, o.end, now)
 	case o.end.State == newsletter.DeliverySent:
 		h.row = nil
-		h.note(answered{delivery: d.ID})
+		h.note(answered{delivery: d.ID, domain: domainOf(d.Email)})
 		h.passed(ctx, d)
 	case o.class == aboutAddress && o.refusal != nil:
 		h.row = nil
@@ -142,51 +145,98 @@ func (h *holds) refusedUs(ctx context.Context, d newsletter.Delivery, end newsle
 		return end
 	}
 	hold := h.hold(ctx, d, newsletter.HoldPolicy, domain, end, now)
-	if now.Sub(hold.Since) >= h.retry.GiveUp && h.giveUp(ctx, d, end, now) {
-		end.State, end.Attempts = newsletter.DeliveryFailed, d.Attempts+1
-		return end
-	}
 	end.State, end.Hold, end.NextAt = newsletter.DeliveryDeferred, domain, hold.ProbeAt.Add(heldGrace)
 	return end
 }
 
-// giveUp fails what a domain has not wanted for too long, so that an issue
-// comes to its end. It tells whether the refused delivery itself is that old; the
-// hold stays.
-func (h *holds) giveUp(ctx context.Context, d newsletter.Delivery, end newsletter.DeliveryEnd, now time.Time) bool {
-	n, err := h.store.GiveUpHeld(ctx, domainOf(d.Email), now.Add(-h.retry.GiveUp), end.Code, end.Answer)
-	if err != nil {
-		h.log.Error("give up held mail", "err", err) // the next probe tries again
-	} else if n > 0 {
-		h.log.Warn("held mail is given up", "domain", domainOf(d.Email), "deliveries", n)
-	}
-	return !d.FirstAt.IsZero() && now.Sub(d.FirstAt) >= h.retry.GiveUp
-}
-
 // refusedAddress is the circuit breaker: where many recipients are refused with
-// the same words, the fault is hardly theirs.
+// the same words, the fault is hardly theirs. They go back, and the mail to
+// their domain, or all of it, waits.
 func (h *holds) refusedAddress(ctx context.Context, d newsletter.Delivery, o outcome, now time.Time) newsletter.DeliveryEnd {
-	end, refusal := o.end, fmt.Sprintf("%d %s", o.refusal.Code, o.refusal.Enhanced)
-	h.note(answered{d.ID, refusal})
-	var same []int64
-	for _, a := range h.recent {
-		if a.refusal == refusal {
-			same = append(same, a.delivery)
+	end, domain := o.end, domainOf(d.Email)
+	place, held := h.breaker(domain)
+	var same []answered
+	if !held {
+		refusal := fmt.Sprintf("%d %s", o.refusal.Code, o.refusal.Enhanced)
+		h.note(answered{d.ID, domain, refusal})
+		if same, place = h.blame(refusal); len(same) == 0 {
+			h.passed(ctx, d) // who is told of an address is let in
+			return end
 		}
 	}
-	held := h.standing(wholeRelay)
-	tripped := held != nil && held.Kind == newsletter.HoldRefusals
-	if len(same) < sameMax && !tripped {
-		h.passed(ctx, d) // who is told of an address is let in
-		return end
+	hold := h.hold(ctx, d, newsletter.HoldRefusals, place, end, now)
+	if !held {
+		h.takeBack(ctx, hold, same, d.ID)
 	}
-	hold := h.hold(ctx, d, newsletter.HoldRefusals, wholeRelay, end, now)
-	if !tripped {
-		hold.Undo = append(hold.Undo, same[:len(same)-1]...) // this one goes back by itself
-		h.write(ctx, hold)
+	switch place {
+	case wholeRelay:
+		end.State, end.Attempts, end.Bounce = newsletter.DeliveryPending, d.Attempts, ""
+	case domain:
+		end.State, end.Attempts, end.Bounce = newsletter.DeliveryDeferred, d.Attempts, ""
+		end.Hold, end.NextAt = place, hold.ProbeAt.Add(heldGrace)
+	default: // others are to be taken back, and not this one
+		h.passed(ctx, d)
 	}
-	end.State, end.Attempts, end.Bounce = newsletter.DeliveryPending, d.Attempts, ""
 	return end
+}
+
+// breaker tells whether the mail to a domain is held since too many were
+// refused with the same words, and by the hold of which place.
+func (h *holds) breaker(domain string) (place string, held bool) {
+	for _, place := range []string{wholeRelay, domain} {
+		if hold := h.standing(place); hold != nil && hold.Kind == newsletter.HoldRefusals {
+			return place, true
+		}
+	}
+	return "", false
+}
+
+// blame returns the last answers that are one refusal, where they are too many
+// to be believed, and what is to be held for it: the domain to which most of
+// them belong, or else the relay. A domain that is held already is not blamed
+// again, yet its refusals still count with those of others.
+func (h *holds) blame(refusal string) (same []answered, place string) {
+	domains := map[string]int{}
+	for _, a := range h.recent {
+		if a.refusal != refusal {
+			continue
+		}
+		same = append(same, a)
+		if domains[a.domain]++; domains[a.domain] > domains[place] {
+			place = a.domain
+		}
+	}
+	switch {
+	case len(same) < sameMax:
+		return nil, ""
+	case 2*domains[place] <= len(same):
+		return same, wholeRelay
+	case h.standing(place) != nil:
+		return nil, ""
+	}
+	return slices.DeleteFunc(same, func(a answered) bool { return a.domain != place }), place
+}
+
+// takeBack notes which refusals a new hold undoes: all of the same but the
+// last, which goes back by itself. Domains that were held for them are not to
+// blame when the relay is.
+func (h *holds) takeBack(ctx context.Context, hold *newsletter.Hold, same []answered, last int64) {
+	var innocent []string
+	for _, a := range same {
+		if a.delivery != last {
+			hold.Undo = append(hold.Undo, a.delivery)
+		}
+		other := h.standing(a.domain)
+		if hold.Domain == wholeRelay && other != nil && other.Kind == newsletter.HoldRefusals {
+			hold.Undo = append(hold.Undo, other.Undo...)
+			other.Undo = nil
+			innocent = append(innocent, a.domain)
+		}
+	}
+	h.write(ctx, hold)
+	for _, domain := range innocent {
+		h.lift(ctx, domain)
+	}
 }
 
 func (h *holds) note(a answered) {
@@ -211,9 +261,15 @@ func (h *holds) hold(ctx context.Context, d newsletter.Delivery, kind newsletter
 	switch {
 	case hold == nil:
 		hold = &newsletter.Hold{Domain: domain, Since: now}
+		if old := h.list[domain]; old != nil {
+			hold.Undo = old.Undo
+		}
 		h.list[domain] = hold
 	case h.probing[domain].delivery == d.ID:
 		hold.Step++
+		if kind != newsletter.HoldQuota && now.Sub(hold.Since) >= h.retry.GiveUp {
+			h.spent[domain] = d.Batch
+		}
 	default:
 		return hold
 	}
@@ -253,6 +309,7 @@ func (h *holds) lift(ctx context.Context, domain string) {
 	if domain == wholeRelay {
 		h.recent, h.row = nil, nil
 	}
+	h.recent = slices.DeleteFunc(h.recent, func(a answered) bool { return a.domain == domain }) // it begins anew
 	h.write(ctx, hold)
 	h.log.Info("mail goes on", "domain", domain, "kind", string(hold.Kind))
 	h.wake()

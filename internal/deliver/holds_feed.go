@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -51,8 +52,8 @@ func (h *holds) whole() *newsletter.Hold {
 	return &c
 }
 
-// attend does what holds ask of the feeder: it wakes what is free again, takes
-// back refusals once all of them are in the journal, and sends probes. next is
+// attend does what holds ask of the feeder: it wakes what is free again, and
+// sends probes. next is
 // when the next probe is due.
 func (f *feeder) attend(ctx context.Context) (next time.Time, err error) {
 	for _, domain := range f.holds.lifted() {
@@ -77,19 +78,33 @@ func (f *feeder) attend(ctx context.Context) (next time.Time, err error) {
 	return next, nil
 }
 
-// undo takes back the refusals that led to a hold, as soon as nothing is under
-// way: all answers are in the journal then.
-func (f *feeder) undo(ctx context.Context) error {
-	hold := f.holds.undoing()
-	if hold == nil || len(f.under) > 0 {
-		return nil
+// amend changes how deliveries ended before: refusals that led to a hold are
+// taken back, and what a hold keeps for too long is given up.
+func (f *feeder) amend(ctx context.Context) error {
+	for _, hold := range f.holds.undoing() {
+		n, left, err := f.Store.UndoBounces(ctx, hold)
+		if err != nil {
+			return err
+		}
+		f.holds.undone(hold, left)
+		if n > 0 {
+			f.Log.Warn("refusals are taken back", "domain", hold.Domain, "deliveries", n, "reason", hold.Reason)
+		}
 	}
-	n, err := f.Store.UndoBounces(ctx, *hold)
-	if err != nil {
-		return err
+	for _, hold := range f.holds.spentOf(f.under) {
+		n, err := f.Store.GiveUpHeld(ctx, hold, time.Now().Add(-f.Retry.GiveUp), wakeLimit)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			f.Log.Warn("held mail is given up", "domain", hold.Domain, "deliveries", n, "reason", hold.Reason)
+		}
+		if n < wakeLimit {
+			f.holds.gaveUp(hold.Domain)
+		} else {
+			f.Wake()
+		}
 	}
-	f.holds.undone(hold.Domain)
-	f.Log.Warn("refusals are taken back", "deliveries", n, "reason", hold.Reason)
 	return nil
 }
 
@@ -154,7 +169,7 @@ func (h *holds) lifted() []string {
 	defer h.mu.Unlock()
 	var list []string
 	for domain, hold := range h.list {
-		if hold.Lifted {
+		if hold.Lifted && len(hold.Undo) == 0 {
 			list = append(list, domain)
 		}
 	}
@@ -215,21 +230,49 @@ func (h *holds) ended(batch int64, now time.Time) {
 	h.lost(func(p probe) bool { return p.batch == batch }, now)
 }
 
-// undoing is a copy of the hold whose refusals are to be taken back, nil where
-// there is none.
-func (h *holds) undoing() *newsletter.Hold {
+// undoing are copies of the holds whose refusals are to be taken back.
+func (h *holds) undoing() []newsletter.Hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	hold := h.list[wholeRelay]
-	if hold == nil || len(hold.Undo) == 0 {
-		return nil
+	var list []newsletter.Hold
+	for _, hold := range h.list {
+		if len(hold.Undo) > 0 {
+			c := *hold
+			c.Undo = slices.Clone(hold.Undo)
+			list = append(list, c)
+		}
 	}
-	c := *hold
-	return &c
+	return list
 }
 
-func (h *holds) undone(domain string) {
+// undone hears which refusals are left that were to be taken back.
+func (h *holds) undone(was newsletter.Hold, left []int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.list[domain].Undo = nil
+	hold := h.list[was.Domain]
+	hold.Undo = slices.DeleteFunc(hold.Undo, func(id int64) bool { return slices.Contains(was.Undo, id) && !slices.Contains(left, id) })
+}
+
+// spentOf are copies of the holds that keep mail for too long, as soon as the
+// refusal of the last probe is in the journal.
+func (h *holds) spentOf(under map[int64]*portion) []newsletter.Hold {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var list []newsletter.Hold
+	for domain, batch := range h.spent {
+		hold := h.standing(domain)
+		switch {
+		case hold == nil:
+			delete(h.spent, domain)
+		case under[batch] == nil && (domain != wholeRelay || len(under) == 0):
+			list = append(list, *hold)
+		}
+	}
+	return list
+}
+
+func (h *holds) gaveUp(domain string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.spent, domain)
 }

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,14 @@ func soon() Probes {
 func newTownScene(t *testing.T, towns, n int, r *relay) *scene {
 	t.Helper()
 	sc := newScene(t, 0, r)
+	settle(t, sc.Store, towns, n)
+	sc.issue = publishIssue(t, sc.Store, 50)
+	return sc
+}
+
+// settle adds n subscribers at each of a number of domains.
+func settle(t *testing.T, s *store.Store, towns, n int) {
+	t.Helper()
 	var subs []newsletter.Subscriber
 	for town := range towns {
 		for i := range n {
@@ -32,11 +41,9 @@ func newTownScene(t *testing.T, towns, n int, r *relay) *scene {
 			subs = append(subs, newsletter.Subscriber{Email: email, Key: email, Status: newsletter.SubscriberActive})
 		}
 	}
-	if _, err := sc.AddSubscribers(t.Context(), subs); err != nil {
+	if _, err := s.AddSubscribers(t.Context(), subs); err != nil {
 		t.Fatal(err)
 	}
-	sc.issue = publishIssue(t, sc.Store, 50)
-	return sc
 }
 
 func (sc *scene) holds(t *testing.T) []newsletter.Hold {
@@ -188,12 +195,13 @@ func TestQuota(t *testing.T) {
 }
 
 // TestEverybodyUnknown has a relay that calls every address unknown, which is
-// more likely its own fault.
+// more likely its own fault. The first of them are of one domain, which is held
+// alone until others are refused as well.
 func TestEverybodyUnknown(t *testing.T) {
 	var broken atomic.Bool
 	broken.Store(true)
 	var asked atomic.Int64
-	sc := newScene(t, 300, &relay{rcpt: func(*client, string) error {
+	sc := newTownScene(t, 10, 30, &relay{rcpt: func(*client, string) error {
 		if !broken.Load() {
 			return nil
 		}
@@ -206,7 +214,9 @@ func TestEverybodyUnknown(t *testing.T) {
 	if n := asked.Load(); n > 60 {
 		t.Errorf("%d answers before sending paused", n)
 	}
-	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 300, Pending: 300})
+	if c := counts(t, sc.Store, sc.issue); c.Pending+c.Deferred != 300 {
+		t.Errorf("counts %+v, want all to wait", c)
+	}
 	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 300})
 	if list := wantWarnings(t, sc, 1); !strings.Contains(list[0].Text, "no such user") {
 		t.Errorf("the warning %q does not tell why", list[0].Text)
@@ -215,8 +225,8 @@ func TestEverybodyUnknown(t *testing.T) {
 	if n := asked.Load(); n > 60 {
 		t.Errorf("%d answers after a restart", n)
 	}
-	holds := sc.holds(t)
-	if len(holds) != 1 || holds[0].Kind != newsletter.HoldRefusals || len(holds[0].Undo) > 0 {
+	holds := slices.DeleteFunc(sc.holds(t), func(h newsletter.Hold) bool { return h.Lifted })
+	if len(holds) != 1 || holds[0].Domain != wholeRelay || holds[0].Kind != newsletter.HoldRefusals || len(holds[0].Undo) > 0 {
 		t.Fatalf("holds %+v", holds)
 	}
 	holds[0].ProbeAt = time.Now()
@@ -226,9 +236,102 @@ func TestEverybodyUnknown(t *testing.T) {
 	o.Probes = soon()
 	broken.Store(false)
 	drain(t, o)
-	sc.relay.wantEveryoneOnce(t, 300)
+	if n := len(sc.relay.received()); n != 300 {
+		t.Errorf("%d messages, want one for everybody", n)
+	}
 	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 300, Sent: 300})
 	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 300})
+}
+
+// TestDeadDomain has a domain whose addresses lie together and are all refused
+// as unknown: it is held alone, and nobody is blamed.
+func TestDeadDomain(t *testing.T) {
+	var open atomic.Bool
+	var refused atomic.Int64
+	sc := newTownScene(t, 10, 40, &relay{rcpt: func(_ *client, to string) error {
+		if open.Load() || !strings.HasSuffix(to, "@town3.example") {
+			return nil
+		}
+		refused.Add(1)
+		return refusal(550, smtp.EnhancedCode{5, 1, 1}, "no such domain here")
+	}})
+	o := sc.options()
+	o.Connections = 3
+	drain(t, o)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 400, Sent: 360, Deferred: 40})
+	wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 400})
+	if n := refused.Load(); n > 18 {
+		t.Errorf("the domain was asked %d times, want ten and what was on its way", n)
+	}
+	for _, u := range unsettled(t, sc.Store, sc.issue) {
+		if u.Hold != "town3.example" || u.Attempts > 0 {
+			t.Errorf("%+v, want one that waits for its domain and was not charged", u)
+		}
+	}
+	holds := sc.holds(t)
+	if len(holds) != 1 || holds[0].Domain != "town3.example" || holds[0].Kind != newsletter.HoldRefusals || len(holds[0].Undo) > 0 {
+		t.Fatalf("holds %+v", holds)
+	}
+	if w, err := sc.TakeWarning(t.Context()); err != nil || !strings.Contains(w.Text, "town3.example is held: 550 5.1.1") {
+		t.Errorf("the operator hears of %+v, %v", w, err)
+	}
+	holds[0].ProbeAt = time.Now()
+	if err := sc.SetHold(t.Context(), holds[0]); err != nil {
+		t.Fatal(err)
+	}
+	o.Probes = soon()
+	open.Store(true)
+	drain(t, o)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 400, Sent: 400})
+	wantWarnings(t, sc, 0)
+	if w, err := sc.TakeWarning(t.Context()); err != nil || w.Kind != "" {
+		t.Errorf("the operator hears of %+v, %v", w, err)
+	}
+}
+
+// TestDamagedMessage has an issue whose mail cannot be read: it is stopped, the
+// operator hears of it once, and later issues go out.
+func TestDamagedMessage(t *testing.T) {
+	sc := newScene(t, 5, &relay{})
+	ctx := t.Context()
+	number, err := sc.NextIssue(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	damaged := newsletter.Issue{Number: number, PublishedAt: now, HeldUntil: now.Add(time.Millisecond), AuthorCopy: "jo@example.com"}
+	if _, err := sc.Publish(ctx, damaged, nil, newsletter.Snapshot{Message: []byte("not a message"), Sender: sender, Domain: "example.org"}, 500); err != nil {
+		t.Fatal(err)
+	}
+	if err := sc.SiteWritten(ctx, []int64{number}); err != nil {
+		t.Fatal(err)
+	}
+	next := publishIssue(t, sc.Store, 500)
+	sender := New(sc.options())
+	for range 2 {
+		if err := sender.Drain(ctx, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantCounts(t, sc.Store, number, newsletter.Counts{Recipients: 5, Pending: 5})
+	wantCounts(t, sc.Store, next, newsletter.Counts{Recipients: 5, Sent: 5})
+	want := fmt.Sprintf("the mail of issue %d is stopped: its message cannot be read", number)
+	for n := range 2 {
+		if w, err := sc.TakeWarning(ctx); err != nil || (w.Kind == "message") != (n == 0) || n == 0 && !strings.HasPrefix(w.Text, want) {
+			t.Errorf("told %d: %+v, %v", n, w, err)
+		}
+	}
+	if err := sender.SendCopies(ctx, sc.Store, "Jo", "https://example.com/"); !errors.Is(err, errUnreadable) {
+		t.Errorf("copies: %v", err)
+	}
+	if err := sender.SendCopies(ctx, sc.Store, "Jo", "https://example.com/"); err != nil {
+		t.Errorf("copies again: %v", err)
+	}
+	wantWarnings(t, sc, 1)
+	if _, err := sc.WithdrawIssue(ctx, number); err != nil {
+		t.Fatal(err)
+	}
+	wantWarnings(t, sc, 0)
 }
 
 // TestDeadAddresses fails one address in a hundred.
@@ -271,4 +374,24 @@ func TestRelayRefusesUs(t *testing.T) {
 	open.Store(true)
 	drain(t, o)
 	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 120, Sent: 120})
+}
+
+// TestDeferredTwice defers recipients again and again, also such whose envelope
+// went ahead and who were never marked: none is given up before its time.
+func TestDeferredTwice(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	sc := newScene(t, 60, &relay{rcpt: func(_ *client, to string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked[to]++; asked[to] <= 3 && strings.HasSuffix(to, "3@example.com") {
+			return refusal(451, smtp.EnhancedCode{4, 7, 1}, "greylisted")
+		}
+		return nil
+	}})
+	o := sc.options()
+	o.Connections = 1
+	drain(t, o)
+	sc.relay.wantEveryoneOnce(t, 60)
+	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 60, Sent: 60})
 }

@@ -16,7 +16,7 @@ import (
 type Retry struct {
 	First  time.Duration // wait after the first refusal; doubles each time
 	Max    time.Duration // longest wait
-	GiveUp time.Duration // since the first attempt
+	GiveUp time.Duration // since the first attempt, or since somebody asked for another
 }
 
 // wait is the time until attempt n+1: First doubled n-1 times, at most Max,
@@ -128,7 +128,11 @@ func (r Retry) deferred(d newsletter.Delivery, end newsletter.DeliveryEnd, now t
 	end.Attempts++
 	end.State = newsletter.DeliveryDeferred
 	end.NextAt = now.Add(r.wait(end.Attempts))
-	if d.Attempts > 0 && now.Sub(d.FirstAt) >= r.GiveUp {
+	since := d.FirstAt
+	if d.RetriedAt.After(since) {
+		since = d.RetriedAt
+	}
+	if d.Attempts > 0 && !since.IsZero() && now.Sub(since) >= r.GiveUp {
 		end.State, end.NextAt = newsletter.DeliveryFailed, time.Time{}
 	}
 	return end

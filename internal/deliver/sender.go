@@ -35,8 +35,9 @@ type Store interface {
 	HoldBack(ctx context.Context, domain string, ids []int64, next time.Time) error
 	WakeHeld(ctx context.Context, domain string) (newsletter.Delivery, error)
 	WakeLifted(ctx context.Context, domain string, limit int) (int, error)
-	GiveUpHeld(ctx context.Context, domain string, before time.Time, code int, answer string) (int, error)
-	UndoBounces(ctx context.Context, h newsletter.Hold) (int, error)
+	GiveUpHeld(ctx context.Context, h newsletter.Hold, before time.Time, limit int) (int, error)
+	UndoBounces(ctx context.Context, h newsletter.Hold) (n int, left []int64, err error)
+	FaultIssue(ctx context.Context, issue int64, fault string) error
 }
 
 // Options are what a Sender is made of.

@@ -69,8 +69,11 @@ func (s *Sender) SendCopies(ctx context.Context, store CopyStore, name, unsubscr
 }
 
 // maybeSent tells whether a message must not be tried again: the relay may
-// have taken it, or will not.
+// have taken it, or will not, or there is none.
 func maybeSent(err error) bool {
+	if errors.Is(err, errUnreadable) {
+		return true
+	}
 	if fault, ok := errors.AsType[*mail.Fault](err); ok {
 		return fault.InDoubt()
 	}
@@ -79,18 +82,14 @@ func maybeSent(err error) bool {
 }
 
 func (s *Sender) sendCopy(ctx context.Context, c newsletter.AuthorCopy, name, unsubscribe string) error {
-	snap, err := s.Store.Snapshot(ctx, c.Issue)
+	l, err := s.open(ctx, c.Issue)
 	if err != nil {
 		return err
 	}
-	var t mail.Template
-	if err := t.UnmarshalBinary(snap.Message); err != nil {
-		return fmt.Errorf("read its message: %w", err)
-	}
-	return s.SendSingle(ctx, mail.Message{From: snap.Sender, To: c.Email, Data: t.Append(nil, mail.Recipient{
+	return s.SendSingle(ctx, mail.Message{From: l.Sender, To: c.Email, Data: l.Append(nil, mail.Recipient{
 		Email:            c.Email,
 		Name:             name,
-		MessageID:        mail.MessageID(s.MessageIDKey, c.Issue, 0, snap.Domain),
+		MessageID:        mail.MessageID(s.MessageIDKey, c.Issue, 0, l.Domain),
 		UnsubscribeURL:   unsubscribe,
 		UnsubscribeToken: "copy",
 		Date:             time.Now(),

@@ -23,6 +23,7 @@ import (
 type desk struct {
 	dial func(n, open int) error // of the n-th try, with that many connections open
 	send func(n int) error       // of the n-th message
+	rcpt func(to string) error   // at the content, for simplicity
 
 	mu    sync.Mutex
 	open  int
@@ -63,6 +64,7 @@ func (d *desk) times(of *[]time.Time) []time.Time {
 // place is a connection to a desk.
 type place struct {
 	desk   *desk
+	to     string
 	closed bool
 }
 
@@ -77,11 +79,19 @@ func (p *place) Close() error {
 	return nil
 }
 
-func (*place) Begin(context.Context, mail.Envelope) error { return nil }
+func (p *place) Begin(_ context.Context, e mail.Envelope) error {
+	p.to = e.To
+	return nil
+}
 
 func (p *place) Send(context.Context, mail.Content, *mail.Envelope) (sent, begun error) {
 	p.desk.mu.Lock()
 	defer p.desk.mu.Unlock()
+	if p.desk.rcpt != nil {
+		if err := p.desk.rcpt(p.to); err != nil {
+			return err, mail.ErrNotBegun
+		}
+	}
 	if p.desk.send != nil {
 		if err := p.desk.send(len(p.desk.sent) + 1); err != nil {
 			p.closed = true

@@ -34,6 +34,7 @@ type Delivery struct {
 	Attempts   int       // that reached the content or were refused
 	Doubts     int       // times it was unknown whether the relay took it
 	FirstAt    time.Time // the first attempt; zero before it
+	RetriedAt  time.Time // when somebody last asked for another try; zero before it
 }
 
 // DeliveryEnd is how an attempt ended.

@@ -47,12 +47,12 @@ func (s *Store) PendingDeliveries(ctx context.Context, batch newsletter.Batch) (
 	var list []newsletter.Delivery
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		d := newsletter.Delivery{Batch: batch.ID, Issue: batch.Issue}
-		var first sql.NullInt64
-		err := rows.Scan(&d.ID, &d.Subscriber, &d.Attempts, &d.Doubts, &first, &d.Email, &d.Name)
-		d.FirstAt = timeOf(first)
+		var first, retried sql.NullInt64
+		err := rows.Scan(&d.ID, &d.Subscriber, &d.Attempts, &d.Doubts, &first, &retried, &d.Email, &d.Name)
+		d.FirstAt, d.RetriedAt = timeOf(first), timeOf(retried)
 		list = append(list, d)
 		return err
-	}, `SELECT d.id, d.subscriber, d.attempts, d.doubts, d.first_at, coalesce(s.email, ''), coalesce(s.name, '')
+	}, `SELECT d.id, d.subscriber, d.attempts, d.doubts, d.first_at, d.retried_at, coalesce(s.email, ''), coalesce(s.name, '')
 		FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber
 		WHERE d.batch = $1 AND d.state = 'pending' ORDER BY d.id`, batch.ID)
 	if err != nil {
@@ -64,18 +64,20 @@ func (s *Store) PendingDeliveries(ctx context.Context, batch newsletter.Batch) (
 // CloseBatch notes that nothing is pending in a batch, and ends its issue
 // where that was the last; it changes nothing while something is.
 func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE batches SET done = TRUE WHERE id = $1
-			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = batches.id AND d.state IN ('pending', 'sending'))`, b.ID)
-		if err != nil {
-			return err
-		}
-		return finishIssue(ctx, tx, b.Issue, time.Now())
-	})
+	err := s.tx(ctx, func(tx *sql.Tx) error { return closeBatch(ctx, tx, b) })
 	if err != nil {
 		return fmt.Errorf("close batch %d of issue %d: %w", b.ID, b.Issue, err)
 	}
 	return nil
+}
+
+func closeBatch(ctx context.Context, tx *sql.Tx, b newsletter.Batch) error {
+	_, err := tx.ExecContext(ctx, `UPDATE batches SET done = TRUE WHERE id = $1
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = batches.id AND d.state IN ('pending', 'sending'))`, b.ID)
+	if err != nil {
+		return err
+	}
+	return finishIssue(ctx, tx, b.Issue, time.Now())
 }
 
 // finishIssue ends an issue of which nothing is left to send.
@@ -180,7 +182,8 @@ func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err 
 }
 
 // Retry makes the failed deliveries of an issue pending, and returns how many;
-// those of subscribers who left meanwhile will be canceled.
+// those of subscribers who left meanwhile will be canceled. They have as much
+// time as new ones until they are given up.
 func (s *Store) Retry(ctx context.Context, issue int64) (int, error) {
 	return s.reopen(ctx, issue, `, attempts = 0`, `issue = $1 AND state = 'failed'`)
 }
@@ -192,7 +195,7 @@ func (s *Store) ResolveResend(ctx context.Context, issue int64) (int, error) {
 
 func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = wake(ctx, tx, set, where+notWithdrawn, issue)
+		n, err = wake(ctx, tx, set+`, retried_at = $2`, where+notWithdrawn, issue, msNow())
 		return err
 	})
 	if err != nil {

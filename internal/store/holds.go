@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +40,8 @@ func (s *Store) SetHold(ctx context.Context, h newsletter.Hold) error {
 	if err == nil {
 		_, err = s.exec(ctx, `INSERT INTO holds (domain, kind, reason, since_at, probe_at, step, undo, lifted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since_at = excluded.since_at,
-			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted`,
+			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted,
+			told_at = CASE WHEN holds.since_at = excluded.since_at THEN holds.told_at END`,
 			h.Domain, h.Kind, h.Reason, ms(h.Since), ms(h.ProbeAt), h.Step, string(undo), h.Lifted)
 	}
 	if err != nil {
@@ -119,6 +121,9 @@ func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
 	if e.Bounce == newsletter.BounceFull {
 		_, err := tx.ExecContext(ctx, `UPDATE subscribers SET bounces = bounces + 1
 			WHERE id = (SELECT subscriber FROM deliveries WHERE id = $1)`, e.ID)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE deliveries SET bounce = $2 WHERE id = $1`, e.ID, e.Bounce)
+		}
 		return err
 	}
 	const of = ` WHERE status = 'active' AND id = (SELECT subscriber FROM deliveries WHERE id = $1)`
@@ -133,59 +138,83 @@ func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
 }
 
 // UndoBounces takes back what the refusals of a hold did: its failed
-// deliveries become pending, and subscribers whom they made bounce active.
-func (s *Store) UndoBounces(ctx context.Context, h newsletter.Hold) (n int, err error) {
+// deliveries become pending, and subscribers whom they made bounce active. It
+// returns how many there were, and those that are still to be taken back
+// because their refusal is not in the journal yet.
+func (s *Store) UndoBounces(ctx context.Context, h newsletter.Hold) (n int, left []int64, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if len(h.Undo) > 0 {
-			if n, err = undo(ctx, tx, h.Undo); err != nil {
+			if n, left, err = undo(ctx, tx, h.Undo); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE holds SET undo = '[]' WHERE domain = $1`, h.Domain)
+		text, err := json.Marshal(append([]int64{}, left...))
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE holds SET undo = $2 WHERE domain = $1`, h.Domain, string(text))
+		}
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("take back %d refusals: %w", len(h.Undo), err)
+		return 0, nil, fmt.Errorf("take back %d refusals: %w", len(h.Undo), err)
 	}
-	return n, nil
+	return n, left, nil
 }
 
-func undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
+func undo(ctx context.Context, tx *sql.Tx, ids []int64) (n int, left []int64, err error) {
 	var args []any
 	in := placeholders(&args, ids)
-	where := ` IN (SELECT subscriber FROM deliveries WHERE state = 'failed' AND id IN (` + in + `))`
+	failed := `SELECT subscriber FROM deliveries WHERE state = 'failed' AND id IN (` + in + `)`
+	counted := ` FROM deliveries d WHERE d.subscriber = subscribers.id AND d.state = 'failed' AND d.bounce = '` + string(newsletter.BounceFull) + `' AND d.id IN (` + in + `)`
 	for _, statement := range []string{
-		`DELETE FROM suppressions WHERE reason = '` + bounced + `' AND key IN (SELECT key FROM subscribers WHERE status = 'bounced' AND id` + where + `)`,
-		`UPDATE subscribers SET status = 'active', status_reason = '' WHERE status = 'bounced' AND id` + where,
+		`DELETE FROM suppressions WHERE reason = '` + bounced + `' AND key IN (SELECT key FROM subscribers WHERE status = 'bounced' AND id IN (` + failed + `))`,
+		`UPDATE subscribers SET status = 'active', status_reason = '' WHERE status = 'bounced' AND id IN (` + failed + `)`,
+		`UPDATE subscribers SET bounces = bounces - (SELECT count(*)` + counted + `) WHERE id IN (` + failed + `)`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
-	return wake(ctx, tx, `, attempts = attempts - 1`, `state = 'failed' AND id IN (`+in+`)`, args...)
+	if n, err = wake(ctx, tx, `, attempts = attempts - 1, bounce = NULL`, `state = 'failed' AND id IN (`+in+`)`, args...); err != nil {
+		return 0, nil, err
+	}
+	err = each(ctx, tx, func(rows *sql.Rows) error {
+		left = append(left, 0)
+		return rows.Scan(&left[len(left)-1])
+	}, `SELECT id FROM deliveries WHERE state = 'sending' AND id IN (`+in+`) ORDER BY id`, args...)
+	return n, left, err
 }
 
-// GiveUpHeld fails the deliveries that wait for the hold of a domain and whose
-// issue was published before a time, with the server's answer.
-func (s *Store) GiveUpHeld(ctx context.Context, domain string, before time.Time, code int, answer string) (n int, err error) {
+// GiveUpHeld fails up to limit deliveries that a hold has kept back, and whose
+// issue was published, or that were asked for again, before a time, with the
+// server's answer; it returns how many. Nobody is blamed. An empty domain
+// stands for the relay: all that is pending and that nothing else holds.
+func (s *Store) GiveUpHeld(ctx context.Context, h newsletter.Hold, before time.Time, limit int) (n int, err error) {
+	first, answer, _ := strings.Cut(h.Reason, " ")
+	code, _ := strconv.Atoi(first) // 0 stands for no code
+	held := `hold = $6 AND state = 'deferred' AND issue IN (SELECT number FROM issues WHERE published_at <= $2)`
+	if h.Domain == "" {
+		held = `$6 = '' AND state = 'pending' AND batch IN (SELECT b.id FROM batches b JOIN issues i ON i.number = b.issue
+			WHERE NOT b.done AND i.site_at IS NOT NULL AND i.published_at <= $2
+			AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = i.number AND (h.until_at IS NULL OR h.until_at > $5)))`
+	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		issues := map[int64]bool{}
+		batches := map[newsletter.Batch]bool{}
 		err := each(ctx, tx, func(rows *sql.Rows) error {
-			var issue int64
-			err := rows.Scan(&issue)
-			issues[issue] = true
+			var b newsletter.Batch
+			err := rows.Scan(&b.ID, &b.Issue)
+			batches[b] = true
 			n++
 			return err
 		}, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5
-			WHERE hold = $1 AND state = 'deferred' AND issue IN (SELECT number FROM issues WHERE published_at <= $2) RETURNING issue`,
-			domain, ms(before), code, answer, msNow())
-		for issue := range issues {
-			err = errors.Join(err, finishIssue(ctx, tx, issue, time.Now()))
+			WHERE id IN (SELECT id FROM deliveries WHERE `+held+` AND coalesce(retried_at, 0) <= $2 LIMIT $1)
+			RETURNING batch, issue`, limit, ms(before), code, answer, msNow(), h.Domain)
+		for b := range batches {
+			err = errors.Join(err, closeBatch(ctx, tx, b))
 		}
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("give up the mail to %s: %w", domain, err)
+		return 0, fmt.Errorf("give up the mail to %q: %w", h.Domain, err)
 	}
 	return n, nil
 }

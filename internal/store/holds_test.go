@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"slices"
 	"testing"
 
@@ -24,6 +25,18 @@ func statuses(t testing.TB, s *store.Store) map[newsletter.SubscriberStatus]int 
 	return got(s.CountSubscribers(t.Context()))(t)
 }
 
+// wantBounces reads a count that nothing reads yet.
+func wantBounces(t testing.TB, s *store.Store, subscriber int64, want int) {
+	t.Helper()
+	db := got(sql.Open("sqlite", s.Path()))(t)
+	defer db.Close()
+	var n int
+	must(t, db.QueryRowContext(t.Context(), `SELECT bounces FROM subscribers WHERE id = $1`, subscriber).Scan(&n))
+	if n != want {
+		t.Errorf("subscriber %d has %d bounces, want %d", subscriber, n, want)
+	}
+}
+
 func TestBounceAndUndo(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
@@ -38,6 +51,7 @@ func TestBounceAndUndo(t *testing.T) {
 		}
 		full := newsletter.DeliveryEnd{ID: list[3].ID, State: newsletter.DeliveryFailed, Attempts: 1, Code: 552, Bounce: newsletter.BounceFull}
 		end(t, s, full)
+		wantBounces(t, s, list[3].Subscriber, 1)
 		want := map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 2, newsletter.SubscriberBounced: 3}
 		if diff := cmp.Diff(want, statuses(t, s)); diff != "" {
 			t.Error("statuses:", diff)
@@ -52,8 +66,8 @@ func TestBounceAndUndo(t *testing.T) {
 
 		h := newsletter.Hold{Kind: newsletter.HoldRefusals, Since: at(1), ProbeAt: at(16), Undo: ids}
 		must(t, s.SetHold(ctx, h))
-		if n := got(s.UndoBounces(ctx, got(s.Holds(ctx))(t)[0]))(t); n != 3 {
-			t.Errorf("%d deliveries go back, want 3", n)
+		if n, left, err := s.UndoBounces(ctx, got(s.Holds(ctx))(t)[0]); n != 3 || len(left) > 0 || err != nil {
+			t.Errorf("%d deliveries go back, %v are left, %v, want 3", n, left, err)
 		}
 		want = map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 4, newsletter.SubscriberSuppressed: 1}
 		if diff := cmp.Diff(want, statuses(t, s)); diff != "" {
@@ -68,6 +82,25 @@ func TestBounceAndUndo(t *testing.T) {
 		if holds := got(s.Holds(ctx))(t); len(holds[0].Undo) > 0 {
 			t.Errorf("%v would be taken back again", holds[0].Undo)
 		}
+		// What was counted is taken back as well, once its end is written down.
+		if !journal(t, s, nil, list[4].ID, at(10)) {
+			t.Fatal("not marked")
+		}
+		h.Undo = []int64{list[3].ID, list[4].ID}
+		if n, left, err := s.UndoBounces(ctx, h); n != 1 || !slices.Equal(left, h.Undo[1:]) || err != nil {
+			t.Errorf("%d deliveries go back, %v are left, %v, want 1 and the one under way", n, left, err)
+		}
+		if holds := got(s.Holds(ctx))(t); !slices.Equal(holds[0].Undo, h.Undo[1:]) {
+			t.Errorf("%v are to be taken back", holds[0].Undo)
+		}
+		full.ID = list[4].ID
+		journal(t, s, []newsletter.DeliveryEnd{full}, 0, at(10))
+		wantBounces(t, s, list[4].Subscriber, 1)
+		if n, left, err := s.UndoBounces(ctx, h); n != 1 || len(left) > 0 || err != nil {
+			t.Errorf("%d deliveries go back, %v are left, %v, want 1", n, left, err)
+		}
+		wantBounces(t, s, list[3].Subscriber, 0)
+		wantBounces(t, s, list[4].Subscriber, 0)
 		// Nobody stays on the list of those who never get mail.
 		res := got(s.AddSubscribers(ctx, []newsletter.Subscriber{{Email: keys[0], Key: keys[0], Status: newsletter.SubscriberActive}}))(t)
 		if res[0] != newsletter.Unchanged {
@@ -115,6 +148,23 @@ func TestHeldDeliveries(t *testing.T) {
 		wantCounts(t, s, newsletter.Counts{Recipients: 5, Pending: 5})
 		if holds := got(s.Holds(ctx))(t); len(holds) > 0 {
 			t.Errorf("holds %+v, want none", holds)
+		}
+	})
+}
+
+// An envelope can be refused before its delivery is marked: that was its first
+// attempt all the same.
+func TestFirstAttemptRefusedAhead(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		publish(t, s, 2, 10)
+		list := pending(t, s)
+		journal(t, s, []newsletter.DeliveryEnd{
+			{ID: list[0].ID, State: newsletter.DeliveryPending, Attempts: 1},
+			{ID: list[1].ID, State: newsletter.DeliveryPending},
+		}, 0, at(10))
+		list = pending(t, s)
+		if list[0].FirstAt.IsZero() || !list[1].FirstAt.IsZero() {
+			t.Errorf("first attempts %v and %v, want only that which was charged", list[0].FirstAt, list[1].FirstAt)
 		}
 	})
 }

@@ -75,6 +75,13 @@ func (s *Store) StopIssue(ctx context.Context, issue int64) error {
 		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, held_at = excluded.held_at`, issue, msNow())
 }
 
+// FaultIssue stops an issue whose mail cannot be made, so that others go on; a
+// warning stands until GoIssue, which tries again, or until it is withdrawn.
+func (s *Store) FaultIssue(ctx context.Context, issue int64, fault string) error {
+	return s.changeHold(ctx, "stop", issue, `INSERT INTO issue_holds (issue, held_at, fault) VALUES ($1, $2, $3)
+		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, fault = excluded.fault`, issue, msNow(), fault)
+}
+
 // GoIssue lets the mail of an issue go that is stopped or in its grace.
 func (s *Store) GoIssue(ctx context.Context, issue int64) error {
 	return s.changeHold(ctx, "let go", issue, `DELETE FROM issue_holds WHERE issue = $1`, issue)

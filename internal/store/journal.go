@@ -65,7 +65,8 @@ const (
 	sentQuery = `UPDATE deliveries SET state = 'sent', attempts = attempts + 1, code = 250, answer = '', changed_at = $4
 		WHERE ` + run + ` AND state IN ('sending', 'pending')`
 	// Of a pending one the envelope was refused before it was marked.
-	otherQuery = `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9
+	otherQuery = `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9,
+		first_at = CASE WHEN $3 > 0 THEN coalesce(first_at, $8) ELSE first_at END
 		WHERE id = $1 AND state IN ('sending', 'pending')`
 	nextQuery = `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $4), changed_at = $4
 		WHERE ` + run + ` AND state = 'pending'

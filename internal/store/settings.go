@@ -114,6 +114,12 @@ func (s *Store) Unwarn(ctx context.Context, kind string) error {
 	return nil
 }
 
+// What a warning says of a hold, and of an issue that cannot be sent.
+const (
+	heldText  = `CASE domain WHEN '' THEN 'all mail' ELSE 'mail to ' || domain END || ' is held: ' || reason`
+	faultText = `'the mail of issue ' || issue || ' is stopped: ' || fault`
+)
+
 // Warnings returns the faults that stand, the oldest first, with the holds
 // that somebody may have to look into: a quota opens by itself.
 func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
@@ -128,8 +134,8 @@ func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
 		list = append(list, w)
 		return nil
 	}, `SELECT kind, text, since_at FROM warnings
-		UNION ALL SELECT 'held', CASE domain WHEN '' THEN 'all mail' ELSE 'mail to ' || domain END || ' is held: ' || reason, since_at
-		FROM holds WHERE kind <> 'quota' AND NOT lifted
+		UNION ALL SELECT 'held', `+heldText+`, since_at FROM holds WHERE kind <> 'quota' AND NOT lifted
+		UNION ALL SELECT 'message', `+faultText+`, held_at FROM issue_holds WHERE fault <> '' AND NOT withdrawn
 		ORDER BY 3, 1, 2`)
 	if err != nil {
 		return nil, fmt.Errorf("read warnings: %w", err)

@@ -9,29 +9,52 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// TakeWarning returns the oldest warning of which the operator was not told,
-// and notes that this happens now; its Kind is empty when there is none.
+// untold are the places of what the operator is told: how many of it were not
+// told yet, and the statement that notes that the oldest of these is.
+type untold struct{ count, tell string }
+
+// TakeWarning returns a warning of which the operator was not told, the oldest
+// of its place, and notes that this happens now; its Kind is empty when there
+// is none.
 func (s *Store) TakeWarning(ctx context.Context) (newsletter.Alert, error) {
-	var w newsletter.Alert
+	for _, place := range []untold{
+		{`SELECT count(*) FROM warnings WHERE told_at IS NULL`, `UPDATE warnings SET told_at = $1
+		WHERE kind = (SELECT kind FROM warnings WHERE told_at IS NULL ORDER BY since_at, kind LIMIT 1)
+		RETURNING kind, text, since_at`},
+		{`SELECT count(*) FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL`, `UPDATE holds SET told_at = $1
+		WHERE domain = (SELECT domain FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL ORDER BY since_at, domain LIMIT 1)
+		RETURNING 'held', ` + heldText + `, since_at`},
+		{`SELECT count(*) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL`, `UPDATE issue_holds SET told_at = $1
+		WHERE issue = (SELECT min(issue) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL)
+		RETURNING 'message', ` + faultText + `, held_at`},
+	} {
+		w, err := s.takeWarning(ctx, place)
+		if err != nil {
+			return newsletter.Alert{}, fmt.Errorf("read what to tell: %w", err)
+		}
+		if w.Kind != "" {
+			return w, nil
+		}
+	}
+	return newsletter.Alert{}, nil
+}
+
+// takeWarning writes only where there is something to tell.
+func (s *Store) takeWarning(ctx context.Context, place untold) (w newsletter.Alert, err error) {
 	var n int
-	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM warnings WHERE told_at IS NULL`).Scan(&n)
-	if err == nil && n > 0 {
-		err = s.tx(ctx, func(tx *sql.Tx) error {
-			var since sql.NullInt64
-			err := tx.QueryRowContext(ctx, `UPDATE warnings SET told_at = $1
-				WHERE kind = (SELECT kind FROM warnings WHERE told_at IS NULL ORDER BY since_at, kind LIMIT 1)
-				RETURNING kind, text, since_at`, msNow()).Scan(&w.Kind, &w.Text, &since)
-			if errors.Is(err, sql.ErrNoRows) {
-				return nil
-			}
-			w.Since = timeOf(since)
-			return err
-		})
+	if err := s.reader.QueryRowContext(ctx, place.count).Scan(&n); err != nil || n == 0 {
+		return w, err
 	}
-	if err != nil {
-		return newsletter.Alert{}, fmt.Errorf("read what to tell: %w", err)
-	}
-	return w, nil
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		var since sql.NullInt64
+		err := tx.QueryRowContext(ctx, place.tell, msNow()).Scan(&w.Kind, &w.Text, &since)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		w.Since = timeOf(since)
+		return err
+	})
+	return w, err
 }
 
 // TakeSlot tells whether the mail of a slot's issue has left that had not at
