@@ -19,3 +19,6 @@ const (
 	WarningInDoubt        = "in_doubt"
 	WarningDiskLow        = "disk_low"
 )
+
+// WarningHeld is the kind of the warning that a server's refusal holds mail.
+const WarningHeld = "held"

@@ -128,7 +128,7 @@ func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
 		list = append(list, w)
 		return nil
 	}, `SELECT kind, text, since_at FROM warnings
-		UNION ALL SELECT 'held', CASE domain WHEN '' THEN 'all mail' ELSE 'mail to ' || domain END || ' is held: ' || reason, since_at
+		UNION ALL SELECT '`+newsletter.WarningHeld+`', `+heldText+`, since_at
 		FROM holds WHERE kind <> 'quota' AND NOT lifted
 		ORDER BY 3, 1, 2`)
 	if err != nil {
