@@ -86,19 +86,22 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	if err = p.noteSlot(ctx, lock != nil && !o.now, err); err != nil {
 		return err
 	}
-	if err := p.tellGrace(ctx, o.wait); err != nil {
-		return err
-	}
-	sent := 0
-	if lock != nil {
-		sent, err = p.finish(ctx, o.wait)
-	} else {
-		sent, err = p.follow(ctx, outcome.Issue, o.wait)
-	}
+	sent, err := p.sendOut(ctx, lock != nil, outcome.Issue, o.wait)
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; run `threadmill publish` to go on", errInterrupted)
 	}
 	return a.reportPublish(p, outcome, sent, o, err)
+}
+
+// sendOut sends as the holder of the lock, or follows the one who is.
+func (p *publication) sendOut(ctx context.Context, holder bool, issue *newsletter.Issue, wait time.Duration) (sent int, err error) {
+	if err := p.tellGrace(ctx, wait); err != nil {
+		return 0, err
+	}
+	if holder {
+		return p.finish(ctx, wait)
+	}
+	return p.follow(ctx, issue, wait)
 }
 
 // tellGrace says which mail leaves later, so that nobody wonders why the
