@@ -84,7 +84,7 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 		return err
 	}
 	defer lock.Unlock()
-	if _, err := p.publisher.PublishNow(ctx, ""); err != nil { // something to see at once
+	if _, err := p.publisher.PublishNow(ctx, "", false); err != nil { // something to see at once
 		return err
 	}
 	a.printDemo(server.Addr(), dir)
@@ -147,7 +147,7 @@ func (a *app) demoOnce(ctx context.Context, p *publication, dir string, box *mai
 		return err
 	}
 	defer lock.Unlock()
-	outcome, err := p.publisher.PublishNow(ctx, "")
+	outcome, err := p.publisher.PublishNow(ctx, "", false)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,9 @@ type relay struct {
 	took   []copyOf
 	on     func(n int)
 	refuse func(to string) error
+	drop   func(to string) bool // hangs up in the place of the last answer
+	// password of the login, where the relay wants one.
+	password string
 }
 
 // copyOf is one accepted message.
@@ -34,8 +38,21 @@ type copyOf struct{ to, id, subject string }
 
 func newRelay(t *testing.T) *relay {
 	t.Helper()
-	r := &relay{}
-	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &relaySession{relay: r}, nil }))
+	return startRelay(t, &relay{}, nil)
+}
+
+// startRelay has r listen; with a certificate it offers STARTTLS, and a login
+// after that.
+func startRelay(t *testing.T, r *relay, secure *tls.Config) *relay {
+	t.Helper()
+	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		session := &relaySession{relay: r, conn: c}
+		if secure != nil {
+			return &loginSession{relaySession: session}, nil
+		}
+		return session, nil
+	}))
+	s.TLSConfig = secure
 	s.Domain = "relay.test"
 	s.ErrorLog = silent{}
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -75,6 +92,7 @@ func (r *relay) accepted() []copyOf {
 
 type relaySession struct {
 	relay *relay
+	conn  *smtp.Conn
 	to    string
 }
 
@@ -99,10 +117,13 @@ func (s *relaySession) Data(r io.Reader) error {
 	c := copyOf{to: s.to, id: field(string(b), "Message-ID"), subject: field(string(b), "Subject")}
 	s.relay.mu.Lock()
 	s.relay.took = append(s.relay.took, c)
-	n, on := len(s.relay.took), s.relay.on
+	n, on, drop := len(s.relay.took), s.relay.on, s.relay.drop
 	s.relay.mu.Unlock()
 	if on != nil {
 		on(n)
+	}
+	if drop != nil && drop(s.to) {
+		return s.conn.Conn().Close()
 	}
 	return nil
 }
@@ -126,13 +147,14 @@ func (silent) Println(...any)        {}
 type place struct {
 	t   *testing.T
 	dir string
+	env []string // beside that of the test
 }
 
 // newPlace writes a publication with threads and subscribers that sends to r.
 // extra is appended to its config.
 func newPlace(t *testing.T, r *relay, threads, subscribers int, extra string) place {
 	t.Helper()
-	p := place{t, t.TempDir()}
+	p := place{t: t, dir: t.TempDir()}
 	p.write("config.yaml", fmt.Sprintf(`publication: {title: Test, url: "https://news.example.com"}
 mail: {from: news@example.com, smtp: {host: 127.0.0.1, port: %s, tls: none}}
 web: {listen: "off"}
@@ -172,6 +194,19 @@ func (p place) write(name, content string) {
 	}
 }
 
+// edit replaces a part of the config.
+func (p place) edit(old, replacement string) {
+	p.t.Helper()
+	p.write("config.yaml", strings.Replace(p.read("config.yaml"), old, replacement, 1))
+}
+
+func (p place) remove(name string) {
+	p.t.Helper()
+	if err := os.Remove(filepath.Join(p.dir, name)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func (p place) read(name string) string {
 	p.t.Helper()
 	b, err := os.ReadFile(filepath.Join(p.dir, name))
@@ -185,6 +220,7 @@ func (p place) read(name string) string {
 func (p place) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.t.Context(), "threadmill", args...)
 	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), p.env...)
 	return cmd
 }
 

@@ -18,9 +18,21 @@ const (
 	threadsLook = 20 * time.Second
 	diskLook    = time.Minute
 	doubtLook   = 2 * time.Second
-	// diskLow is how many bytes should be free beside the database and the site.
-	diskLow = 100 << 20
 )
+
+// faults are the events of the warnings that hold no mail by themselves; any
+// other is held_by_fault.
+func faults() map[string]string {
+	return map[string]string{
+		publish.WarningSlot:              "slot_failed",
+		newsletter.WarningSlotEmpty:      newsletter.WarningSlotEmpty,
+		newsletter.WarningThreadsLow:     newsletter.WarningThreadsLow,
+		newsletter.WarningThreadBroken:   newsletter.WarningThreadBroken,
+		newsletter.WarningThreadExpiring: newsletter.WarningThreadExpiring,
+		newsletter.WarningInDoubt:        newsletter.WarningInDoubt,
+		newsletter.WarningDiskLow:        newsletter.WarningDiskLow,
+	}
+}
 
 // operator makes the one who hears of faults; mail to them goes through sender.
 func (p *publication) operator(sender *deliver.Sender) *operator.Operator {
@@ -45,17 +57,9 @@ func (p *publication) operator(sender *deliver.Sender) *operator.Operator {
 			{Kinds: []string{newsletter.WarningDiskLow}, Every: diskLook, Look: p.lookAtDisk},
 			{Kinds: []string{newsletter.WarningInDoubt}, Every: doubtLook, Look: p.lookForDoubt},
 		},
-		Faults: map[string]string{
-			publish.WarningSlot:              "slot_failed",
-			newsletter.WarningSlotEmpty:      newsletter.WarningSlotEmpty,
-			newsletter.WarningThreadsLow:     newsletter.WarningThreadsLow,
-			newsletter.WarningThreadBroken:   newsletter.WarningThreadBroken,
-			newsletter.WarningThreadExpiring: newsletter.WarningThreadExpiring,
-			newsletter.WarningInDoubt:        newsletter.WarningInDoubt,
-			newsletter.WarningDiskLow:        newsletter.WarningDiskLow,
-		},
-		Relay: []string{deliver.WarningRelay},
-		Log:   p.log,
+		Faults: faults(),
+		Relay:  []string{deliver.WarningRelay},
+		Log:    p.log,
 	})
 }
 
@@ -73,8 +77,8 @@ func (p *publication) lookAtDisk(context.Context) (map[string]string, error) {
 	found := map[string]string{}
 	for _, path := range []string{p.store.Path(), p.Path(p.Output)} {
 		free, known := freeSpace(path)
-		if known && free < diskLow {
-			found[newsletter.WarningDiskLow] = fmt.Sprintf("%d MB are free at %s", free>>20, path)
+		if known && free>>20 < uint64(p.Operator.WarnDisk) {
+			found[newsletter.WarningDiskLow] = fmt.Sprintf("%d MB are free at %s, fewer than %d (operator.warn_disk)", free>>20, path, p.Operator.WarnDisk)
 		}
 	}
 	return found, nil

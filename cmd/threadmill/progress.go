@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ func (p *publication) drawBar(ctx context.Context, look func(ctx context.Context
 	for ctx.Err() == nil {
 		if now, err := look(ctx); err == nil {
 			bar.ChangeMax64(now.done + now.left)
+			bar.Describe(fmt.Sprintf("sending, %d left, %d failed", now.left, now.failed))
 			_ = bar.Set64(now.done) // only for the eye
 		}
 		select {

@@ -238,6 +238,7 @@ func (p *publication) sender() *deliver.Sender {
 		Rate:         p.Mail.Rate,
 		Daily:        p.Mail.Daily,
 		Retry:        deliver.Retry(p.Delivery.Retry),
+		Probes:       deliver.ProbesAfter(p.Delivery.Probe),
 		Resend:       p.Delivery.InDoubt == "resend",
 		StopTimeout:  p.Delivery.StopTimeout,
 		Log:          p.log,

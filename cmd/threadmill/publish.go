@@ -20,6 +20,7 @@ type publishOptions struct {
 	thread string
 	dryRun bool
 	now    bool
+	grace  bool
 	json   bool
 	yes    bool
 	wait   time.Duration
@@ -32,7 +33,13 @@ func (a *app) publishCommand() *cobra.Command {
 		Short: "Publish what is due, send it, and end",
 		Long: `Publish sends what is left of earlier issues, publishes what is due now, sends it,
 and ends when nothing more is due soon. It is safe to call as often as you like,
-from cron for instance, and beside a running daemon, which then does the sending.`,
+from cron for instance, and beside a running daemon, which then does the sending.
+
+With a delivery.grace in the config the mail of a slot's issue leaves that much
+later. Publish says so and when, waits for it as long as --wait allows, and sends
+it then; where the grace is longer, that is left to the next call or the daemon.
+With --now somebody asked for it now: its mail leaves at once, unless --grace is
+given.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.publish(cmd.Context(), o) },
 	}
@@ -40,9 +47,10 @@ from cron for instance, and beside a running daemon, which then does the sending
 	f.StringVar(&o.thread, "thread", "", "publish the thread with this `ID` instead of the next one")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be published, and publish nothing")
 	f.BoolVar(&o.now, "now", false, "publish whether a slot is due or not")
+	f.BoolVar(&o.grace, "grace", false, "with --now: hold the mail for delivery.grace, as at a slot")
 	f.BoolVar(&o.json, "json", false, "print a JSON document")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
-	f.DurationVar(&o.wait, "wait", 10*time.Minute, "how long to wait for deliveries that are deferred")
+	f.DurationVar(&o.wait, "wait", 10*time.Minute, "how long to wait for mail that is deferred or in its grace")
 	return cmd
 }
 
@@ -78,16 +86,39 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	if err = p.noteSlot(ctx, lock != nil && !o.now, err); err != nil {
 		return err
 	}
-	sent := 0
-	if lock != nil {
-		sent, err = p.finish(ctx, o.wait)
-	} else {
-		sent, err = p.follow(ctx, outcome.Issue, o.wait)
-	}
+	sent, err := p.sendOut(ctx, lock != nil, outcome.Issue, o.wait)
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; run `threadmill publish` to go on", errInterrupted)
 	}
 	return a.reportPublish(p, outcome, sent, o, err)
+}
+
+// sendOut sends as the holder of the lock, or follows the one who is.
+func (p *publication) sendOut(ctx context.Context, holder bool, issue *newsletter.Issue, wait time.Duration) (sent int, err error) {
+	if err := p.tellGrace(ctx, wait); err != nil {
+		return 0, err
+	}
+	if holder {
+		return p.finish(ctx, wait)
+	}
+	return p.follow(ctx, issue, wait)
+}
+
+// tellGrace says which mail leaves later, so that nobody wonders why the
+// command waits, or ends before.
+func (p *publication) tellGrace(ctx context.Context, wait time.Duration) error {
+	rows, err := p.store.UnfinishedIssues(ctx)
+	for _, r := range rows {
+		if r.Pending == 0 || issueState(r) != issueGrace {
+			continue
+		}
+		what := "waiting for that"
+		if r.Hold.Until.After(time.Now().Add(wait)) {
+			what = "this command ends before (--wait)"
+		}
+		fmt.Fprintf(p.stderr, "threadmill: issue %d, “%s”, %s; %s\n", r.Number, r.Title, holdNote(r, p.facts.Zone), what)
+	}
+	return err
 }
 
 // noteSlot keeps a fault of a slot for the operator and tells them, as the
@@ -106,7 +137,7 @@ func (p *publication) noteSlot(ctx context.Context, mine bool, fault error) erro
 
 func publishOutcome(ctx context.Context, p *publication, o publishOptions) (publish.Outcome, error) {
 	if o.now {
-		outcome, err := p.publisher.PublishNow(ctx, o.thread)
+		outcome, err := p.publisher.PublishNow(ctx, o.thread, o.grace)
 		return outcome, badArgument(err)
 	}
 	outcome, err := p.publisher.PublishDue(ctx, o.thread)

@@ -25,7 +25,8 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run the daemon: schedule, sender and web server",
 		Long: `Run publishes an issue at each slot of the schedule, sends it, keeps the site in
 step with the threads, and serves it. One process does so for a publication.
-SIGTERM ends it in order; SIGHUP writes the site again.`,
+SIGTERM ends it in order; SIGHUP writes the site again and
+looks whether the warnings still stand.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context()) },
 	}
@@ -131,12 +132,14 @@ func (p *publication) daemon(ctx context.Context, server *web.Server) error {
 	group.Go(func() error { return sender.Run(ctx) })
 	group.Go(func() error { p.copies(ctx, sender); return nil })
 	group.Go(func() error { p.keepRate(ctx, sender); return nil })
-	group.Go(func() error { p.operator(sender).Run(ctx, ctx); return nil })
+	operator := p.operator(sender)
+	group.Go(func() error { operator.Run(ctx, ctx); return nil })
 	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, sender.Wake) })
 	group.Go(func() error {
 		for {
 			select {
 			case <-hup:
+				operator.Again()
 				select {
 				case reload <- struct{}{}:
 				default:

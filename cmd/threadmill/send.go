@@ -129,10 +129,14 @@ func nothingSoon(row store.IssueRow, next, end time.Time) bool {
 	return row.Pending == 0 && (row.Deferred == 0 || next.After(end))
 }
 
-// held is the fault that keeps the sender from its work, nil if none is known.
+// held is what keeps the sender from its work, nil if nothing known does; what
+// the operator should only see to does not.
 func (p *publication) held(ctx context.Context) error {
 	warnings, err := p.store.Warnings(ctx)
 	for _, w := range warnings {
+		if _, other := faults()[w.Kind]; other {
+			continue
+		}
 		err = errors.Join(err, fmt.Errorf("%s: %s; the mail waits", w.Kind, w.Text))
 	}
 	return err

@@ -19,6 +19,7 @@ type daemon struct {
 	*exec.Cmd
 	t   *testing.T
 	log *strings.Builder
+	web string         // the address of its web server, if any
 	end sync.WaitGroup // of the copying of its log
 }
 
@@ -43,6 +44,9 @@ func (p place) startDaemon() *daemon {
 		if err != nil {
 			p.t.Fatalf("run ended: %v\n%s", err, d.log)
 		}
+	}
+	if m := webAddress.FindStringSubmatch(d.log.String()); m != nil {
+		d.web = m[1]
 	}
 	d.end.Go(func() { _, _ = io.Copy(d.log, lines) })
 	return d

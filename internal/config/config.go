@@ -92,6 +92,7 @@ type Delivery struct {
 	Batch       int
 	Grace       time.Duration // between publishing and the first mail
 	Retry       Retry
+	Probe       time.Duration // the wait before what was refused because of us is tried again
 	InDoubt     string        // resend or hold
 	StopTimeout time.Duration // how long a stop waits for messages in flight
 }
@@ -109,6 +110,7 @@ type Operator struct {
 	Command   string // run by the shell, with the event as JSON on its stdin
 	Heartbeat string // address that is called after each slot that ended well
 	WarnLeft  int    // fewer threads than this are a warning; 0 for never
+	WarnDisk  int    // so are fewer free megabytes; 0 for never
 }
 
 // Feeds describes the feeds.
@@ -148,11 +150,13 @@ func Default() Config {
 		Delivery: Delivery{
 			Batch:       500,
 			Retry:       Retry{First: 5 * time.Minute, Max: 4 * time.Hour, GiveUp: 72 * time.Hour},
+			Probe:       15 * time.Minute,
 			InDoubt:     "resend",
 			StopTimeout: time.Minute,
 		},
-		Feeds: Feeds{Items: 50},
-		Web:   Web{Listen: "127.0.0.1:8080"},
+		Operator: Operator{WarnDisk: 100},
+		Feeds:    Feeds{Items: 50},
+		Web:      Web{Listen: "127.0.0.1:8080"},
 	}
 }
 

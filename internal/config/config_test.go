@@ -104,6 +104,7 @@ delivery:
   batch: 200
   grace: 10m
   retry: {first: 1m, max: 1h, give_up: 24h}
+  probe: 5m
   in_doubt: hold
   stop_timeout: 90s
 operator:
@@ -111,6 +112,7 @@ operator:
   command: cat > /dev/null
   heartbeat: https://example.com/ping/?a=b
   warn_left: 3
+  warn_disk: 500
 feeds: {items: 20}
 web:
   listen: off
@@ -140,10 +142,10 @@ web:
 			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Headers: map[string]string{"X-Campaign": "weekly", "X-Number": "0x10"},
 		},
 		Delivery: config.Delivery{
-			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, InDoubt: "hold", StopTimeout: 90 * time.Second,
+			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, Probe: 5 * time.Minute, InDoubt: "hold", StopTimeout: 90 * time.Second,
 		},
 		Operator: config.Operator{
-			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3,
+			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},
 		Feeds: config.Feeds{Items: 20},
 		Web:   config.Web{URL: "https://letters.example.com"},

@@ -94,6 +94,7 @@ func (c *Config) sendingSettings() []setting {
 		bind("delivery.retry.first", &d.Retry.First, parseDuration),
 		bind("delivery.retry.max", &d.Retry.Max, parseDuration),
 		bind("delivery.retry.give_up", &d.Retry.GiveUp, parseDuration),
+		bind("delivery.probe", &d.Probe, parseDuration),
 		bind("delivery.in_doubt", &d.InDoubt, oneOf("resend", "hold")),
 		bind("delivery.stop_timeout", &d.StopTimeout, parseDuration),
 
@@ -101,6 +102,7 @@ func (c *Config) sendingSettings() []setting {
 		bind("operator.command", &o.Command, parseLine),
 		bind("operator.heartbeat", &o.Heartbeat, parseCall),
 		bind("operator.warn_left", &o.WarnLeft, integer(0, 10_000)),
+		bind("operator.warn_disk", &o.WarnDisk, integer(0, 1_000_000_000)),
 
 		bind("feeds.items", &c.Feeds.Items, integer(1, 1000)),
 

@@ -219,7 +219,7 @@ func (f *feeder) offer(ctx context.Context, j job) bool {
 		case p := <-f.ended:
 			f.close(ctx, p)
 		case <-f.tick:
-			if held, _, err := f.hold(ctx); held && err == nil {
+			if _, _, err := f.hold(ctx); err == nil && f.held.Load() { // a probe may go
 				return false
 			}
 		case <-ctx.Done():

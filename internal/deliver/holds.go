@@ -22,8 +22,12 @@ type Probes struct {
 }
 
 // DefaultProbes are kind to a server that has refused us.
-func DefaultProbes() Probes {
-	return Probes{Refused: []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour}, Quota: time.Hour}
+func DefaultProbes() Probes { return ProbesAfter(15 * time.Minute) }
+
+// ProbesAfter try a server that has refused us after the given wait, then
+// after four times as long and then after sixteen times, and a quota hourly.
+func ProbesAfter(first time.Duration) Probes {
+	return Probes{Refused: []time.Duration{first, 4 * first, 16 * first}, Quota: time.Hour}
 }
 
 func (p Probes) wait(h newsletter.Hold) time.Duration {

@@ -19,3 +19,9 @@ const (
 	WarningInDoubt        = "in_doubt"
 	WarningDiskLow        = "disk_low"
 )
+
+// The kinds of warnings of mail that is held.
+const (
+	WarningHeld    = "held"    // by a server's refusal
+	WarningMessage = "message" // an issue's message cannot be read
+)

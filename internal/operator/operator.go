@@ -6,6 +6,7 @@ import (
 	"net/http"
 	netmail "net/mail"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"threadmill/internal/mail"
@@ -58,6 +59,7 @@ type Operator struct {
 	Options
 	checked []time.Time       // by check
 	stands  map[string]string // what the checks found, by kind
+	again   atomic.Bool       // look for all faults at the next pass
 	telling sync.WaitGroup
 }
 
@@ -97,6 +99,10 @@ func (o *Operator) Run(ctx, tells context.Context) {
 	}
 }
 
+// Again makes a running Operator look for all faults at once: somebody says
+// that something is mended.
+func (o *Operator) Again() { o.again.Store(true) }
+
 // Once looks for all faults now, tells of them, and returns when that is done.
 func (o *Operator) Once(ctx context.Context) {
 	o.pass(ctx, ctx, true)
@@ -106,23 +112,14 @@ func (o *Operator) Once(ctx context.Context) {
 // pass looks for faults, all of them or those that it is time for, and tells
 // what is new. What takes long goes on beside.
 func (o *Operator) pass(ctx, tells context.Context, all bool) {
+	all = o.again.Swap(false) || all
 	for i, c := range o.Checks {
 		if all || time.Since(o.checked[i]) >= c.Every {
 			o.checked[i] = time.Now()
 			o.check(ctx, c)
 		}
 	}
-	for ctx.Err() == nil {
-		w, err := o.Store.TakeWarning(ctx)
-		if err != nil {
-			o.log(ctx, "look for warnings", err)
-			break
-		}
-		if w.Kind == "" {
-			break
-		}
-		o.tell(tells, o.event(w))
-	}
+	o.news(ctx, tells)
 	for ctx.Err() == nil {
 		ended, err := o.Store.TakeSlot(ctx)
 		if err != nil {
@@ -134,6 +131,21 @@ func (o *Operator) pass(ctx, tells context.Context, all bool) {
 		if o.Heartbeat != "" {
 			o.telling.Go(func() { o.beat(tells) })
 		}
+	}
+}
+
+// news tells of all warnings that are new.
+func (o *Operator) news(ctx, tells context.Context) {
+	for ctx.Err() == nil {
+		w, err := o.Store.TakeWarning(ctx)
+		if err != nil {
+			o.log(ctx, "look for warnings", err)
+			return
+		}
+		if w.Kind == "" {
+			return
+		}
+		o.tell(tells, o.event(w))
 	}
 }
 

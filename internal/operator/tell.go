@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"slices"
 	"strings"
@@ -68,22 +69,22 @@ func (o *Operator) run(ctx context.Context, e Event) {
 
 // bounded keeps the beginning of what is written to it.
 type bounded struct {
-	bytes.Buffer
-	cut bool
+	kept bytes.Buffer // not embedded: io.Copy would find its ReadFrom
+	cut  bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	room := max(outputLimit-b.Len(), 0)
+	room := max(outputLimit-b.kept.Len(), 0)
 	if len(p) > room {
 		b.cut = true
-		_, _ = b.Buffer.Write(p[:room]) // never fails
+		_, _ = b.kept.Write(p[:room]) // never fails
 		return len(p), nil
 	}
-	return b.Buffer.Write(p)
+	return b.kept.Write(p)
 }
 
 func (b *bounded) String() string {
-	text := strings.TrimSpace(strings.ToValidUTF8(b.Buffer.String(), "\uFFFD"))
+	text := strings.TrimSpace(strings.ToValidUTF8(b.kept.String(), "\uFFFD"))
 	if b.cut {
 		text += " …"
 	}
@@ -151,6 +152,9 @@ func (o *Operator) get(ctx context.Context) error {
 	}
 	res, err := o.Client.Do(req)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the address, which may be a secret
+		}
 		return err
 	}
 	defer res.Body.Close()

@@ -44,7 +44,7 @@ func (p *Publisher) Inspect(ctx context.Context, warnLeft int) (map[string]strin
 		}
 	}
 	if left < warnLeft {
-		found[newsletter.WarningThreadsLow] = fmt.Sprintf("%d threads are left, fewer than %d (operator.warn_left)", left, warnLeft)
+		found[newsletter.WarningThreadsLow] = fmt.Sprintf("threads left: %d, fewer than %d (operator.warn_left)", left, warnLeft)
 	}
 	expiring, err := p.expiring(ctx, c, now)
 	if err != nil {

@@ -43,20 +43,25 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 		case !p.o.CatchUp.Allows(slot.Due, now):
 			return Outcome{Reason: "the slot " + slot.Key + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
 		}
-		return p.publish(ctx, slot, thread)
+		return p.publish(ctx, slot, thread, p.o.Grace)
 	})
 }
 
 // PublishNow publishes the next thread, or the given one, whether a slot is
-// due or not; one that is due is claimed.
-func (p *Publisher) PublishNow(ctx context.Context, thread string) (Outcome, error) {
+// due or not; one that is due is claimed. Its mail may leave at once unless
+// graced: whoever publishes by hand has looked.
+func (p *Publisher) PublishNow(ctx context.Context, thread string, graced bool) (Outcome, error) {
+	var grace time.Duration
+	if graced {
+		grace = p.o.Grace
+	}
 	return p.again(ctx, func() (Outcome, error) {
 		now := time.Now()
 		slot, err := p.due(ctx, now)
 		if err != nil {
 			return Outcome{}, err
 		}
-		return p.publish(ctx, slot, thread)
+		return p.publish(ctx, slot, thread, grace)
 	})
 }
 
@@ -81,8 +86,8 @@ func (p *Publisher) nothingDue(now time.Time) string {
 	return "no slot is due; the next is " + next.In(p.o.Publication.Zone).Format("Monday 2 January 2006 15:04 MST")
 }
 
-// publish makes an issue, for a slot or for none.
-func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread string) (Outcome, error) {
+// publish makes an issue, for a slot or for none, whose mail waits for grace.
+func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread string, grace time.Duration) (Outcome, error) {
 	c, err := p.Sync(ctx)
 	if err != nil {
 		return Outcome{}, err
@@ -107,6 +112,7 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 	if err != nil {
 		return Outcome{}, err
 	}
+	issue.HeldUntil = issue.PublishedAt.Add(grace)
 	n, err := p.o.Store.Publish(ctx, issue, slot, snap, p.o.Batch)
 	if err != nil {
 		return Outcome{}, err
@@ -238,7 +244,6 @@ func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Tim
 		PublishedAt: now.UTC().Truncate(time.Millisecond),
 		AuthorCopy:  p.o.Publication.Author.Email,
 	}
-	issue.HeldUntil = issue.PublishedAt.Add(p.o.Grace)
 	for _, t := range chosen {
 		issue.Threads = append(issue.Threads, t.Thread)
 	}

@@ -172,7 +172,7 @@ func (d *desk) subscribers(n int) {
 func (d *desk) due() string { return d.outcome(d.PublishDue(d.t.Context(), "")) }
 
 // now publishes by hand.
-func (d *desk) now() string { return d.outcome(d.PublishNow(d.t.Context(), "")) }
+func (d *desk) now() string { return d.outcome(d.PublishNow(d.t.Context(), "", false)) }
 
 func (d *desk) outcome(o publish.Outcome, err error) string {
 	d.t.Helper()
@@ -292,7 +292,7 @@ func TestNothingIsClaimedOnAFault(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			f.cause()
-			_, err := d.PublishNow(t.Context(), "")
+			_, err := d.PublishNow(t.Context(), "", false)
 			if err == nil || !strings.Contains(err.Error(), f.want) {
 				t.Errorf("got error %v, want one about %s", err, f.want)
 			}
@@ -346,11 +346,11 @@ func TestNamedThread(t *testing.T) {
 	d := newDesk(t, settings{})
 	d.threads(3)
 	d.write("threads/2024-02-01-draft.md", "---\ndraft: true\n---\n\nNot yet.\n")
-	if got := d.outcome(d.PublishNow(t.Context(), "2024-01-03-t2")); got != "2024-01-03-t2" {
+	if got := d.outcome(d.PublishNow(t.Context(), "2024-01-03-t2", false)); got != "2024-01-03-t2" {
 		t.Errorf("published %q", got)
 	}
 	for id, want := range map[string]string{"2024-01-03-t2": "is sent", "2024-02-01-draft": "is draft", "nonsense": "not found"} {
-		_, err := d.PublishNow(t.Context(), id)
+		_, err := d.PublishNow(t.Context(), id, false)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("thread %s: error %v, want %q", id, err, want)
 		}

@@ -89,8 +89,8 @@ type Options struct {
 	Order           newsletter.Order
 	ThreadsPerIssue int
 	Batch           int // deliveries in a batch
-	// Grace is how long the mail of an issue waits; meanwhile the author has a
-	// copy, where there is an address.
+	// Grace is how long the mail of a slot's issue waits; meanwhile the author
+	// has a copy, where there is an address.
 	Grace      time.Duration
 	Letterhead Letterhead
 	Log        *slog.Logger

@@ -285,7 +285,7 @@ func TestByHandAtOnce(t *testing.T) {
 	for range 4 {
 		other := newDesk(t, settings{dir: d.dir})
 		wg.Go(func() {
-			if _, err := other.PublishNow(t.Context(), ""); err != nil {
+			if _, err := other.PublishNow(t.Context(), "", false); err != nil {
 				t.Error(err)
 			}
 		})

@@ -136,6 +136,25 @@ func TestHeldDeliveries(t *testing.T) {
 		if w := got(s.Warnings(ctx))(t); len(w) != 1 || w[0].Text != "mail to example.org is held: 550 blocked" {
 			t.Errorf("warnings %+v", w)
 		}
+		for _, want := range []string{"held", ""} { // told once
+			if w := got(s.TakeWarning(ctx))(t); w.Kind != want {
+				t.Errorf("took %+v, want %q", w, want)
+			}
+		}
+		again := h
+		again.Since = at(18)
+		must(t, s.SetHold(ctx, again))
+		if w := got(s.TakeWarning(ctx))(t); w.Text != "mail to example.org is held: 550 blocked" || !w.Since.Equal(again.Since) {
+			t.Errorf("took %+v of a later hold", w)
+		}
+		quota := newsletter.Hold{Domain: "", Kind: newsletter.HoldQuota, Since: at(18)}
+		must(t, s.SetHold(ctx, quota))
+		if w := got(s.TakeWarning(ctx))(t); w.Kind != "" {
+			t.Errorf("took %+v of a quota, which opens by itself", w)
+		}
+		quota.Lifted = true
+		must(t, s.SetHold(ctx, quota))
+		got(s.WakeLifted(ctx, "", 1))(t)
 		h.Lifted = true
 		must(t, s.SetHold(ctx, h))
 		if w := got(s.Warnings(ctx))(t); len(w) > 0 {

@@ -134,8 +134,8 @@ func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
 		list = append(list, w)
 		return nil
 	}, `SELECT kind, text, since_at FROM warnings
-		UNION ALL SELECT 'held', `+heldText+`, since_at FROM holds WHERE kind <> 'quota' AND NOT lifted
-		UNION ALL SELECT 'message', `+faultText+`, held_at FROM issue_holds WHERE fault <> '' AND NOT withdrawn
+		UNION ALL SELECT '`+newsletter.WarningHeld+`', `+heldText+`, since_at FROM holds WHERE kind <> 'quota' AND NOT lifted
+		UNION ALL SELECT '`+newsletter.WarningMessage+`', `+faultText+`, held_at FROM issue_holds WHERE fault <> '' AND NOT withdrawn
 		ORDER BY 3, 1, 2`)
 	if err != nil {
 		return nil, fmt.Errorf("read warnings: %w", err)

@@ -23,10 +23,10 @@ func (s *Store) TakeWarning(ctx context.Context) (newsletter.Alert, error) {
 		RETURNING kind, text, since_at`},
 		{`SELECT count(*) FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL`, `UPDATE holds SET told_at = $1
 		WHERE domain = (SELECT domain FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL ORDER BY since_at, domain LIMIT 1)
-		RETURNING 'held', ` + heldText + `, since_at`},
+		RETURNING '` + newsletter.WarningHeld + `', ` + heldText + `, since_at`},
 		{`SELECT count(*) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL`, `UPDATE issue_holds SET told_at = $1
 		WHERE issue = (SELECT min(issue) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL)
-		RETURNING 'message', ` + faultText + `, held_at`},
+		RETURNING '` + newsletter.WarningMessage + `', ` + faultText + `, held_at`},
 	} {
 		w, err := s.takeWarning(ctx, place)
 		if err != nil {

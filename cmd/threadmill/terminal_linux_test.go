@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal returns both ends of a terminal, as a program and its user
+// have them.
+func openTerminal(t *testing.T) (user, program *os.File) {
+	t.Helper()
+	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("this machine gives no terminal: %v", err)
+	}
+	t.Cleanup(func() { _ = user.Close() })
+	fd := int(user.Fd())
+	err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 120})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("this machine gives no terminal: %v", err)
+	}
+	t.Cleanup(func() { _ = program.Close() })
+	return user, program
+}
+
+// At a terminal publish shows a bar with what is done, how fast, what is left
+// and what failed, and no lines of a log.
+func TestProgressBar(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	p := newPlace(t, r, 1, 40, "")
+	p.edit("tls: none}", "tls: none, connections: 1}, rate: 30")
+	user, program := openTerminal(t)
+	cmd := p.command("publish", "--now", "--yes")
+	cmd.Stderr = program
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Close(); err != nil { // the terminal ends with the program
+		t.Fatal(err)
+	}
+	var screen strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		n, err := user.Read(buf)
+		screen.Write(buf[:n])
+		if err != nil { // EIO
+			break
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("publish: %v\n%s", err, screen.String())
+	}
+	bar := regexp.MustCompile(`sending, (\d+) left, 0 failed +\d+% .*\((\d+)/40, \d+ it/s\)`)
+	if !bar.MatchString(screen.String()) {
+		t.Errorf("no bar %s in %q", bar, screen.String())
+	}
+	if strings.Contains(screen.String(), "msg=sending") {
+		t.Errorf("lines of a log at a terminal: %q", screen.String())
+	}
+}
