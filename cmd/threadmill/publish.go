@@ -107,6 +107,9 @@ func (p *publication) sendOut(ctx context.Context, holder bool, issue *newslette
 // tellGrace says which mail leaves later, so that nobody wonders why the
 // command waits, or ends before.
 func (p *publication) tellGrace(ctx context.Context, wait time.Duration) error {
+	if next, err := p.store.NextRelease(ctx, time.Now()); err != nil || next.IsZero() {
+		return err
+	}
 	rows, err := p.store.UnfinishedIssues(ctx)
 	for _, r := range rows {
 		if r.Pending == 0 || issueState(r) != issueGrace {

@@ -179,7 +179,7 @@ func (f *feeder) handOut(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	batch := open[i]
-	pending, err := f.Store.PendingDeliveries(ctx, batch)
+	pending, err := f.Store.TakeBatch(ctx, batch)
 	if err != nil {
 		return false, err
 	}

@@ -225,7 +225,7 @@ func TestRetriedLate(t *testing.T) {
 		if n, err := s.Retry(t.Context(), issue); err != nil || n != 3 {
 			t.Fatal(n, err)
 		}
-		list, err := s.PendingDeliveries(t.Context(), newsletter.Batch{ID: 1, Issue: issue})
+		list, err := s.TakeBatch(t.Context(), newsletter.Batch{ID: 1, Issue: issue})
 		if err != nil || len(list) != 3 || time.Since(list[0].FirstAt) < 48*time.Hour {
 			t.Errorf("%+v, %v, want the first attempt kept", list, err)
 		}

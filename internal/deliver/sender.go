@@ -18,7 +18,7 @@ import (
 // Store is what the sender needs of the database.
 type Store interface {
 	OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error)
-	PendingDeliveries(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error)
+	TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error)
 	CloseBatch(ctx context.Context, batch newsletter.Batch) error
 	Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error)
 	Snapshot(ctx context.Context, issue int64) (newsletter.Snapshot, error)

@@ -255,7 +255,7 @@ func TestSenderRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range batches {
-		list, err := sc.PendingDeliveries(t.Context(), b)
+		list, err := sc.TakeBatch(t.Context(), b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +330,7 @@ func TestAfterCrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			list, err := sc.PendingDeliveries(t.Context(), batches[0])
+			list, err := sc.TakeBatch(t.Context(), batches[0])
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -345,7 +345,7 @@ func TestForeignMark(t *testing.T) {
 				return nil
 			}
 			batch := newsletter.Batch{ID: 1, Issue: issue}
-			list, err := s.PendingDeliveries(t.Context(), batch)
+			list, err := s.TakeBatch(t.Context(), batch)
 			if err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func BenchmarkJournal(b *testing.B) {
 						number++
 						got(s.Publish(b.Context(), issueOf(number), nil, snap, people))(b)
 						must(b, s.SiteWritten(b.Context(), []int64{number}))
-						list = got(s.PendingDeliveries(b.Context(), newsletter.Batch{ID: number, Issue: number}))(b)
+						list = got(s.TakeBatch(b.Context(), newsletter.Batch{ID: number, Issue: number}))(b)
 						clear(entries)
 						b.StartTimer()
 					}

@@ -42,8 +42,11 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 	return list, nil
 }
 
-// PendingDeliveries returns what is pending in a batch.
-func (s *Store) PendingDeliveries(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
+// TakeBatch begins a batch and returns what is pending in it.
+func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
+	if _, err := s.exec(ctx, `UPDATE batches SET lease = lease + 1 WHERE id = $1`, batch.ID); err != nil {
+		return nil, fmt.Errorf("begin batch %d of issue %d: %w", batch.ID, batch.Issue, err)
+	}
 	var list []newsletter.Delivery
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		d := newsletter.Delivery{Batch: batch.ID, Issue: batch.Issue}
@@ -71,13 +74,40 @@ func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
 	return nil
 }
 
+// closeBatch also counts the batch anew, where it was done already.
 func closeBatch(ctx context.Context, tx *sql.Tx, b newsletter.Batch) error {
-	_, err := tx.ExecContext(ctx, `UPDATE batches SET done = TRUE WHERE id = $1
+	if _, err := tx.ExecContext(ctx, `UPDATE batches SET lease = 1 WHERE id = $1 AND lease = 0`, b.ID); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE batches SET done = TRUE, (sent, deferred, failed, canceled, in_doubt) = (SELECT
+			count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state = 'deferred'), count(*) FILTER (WHERE state = 'failed'),
+			count(*) FILTER (WHERE state = 'canceled'), count(*) FILTER (WHERE state = 'in_doubt')
+			FROM deliveries d WHERE d.batch = batches.id)
+		WHERE id = $1
 		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = batches.id AND d.state IN ('pending', 'sending'))`, b.ID)
 	if err != nil {
 		return err
 	}
 	return finishIssue(ctx, tx, b.Issue, time.Now())
+}
+
+// settle runs a statement that settles deliveries and returns their batch and
+// issue, and closes these. It returns how many deliveries there were.
+func settle(ctx context.Context, tx *sql.Tx, statement string, args ...any) (n int, err error) {
+	batches := map[newsletter.Batch]bool{}
+	err = each(ctx, tx, func(rows *sql.Rows) error {
+		var b newsletter.Batch
+		err := rows.Scan(&b.ID, &b.Issue)
+		batches[b] = true
+		n++
+		return err
+	}, statement+` RETURNING batch, issue`, args...)
+	for b := range batches {
+		if err == nil {
+			err = closeBatch(ctx, tx, b)
+		}
+	}
+	return n, err
 }
 
 // finishIssue ends an issue of which nothing is left to send.
@@ -149,9 +179,9 @@ func (s *Store) NextDeferred(ctx context.Context) (time.Time, error) {
 	return timeOf(at), nil
 }
 
-// sendingNow is what is being sent; its batch is open, so that it is found
-// without an index that every message would have to keep.
-const sendingNow = `batch IN (SELECT id FROM batches WHERE NOT done) AND state = 'sending'`
+// sendingNow is what is being sent; its batch is begun and not done, so that it
+// is found without an index that every message would have to keep.
+const sendingNow = `batch IN (SELECT id FROM batches WHERE NOT done AND lease > 0) AND state = 'sending'`
 
 // Recover settles what a sender that died left behind: deliveries still marked
 // as being sent, which the relay may or may not have taken. Where resend is
@@ -205,12 +235,15 @@ func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n i
 }
 
 // ResolveSkip takes an issue's deliveries in doubt as sent.
-func (s *Store) ResolveSkip(ctx context.Context, issue int64) (int, error) {
-	n, err := s.exec(ctx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
+func (s *Store) ResolveSkip(ctx context.Context, issue int64) (n int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		n, err = settle(ctx, tx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("skip deliveries in doubt of issue %d: %w", issue, err)
 	}
-	return int(n), nil
+	return n, nil
 }
 
 func msNow() int64 { return ms(time.Now()) }

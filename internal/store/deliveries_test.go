@@ -15,7 +15,7 @@ func pending(t testing.TB, s *store.Store) []newsletter.Delivery {
 	t.Helper()
 	var list []newsletter.Delivery
 	for _, b := range got(s.OpenBatches(t.Context(), 1000))(t) {
-		list = append(list, got(s.PendingDeliveries(t.Context(), b))(t)...)
+		list = append(list, got(s.TakeBatch(t.Context(), b))(t)...)
 	}
 	return list
 }

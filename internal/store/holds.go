@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -198,19 +197,8 @@ func (s *Store) GiveUpHeld(ctx context.Context, h newsletter.Hold, before time.T
 			AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = i.number AND (h.until_at IS NULL OR h.until_at > $5)))`
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		batches := map[newsletter.Batch]bool{}
-		err := each(ctx, tx, func(rows *sql.Rows) error {
-			var b newsletter.Batch
-			err := rows.Scan(&b.ID, &b.Issue)
-			batches[b] = true
-			n++
-			return err
-		}, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5
-			WHERE id IN (SELECT id FROM deliveries WHERE `+held+` AND coalesce(retried_at, 0) <= $2 LIMIT $1)
-			RETURNING batch, issue`, limit, ms(before), code, answer, msNow(), h.Domain)
-		for b := range batches {
-			err = errors.Join(err, closeBatch(ctx, tx, b))
-		}
+		n, err = settle(ctx, tx, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5
+			WHERE id IN (SELECT id FROM deliveries WHERE `+held+` AND coalesce(retried_at, 0) <= $2 LIMIT $1)`, limit, ms(before), code, answer, msNow(), h.Domain)
 		return err
 	})
 	if err != nil {

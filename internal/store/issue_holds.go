@@ -140,8 +140,8 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 // threads of any other.
 func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err error) {
 	var left bool
-	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM deliveries WHERE issue = $1
-		AND state IN ('sending', 'sent', 'failed', 'in_doubt'))`, issue).Scan(&left)
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM batches b JOIN deliveries d ON d.batch = b.id
+		WHERE b.issue = $1 AND b.lease > 0 AND d.state IN ('sending', 'sent', 'failed', 'in_doubt'))`, issue).Scan(&left)
 	if err != nil {
 		return false, err
 	}

@@ -19,9 +19,9 @@ func TestWithdrawUnderWay(t *testing.T) {
 		got(s.Publish(t.Context(), issue, nil, newsletter.Snapshot{Message: []byte("m")}, 2))(t)
 		must(t, s.SiteWritten(t.Context(), []int64{1}))
 		now := time.Now()
-		for id := int64(1); id <= 3; id++ {
-			if !journal(t, s, nil, id, now) {
-				t.Fatalf("delivery %d is not marked", id)
+		for _, d := range pending(t, s)[:3] {
+			if !journal(t, s, nil, d.ID, now) {
+				t.Fatalf("delivery %d is not marked", d.ID)
 			}
 		}
 		must(t, s.StopIssue(t.Context(), 1))

@@ -98,30 +98,42 @@ func inserted(res sql.Result, err error) error {
 	return err
 }
 
-func insertDeliveries(ctx context.Context, tx *sql.Tx, issue int64, batch int) (int, error) {
-	var base int64
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) + 1 FROM batches`).Scan(&base); err != nil {
+// insertDeliveries gives everyone their delivery, a batch after the other.
+func insertDeliveries(ctx context.Context, tx *sql.Tx, issue int64, batch int) (recipients int, err error) {
+	var id, last int64
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) + 1 FROM batches`).Scan(&id); err != nil {
 		return 0, fmt.Errorf("number the batches: %w", err)
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
-		SELECT $1, id, $2 + (row_number() OVER (ORDER BY id) - 1) / $3
-		FROM subscribers s
-		WHERE status = 'active' AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.key = s.key)
-		ORDER BY id`, issue, base, batch)
-	if err != nil {
-		return 0, fmt.Errorf("write the deliveries: %w", err)
-	}
-	n, err := res.RowsAffected()
+	fill, err := tx.PrepareContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
+		SELECT $1, id, $2 FROM subscribers
+		WHERE id > $3 AND status = 'active' AND key NOT IN (SELECT key FROM suppressions)
+		ORDER BY id LIMIT $4`)
 	if err != nil {
 		return 0, err
 	}
-	for i := range (n + int64(batch) - 1) / int64(batch) {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO batches (id, issue) VALUES ($1, $2)`, base+i, issue); err != nil {
+	defer fill.Close()
+	for ; ; id++ {
+		res, err := fill.ExecContext(ctx, issue, id, last, batch)
+		if err != nil {
+			return 0, fmt.Errorf("write the deliveries: %w", err)
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			_, err := tx.ExecContext(ctx, `UPDATE issues SET recipients = $2 WHERE number = $1`, issue, recipients)
+			return recipients, err
+		}
+		recipients += int(n)
+		_, err = tx.ExecContext(ctx, `INSERT INTO batches (id, issue, size) VALUES ($1, $2, $3)`, id, issue, n)
+		if err == nil {
+			err = tx.QueryRowContext(ctx, `SELECT max(subscriber) FROM deliveries WHERE issue = $1`, issue).Scan(&last)
+		}
+		if err != nil {
 			return 0, fmt.Errorf("write the batches: %w", err)
 		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE issues SET recipients = $2 WHERE number = $1`, issue, n)
-	return int(n), err
 }
 
 // SiteDue returns the numbers of the issues whose page and feeds are not in
@@ -220,13 +232,29 @@ func fillIssue(ctx context.Context, tx *sql.Tx, i *IssueRow) error {
 	if err != nil {
 		return err
 	}
+	return countIssue(ctx, tx, i.Number, &i.Counts)
+}
+
+// countIssue counts an issue's deliveries: one by one only in the batches that
+// are under way.
+func countIssue(ctx context.Context, tx *sql.Tx, issue int64, c *newsletter.Counts) error {
+	err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN done OR lease = 0 THEN size END), 0),
+		coalesce(sum(CASE WHEN NOT done AND lease = 0 THEN size END), 0),
+		coalesce(sum(CASE WHEN done THEN sent END), 0), coalesce(sum(CASE WHEN done THEN deferred END), 0),
+		coalesce(sum(CASE WHEN done THEN failed END), 0), coalesce(sum(CASE WHEN done THEN canceled END), 0),
+		coalesce(sum(CASE WHEN done THEN in_doubt END), 0) FROM batches WHERE issue = $1`, issue).
+		Scan(&c.Recipients, &c.Pending, &c.Sent, &c.Deferred, &c.Failed, &c.Canceled, &c.InDoubt)
+	if err != nil {
+		return err
+	}
 	return each(ctx, tx, func(rows *sql.Rows) error {
 		var state newsletter.DeliveryState
 		var n int
 		err := rows.Scan(&state, &n)
-		i.Add(state, n)
+		c.Add(state, n)
 		return err
-	}, `SELECT state, count(*) FROM deliveries WHERE issue = $1 GROUP BY state`, i.Number)
+	}, `SELECT d.state, count(*) FROM batches b JOIN deliveries d ON d.batch = b.id
+		WHERE b.issue = $1 AND NOT b.done AND b.lease > 0 GROUP BY d.state`, issue)
 }
 
 // UnfinishedIssues returns the issues of which something is left to send or in

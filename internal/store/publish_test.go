@@ -127,7 +127,7 @@ func TestPublish(t *testing.T) {
 		}
 		var sizes []int
 		for _, b := range got(s.OpenBatches(ctx, 10))(t) {
-			list := got(s.PendingDeliveries(ctx, b))(t)
+			list := got(s.TakeBatch(ctx, b))(t)
 			sizes = append(sizes, len(list))
 			for _, d := range list {
 				if d.Issue != 1 || d.Batch != b.ID || d.Email == "" || d.Name == "" || !d.FirstAt.IsZero() {
@@ -334,5 +334,37 @@ func TestArchiveThread(t *testing.T) {
 		if diff := cmp.Diff([]state{{false, at(5)}, {true, at(11)}, {true, at(7)}}, gotStates); diff != "" {
 			t.Error("sent stays as it is, and the first word counts:", diff)
 		}
+	})
+}
+
+// TestCounts counts an issue by its batches, whatever became of them.
+func TestCounts(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		publish(t, s, 10, 3)
+		batches := got(s.OpenBatches(ctx, 10))(t)
+		wantCounts(t, s, newsletter.Counts{Recipients: 10, Pending: 10})
+		first := got(s.TakeBatch(ctx, batches[0]))(t)
+		end(t, s, newsletter.DeliveryEnd{ID: first[0].ID, State: newsletter.DeliverySent})
+		wantCounts(t, s, newsletter.Counts{Recipients: 10, Pending: 9, Sent: 1})
+		end(t, s, newsletter.DeliveryEnd{ID: first[1].ID, State: newsletter.DeliveryFailed})
+		end(t, s, newsletter.DeliveryEnd{ID: first[2].ID, State: newsletter.DeliveryInDoubt})
+		must(t, s.CloseBatch(ctx, batches[0]))
+		want := newsletter.Counts{Recipients: 10, Pending: 7, Sent: 1, Failed: 1, InDoubt: 1}
+		wantCounts(t, s, want)
+
+		if n := got(s.ResolveSkip(ctx, 1))(t); n != 1 {
+			t.Errorf("%d were skipped", n)
+		}
+		want.InDoubt, want.Sent = 0, 2
+		wantCounts(t, s, want)
+		if n := got(s.Retry(ctx, 1))(t); n != 1 {
+			t.Errorf("%d are tried again", n)
+		}
+		want.Failed, want.Pending = 0, 8
+		wantCounts(t, s, want)
+
+		got(s.WithdrawIssue(ctx, 1))(t)
+		wantCounts(t, s, newsletter.Counts{Recipients: 10, Sent: 2, Canceled: 8})
 	})
 }
