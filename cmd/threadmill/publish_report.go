@@ -19,7 +19,8 @@ type publishReport struct {
 	Slot    *string  `json:"slot"`
 	Threads []string `json:"threads"`
 	newsletter.Counts
-	DryRun bool `json:"dry_run,omitempty"`
+	Held   []string `json:"held,omitempty"` // what keeps mail back, and until when
+	DryRun bool     `json:"dry_run,omitempty"`
 }
 
 // nothingReport is what it prints when nothing was published; the counts are
@@ -28,7 +29,8 @@ type nothingReport struct {
 	Issue  *int64 `json:"issue"`
 	Reason string `json:"reason"`
 	newsletter.Counts
-	DryRun bool `json:"dry_run,omitempty"`
+	Held   []string `json:"held,omitempty"`
+	DryRun bool     `json:"dry_run,omitempty"`
 }
 
 func newPublishReport(issue newsletter.Issue) publishReport {
@@ -54,9 +56,14 @@ func (a *app) reportPublish(p *publication, outcome publish.Outcome, sent int, o
 	if err != nil {
 		return errors.Join(failure, err)
 	}
+	held, err := p.heldBy(ctx, row.Counts)
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	defer p.tellHeld(held)
 	if o.json {
 		r := newPublishReport(*outcome.Issue)
-		r.Counts = row.Counts
+		r.Counts, r.Held = row.Counts, held
 		err = printJSON(a.stdout, r)
 	} else {
 		err = a.printPublished(ctx, p, row)
@@ -105,27 +112,13 @@ func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts
 	return nil
 }
 
-// whyPending tells what keeps mail from leaving, empty when nothing known does.
+// whyPending tells which issue is held by itself, empty when none is.
 func (p *publication) whyPending(ctx context.Context) (string, error) {
-	pause, err := p.store.Pause(ctx)
-	if err != nil {
-		return "", err
-	}
-	if pause.Sending && pause.Covers(time.Now()) {
-		return "; all mail is paused, `threadmill resume` lets it go", nil
-	}
 	rows, err := p.store.UnfinishedIssues(ctx)
 	for _, r := range rows {
 		if note := holdNote(r, p.facts.Zone); note != "" && r.Pending > 0 {
 			return fmt.Sprintf("; issue %d %s", r.Number, note), nil
 		}
-	}
-	if err != nil || p.Mail.Daily == 0 {
-		return "", err
-	}
-	today, err := p.sentToday(ctx)
-	if err == nil && today >= p.Mail.Daily {
-		return "; the limit of the day (mail.daily) is reached, they leave when it allows", nil
 	}
 	return "", err
 }
@@ -144,8 +137,13 @@ func (a *app) reportNothing(ctx context.Context, p *publication, reason string, 
 	if err != nil {
 		return err
 	}
+	held, err := p.heldBy(ctx, left)
+	if err != nil {
+		return err
+	}
+	defer p.tellHeld(held)
 	if asJSON {
-		return printJSON(a.stdout, nothingReport{Reason: reason, Counts: left})
+		return printJSON(a.stdout, nothingReport{Reason: reason, Counts: left, Held: held})
 	}
 	fmt.Fprintf(a.stdout, "Nothing was published: %s.\n", reason)
 	if sent > 0 {

@@ -99,7 +99,11 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 		if err != nil {
 			return 0, err
 		}
-		if nothingSoon(row, next, end) {
+		closed, err := p.closedUntil(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if nothingSoon(row, next, closed, end) {
 			return row.Sent, nil
 		}
 		if time.Now().After(end) {
@@ -118,23 +122,25 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 }
 
 // nothingSoon tells whether no mail of an issue leaves until end; next is when
-// a deferred delivery is tried again.
-func nothingSoon(row store.IssueRow, next, end time.Time) bool {
+// a deferred delivery is tried again, and closed until when all mail is held.
+func nothingSoon(row store.IssueRow, next, closed, end time.Time) bool {
 	switch h := row.Hold; {
 	case !row.SiteReady:
 		return false
 	case h != nil:
 		return h.Until.IsZero() || h.Until.After(end)
+	case closed.After(end):
+		return true
 	}
 	return row.Pending == 0 && (row.Deferred == 0 || next.After(end))
 }
 
 // held is what keeps the sender from its work, nil if nothing known does; what
-// the operator should only see to does not.
+// the operator should only see to does not, and of holds the report tells.
 func (p *publication) held(ctx context.Context) error {
 	warnings, err := p.store.Warnings(ctx)
 	for _, w := range warnings {
-		if _, other := faults()[w.Kind]; other {
+		if _, other := faults()[w.Kind]; other || w.Kind == newsletter.WarningHeld {
 			continue
 		}
 		err = errors.Join(err, fmt.Errorf("%s: %s; the mail waits", w.Kind, w.Text))

@@ -171,12 +171,8 @@ func (p *publication) holds(ctx context.Context) ([]newsletter.Hold, error) {
 // printHolds tells which mail is held, why, and when that is tried again.
 func printHolds(w io.Writer, holds []newsletter.Hold, zone *time.Location) {
 	for _, h := range holds {
-		what := "all mail"
-		if h.Domain != "" {
-			what = "mail to " + h.Domain
-		}
 		fmt.Fprintf(w, "Held\t%s since %s (%s): %s; it is tried again on %s\n",
-			what, longTime(h.Since, zone), h.Kind, h.Reason, longTime(h.ProbeAt, zone))
+			heldMail(h), longTime(h.Since, zone), h.Kind, h.Reason, longTime(h.ProbeAt, zone))
 	}
 }
 

@@ -85,6 +85,14 @@ func (d *daily) next(now time.Time) time.Time {
 	return next
 }
 
+// NextDaily is when a daily limit lets another message go after those that were
+// sent, by minutes since 1970; zero for now.
+func NextDaily(sent map[int64]int, limit int, now time.Time) time.Time {
+	d := daily{limit: limit}
+	d.load(sent)
+	return d.next(now)
+}
+
 // over is when a minute no longer counts.
 func over(minute int64) time.Time { return time.Unix((minute+1)*60, 0).Add(day) }
 

@@ -60,6 +60,9 @@ func (w *worker) take() bool {
 		return true
 	}
 	w.flush()
+	if w.gate.tries(w.conn) {
+		w.hangUp() // whoever has a message is to try the relay
+	}
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
 	for {
@@ -202,6 +205,9 @@ func (w *worker) settle(hard context.Context, err error) {
 	}
 	switch o.next {
 	case goOn:
+		if o.refusal != nil {
+			w.gate.letIn() // a refused sender would be a fault of the relay
+		}
 		w.drop()
 		return
 	case slowDown:
@@ -272,12 +278,10 @@ func (w *worker) tire() { w.rest = min(max(2*w.rest, gateFirst), gateMax) }
 // relay as a whole rests.
 func (w *worker) slowDown(ctx context.Context, end newsletter.DeliveryEnd, err error) {
 	w.flush()
-	w.hangUp()
-	if end.State == newsletter.DeliveryPending && !w.gate.others() {
-		w.gate.failed(ctx, err)
-		return
+	conn := w.disconnect()
+	if !w.gate.tooMany(ctx, conn, end.State == newsletter.DeliveryPending, err) {
+		w.tire()
 	}
-	w.tire()
 }
 
 // pace waits for the rate; a delivery that ended is written down before a
@@ -305,15 +309,22 @@ func (w *worker) pace(ctx context.Context) bool {
 func (w *worker) unpaced() bool { return w.limit.Limit() == rate.Inf && w.Daily == 0 }
 
 func (w *worker) hangUp() {
-	w.begun = false
-	if w.conn == nil {
-		return
+	if conn := w.disconnect(); conn != nil {
+		w.gate.hungUp(conn)
 	}
-	if err := w.conn.Close(); err != nil {
-		w.Log.Debug("close connection", "err", err)
+}
+
+// disconnect closes the connection, of which the gate is to hear, and returns
+// it; nil where there was none.
+func (w *worker) disconnect() mail.Conn {
+	conn := w.conn
+	w.begun, w.conn = false, nil
+	if conn != nil {
+		if err := conn.Close(); err != nil {
+			w.Log.Debug("close connection", "err", err)
+		}
 	}
-	w.gate.hungUp()
-	w.conn = nil
+	return conn
 }
 
 // report logs what did not go as it should; what is tried again is no news.

@@ -7,6 +7,9 @@ type Alert struct {
 	Kind  string    `json:"kind"`
 	Text  string    `json:"text"`
 	Since time.Time `json:"since"`
+	// AllMail tells of a hold that keeps all mail back, so that a mail about it
+	// would not leave either.
+	AllMail bool `json:"-"`
 }
 
 // The kinds of warnings that are also the events of which the operator hears.

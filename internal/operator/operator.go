@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	netmail "net/mail"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +49,8 @@ type Options struct {
 	Client    *http.Client
 	Checks    []Check
 	// Faults are the kinds of warnings that are told as another event than
-	// their own name, and Relay those for which no mail is tried.
+	// their own name, and Relay those for which no mail is tried, as for a hold
+	// of all mail.
 	Faults map[string]string
 	Relay  []string
 	Log    *slog.Logger
@@ -75,6 +77,8 @@ type Event struct {
 	Text        string    `json:"text"`
 	Since       time.Time `json:"since"`
 	Publication string    `json:"publication"`
+	// allMail says that no mail leaves, not this one either.
+	allMail bool
 }
 
 // heldByFault is the event of all warnings that are none themselves.
@@ -181,7 +185,10 @@ func (o *Operator) log(ctx context.Context, what string, err error) {
 }
 
 func (o *Operator) event(w newsletter.Alert) Event {
-	e := Event{Event: heldByFault, Kind: w.Kind, Text: w.Text, Since: w.Since, Publication: o.Publication}
+	e := Event{
+		Event: heldByFault, Kind: w.Kind, Text: w.Text, Since: w.Since, Publication: o.Publication,
+		allMail: w.AllMail || slices.Contains(o.Relay, w.Kind),
+	}
 	if name, ok := o.Faults[w.Kind]; ok {
 		e.Event = name
 	}

@@ -137,6 +137,20 @@ func TestMail(t *testing.T) {
 	if len(got) != 1 {
 		t.Error("a mail by the relay that is at fault")
 	}
+	b = newBooth(t, "", func(o *operator.Options) { o.Email, o.Send, o.Command = "op@example.org", send, "cat >> events" })
+	for _, domain := range []string{"", "example.net"} {
+		hold := newsletter.Hold{Domain: domain, Kind: newsletter.HoldPolicy, Reason: "550 5.7.1 blocked", Since: time.Now(), ProbeAt: time.Now().Add(time.Hour)}
+		if err := b.store.SetHold(t.Context(), hold); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Once(t.Context())
+	if len(got) != 2 || !strings.Contains(string(got[1].Data), "example.net") {
+		t.Errorf("%d mails, want one more, about the hold of a domain: the relay takes none while all mail is held", len(got))
+	}
+	if events, err := os.ReadFile(filepath.Join(b.dir, "events")); err != nil || strings.Count(string(events), "held_by_fault") != 2 {
+		t.Errorf("events %s, %v, want both holds", events, err)
+	}
 }
 
 // A heartbeat that does not get through is in the log, without the secrets of

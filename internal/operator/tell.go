@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +31,7 @@ func (o *Operator) tell(ctx context.Context, e Event) {
 	if o.Command != "" {
 		o.telling.Go(func() { o.run(ctx, e) })
 	}
-	if o.Email != "" && !slices.Contains(o.Relay, e.Kind) {
+	if o.Email != "" && !e.allMail {
 		o.telling.Go(func() {
 			if err := o.write(ctx, e); err != nil {
 				o.Log.Error("the operator's mail was not sent", "event", e.Event, "err", err)

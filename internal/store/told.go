@@ -20,13 +20,13 @@ func (s *Store) TakeWarning(ctx context.Context) (newsletter.Alert, error) {
 	for _, place := range []untold{
 		{`SELECT count(*) FROM warnings WHERE told_at IS NULL`, `UPDATE warnings SET told_at = $1
 		WHERE kind = (SELECT kind FROM warnings WHERE told_at IS NULL ORDER BY since_at, kind LIMIT 1)
-		RETURNING kind, text, since_at`},
+		RETURNING kind, text, since_at, FALSE`},
 		{`SELECT count(*) FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL`, `UPDATE holds SET told_at = $1
 		WHERE domain = (SELECT domain FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL ORDER BY since_at, domain LIMIT 1)
-		RETURNING '` + newsletter.WarningHeld + `', ` + heldText + `, since_at`},
+		RETURNING '` + newsletter.WarningHeld + `', ` + heldText + `, since_at, domain = ''`},
 		{`SELECT count(*) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL`, `UPDATE issue_holds SET told_at = $1
 		WHERE issue = (SELECT min(issue) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL)
-		RETURNING '` + newsletter.WarningMessage + `', ` + faultText + `, held_at`},
+		RETURNING '` + newsletter.WarningMessage + `', ` + faultText + `, held_at, FALSE`},
 	} {
 		w, err := s.takeWarning(ctx, place)
 		if err != nil {
@@ -47,7 +47,7 @@ func (s *Store) takeWarning(ctx context.Context, place untold) (w newsletter.Ale
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		var since sql.NullInt64
-		err := tx.QueryRowContext(ctx, place.tell, msNow()).Scan(&w.Kind, &w.Text, &since)
+		err := tx.QueryRowContext(ctx, place.tell, msNow()).Scan(&w.Kind, &w.Text, &since, &w.AllMail)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
