@@ -162,10 +162,7 @@ func (f *feeder) nextDue(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	release, err := f.Store.NextRelease(ctx, time.Now())
-	if next.IsZero() || !release.IsZero() && release.Before(next) {
-		next = release
-	}
-	return next, err
+	return earlier(next, release), err
 }
 
 // handOut gives the deliveries of the oldest open batch to the workers.
@@ -219,7 +216,7 @@ func (f *feeder) offer(ctx context.Context, j job) bool {
 		case p := <-f.ended:
 			f.close(ctx, p)
 		case <-f.tick:
-			if _, _, err := f.hold(ctx); err == nil && f.held.Load() { // a probe may go
+			if _, _, err := f.hold(ctx); err == nil && f.held.Load() { // while a probe is under way all other mail is held, and this is the probe
 				return false
 			}
 		case <-ctx.Done():

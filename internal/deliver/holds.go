@@ -67,12 +67,13 @@ type holds struct {
 	closed *atomic.Bool // all mail is held: workers hand back what they have
 	wake   func()       // makes the feeder look
 
-	mu      sync.Mutex
-	list    map[string]*newsletter.Hold // by domain
-	probing map[string]probe            // by domain
-	spent   map[string]int64            // batches of probes that were refused after the mail had waited too long, by domain
-	recent  []answered                  // the last answers
-	row     []string                    // domains of the refusals about us in a row
+	mu        sync.Mutex
+	list      map[string]*newsletter.Hold // by domain
+	probing   map[string]probe            // by domain
+	unwritten map[int64]bool              // refusals of addresses that are not in the journal yet
+	spent     map[string]int64            // batches of probes that were refused after the mail had waited too long, by domain
+	recent    []answered                  // the last answers
+	row       []string                    // domains of the refusals about us in a row
 }
 
 // probe is a delivery that tries a held place.
@@ -88,7 +89,7 @@ type answered struct {
 func newHolds(s *Sender) *holds {
 	return &holds{
 		store: s.Store, log: s.Log, retry: s.Retry, resend: s.Resend, probes: s.Probes, closed: &s.held, wake: s.Wake,
-		list: map[string]*newsletter.Hold{}, probing: map[string]probe{}, spent: map[string]int64{},
+		list: map[string]*newsletter.Hold{}, probing: map[string]probe{}, unwritten: map[int64]bool{}, spent: map[string]int64{},
 	}
 }
 
@@ -119,6 +120,7 @@ func (h *holds) settle(ctx context.Context, d newsletter.Delivery, err error, no
 		h.passed(ctx, d)
 	case o.class == aboutAddress && o.refusal != nil:
 		h.row = nil
+		h.unwritten[d.ID] = true
 		o.end = h.refusedAddress(ctx, d, o, now)
 	default: // a probe that told nothing
 		h.lost(func(p probe) bool { return p.delivery == d.ID }, now)
@@ -330,7 +332,9 @@ func (h *holds) lost(which func(probe) bool, now time.Time) {
 	for domain, p := range h.probing {
 		if which(p) {
 			delete(h.probing, domain)
-			h.list[domain].ProbeAt = now.Add(min(lostProbe, h.probes.wait(*h.list[domain])))
+			if hold := h.standing(domain); hold != nil {
+				hold.ProbeAt = now.Add(min(lostProbe, h.probes.wait(*hold)))
+			}
 		}
 	}
 }

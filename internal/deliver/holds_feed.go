@@ -53,8 +53,7 @@ func (h *holds) whole() *newsletter.Hold {
 }
 
 // attend does what holds ask of the feeder: it wakes what is free again, and
-// sends probes. next is
-// when the next probe is due.
+// sends probes. next is when the next probe is due.
 func (f *feeder) attend(ctx context.Context) (next time.Time, err error) {
 	for _, domain := range f.holds.lifted() {
 		n, err := f.Store.WakeLifted(ctx, domain, wakeLimit)
@@ -82,11 +81,11 @@ func (f *feeder) attend(ctx context.Context) (next time.Time, err error) {
 // taken back, and what a hold keeps for too long is given up.
 func (f *feeder) amend(ctx context.Context) error {
 	for _, hold := range f.holds.undoing() {
-		n, left, err := f.Store.UndoBounces(ctx, hold)
+		n, err := f.Store.UndoBounces(ctx, hold.Undo)
 		if err != nil {
 			return err
 		}
-		f.holds.undone(hold, left)
+		f.holds.undone(ctx, hold)
 		if n > 0 {
 			f.Log.Warn("refusals are taken back", "domain", hold.Domain, "deliveries", n, "reason", hold.Reason)
 		}
@@ -219,7 +218,9 @@ func (h *holds) begin(ctx context.Context, domain string, d newsletter.Delivery)
 		h.lift(ctx, domain)
 		return
 	}
-	h.probing[domain] = probe{d.ID, d.Batch}
+	if h.standing(domain) != nil { // it may have been lifted meanwhile
+		h.probing[domain] = probe{d.ID, d.Batch}
+	}
 }
 
 // ended hears that a batch is not under way any more: its probes that told
@@ -230,27 +231,40 @@ func (h *holds) ended(batch int64, now time.Time) {
 	h.lost(func(p probe) bool { return p.batch == batch }, now)
 }
 
-// undoing are copies of the holds whose refusals are to be taken back.
+// written hears which ends are in the journal.
+func (h *holds) written(ended []newsletter.DeliveryEnd) {
+	for _, end := range ended {
+		if end.State != newsletter.DeliverySent {
+			h.mu.Lock()
+			delete(h.unwritten, end.ID)
+			h.mu.Unlock()
+		}
+	}
+}
+
+// undoing are copies of the holds whose refusals are to be taken back, with
+// those of them that are in the journal.
 func (h *holds) undoing() []newsletter.Hold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var list []newsletter.Hold
 	for _, hold := range h.list {
-		if len(hold.Undo) > 0 {
-			c := *hold
-			c.Undo = slices.Clone(hold.Undo)
+		c := *hold
+		c.Undo = slices.DeleteFunc(slices.Clone(hold.Undo), func(id int64) bool { return h.unwritten[id] })
+		if len(c.Undo) > 0 {
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// undone hears which refusals are left that were to be taken back.
-func (h *holds) undone(was newsletter.Hold, left []int64) {
+// undone hears which refusals of a hold were taken back.
+func (h *holds) undone(ctx context.Context, was newsletter.Hold) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	hold := h.list[was.Domain]
-	hold.Undo = slices.DeleteFunc(hold.Undo, func(id int64) bool { return slices.Contains(was.Undo, id) && !slices.Contains(left, id) })
+	hold.Undo = slices.DeleteFunc(hold.Undo, func(id int64) bool { return slices.Contains(was.Undo, id) })
+	h.write(ctx, hold)
 }
 
 // spentOf are copies of the holds that keep mail for too long, as soon as the

@@ -11,7 +11,8 @@ import (
 // journal writes for all workers. While one commit is under way the others'
 // entries gather, and go into the next one together. Where messages come back
 // faster than a commit is written it waits for those that are out, so that all
-// connections share one: no message waits longer than about a commit.
+// connections share one: no message waits longer for that than two commits
+// take, and one that does not come back is waited for once.
 type journal struct {
 	store   Store
 	log     *slog.Logger
@@ -20,8 +21,9 @@ type journal struct {
 
 	gathered []entry
 	list     []newsletter.JournalEntry
-	out      int           // messages that were let go and are not back
-	released time.Time     // when the last of them were
+	lap      int           // of the messages that are waited for, from 1 on
+	out      int           // messages of this lap that are not back
+	released time.Time     // when the last of them were let go
 	away     time.Duration // how long they are out, in the mean
 	commits  time.Duration // how long a commit takes, in the mean
 	patience *time.Timer
@@ -29,8 +31,8 @@ type journal struct {
 
 type entry struct {
 	newsletter.JournalEntry
-	goes chan<- bool
-	back bool // it brings back a message that was let go
+	goes chan<- int
+	lap  int // in which the message was let go that it brings back, 0 for none
 }
 
 const (
@@ -39,17 +41,19 @@ const (
 	// journalGrace is how long the journal may still write what is known of
 	// messages that were cut off.
 	journalGrace = 2 * time.Second
+	// patienceMax bounds the wait for messages that are about to come back.
+	patienceMax = 100 * time.Millisecond
 )
 
 func newJournal(store Store, log *slog.Logger) *journal {
 	patience := time.NewTimer(0)
 	patience.Stop()
-	return &journal{store: store, log: log, entries: make(chan entry, journalMax), patience: patience}
+	return &journal{store: store, log: log, entries: make(chan entry, journalMax), patience: patience, lap: 1}
 }
 
-// write returns once e is on disk, and tells whether e.Next may be sent. The
-// caller's channel has room for one answer.
-func (j *journal) write(e entry, goes chan bool) bool {
+// write returns once e is on disk, with the lap in which e.Next was let go, 0
+// where it may not be sent. The caller's channel has room for one answer.
+func (j *journal) write(e entry, goes chan int) int {
 	e.goes = goes
 	j.entries <- e
 	return <-goes
@@ -61,17 +65,16 @@ func (j *journal) close() { close(j.entries) }
 // what the relay took is then in doubt after a restart.
 func (j *journal) run(ctx context.Context) {
 	for first := range j.entries {
-		j.gather(first)
-		begun := time.Now()
+		j.gather(ctx, first)
 		goes := j.commit(ctx)
 		j.released = time.Now()
-		j.commits = mean(j.commits, j.released.Sub(begun))
 		for i, e := range j.gathered {
-			ok := goes != nil && goes[i]
-			if ok {
+			lap := 0
+			if goes != nil && goes[i] {
 				j.out++
+				lap = j.lap
 			}
-			e.goes <- ok
+			e.goes <- lap
 		}
 	}
 }
@@ -81,13 +84,13 @@ func mean(old, newest time.Duration) time.Duration { return old + (newest-old)/8
 
 // gather takes first and all entries that are there, and waits for those that
 // are about to be.
-func (j *journal) gather(first entry) {
+func (j *journal) gather(ctx context.Context, first entry) {
 	j.gathered = append(j.gathered[:0], first)
 	j.returned(first)
 	for len(j.gathered) < journalMax {
 		e, ok := tryReceive(j.entries)
 		if !ok {
-			if e, ok = j.await(); !ok {
+			if e, ok = j.await(ctx); !ok {
 				break
 			}
 		}
@@ -98,17 +101,26 @@ func (j *journal) gather(first entry) {
 
 // returned counts a message that is back.
 func (j *journal) returned(e entry) {
-	if e.back {
+	if e.lap == 0 {
+		return
+	}
+	j.away = mean(j.away, time.Since(j.released))
+	if e.lap == j.lap {
 		j.out--
-		j.away = mean(j.away, time.Since(j.released))
 	}
 }
 
 // await waits for a message that is out, if it is worth it: as long as two
-// commits take, since they were let go.
-func (j *journal) await() (entry, bool) {
-	left := 2*j.commits - time.Since(j.released)
-	if j.out == 0 || left <= 0 || j.away > 2*j.commits {
+// commits take, since they were let go. Those that are not back by then count
+// again when they are.
+func (j *journal) await(ctx context.Context) (entry, bool) {
+	patience := min(2*j.commits, patienceMax)
+	if j.out == 0 || j.away > patience {
+		return entry{}, false
+	}
+	left := patience - time.Since(j.released)
+	if left <= 0 {
+		j.lap, j.out = j.lap+1, 0
 		return entry{}, false
 	}
 	j.patience.Reset(left)
@@ -117,6 +129,9 @@ func (j *journal) await() (entry, bool) {
 	case e, ok := <-j.entries:
 		return e, ok
 	case <-j.patience.C:
+		j.lap, j.out = j.lap+1, 0
+		return entry{}, false
+	case <-ctx.Done():
 		return entry{}, false
 	}
 }
@@ -138,8 +153,10 @@ func (j *journal) commit(ctx context.Context) []bool {
 		j.list = append(j.list, e.JournalEntry)
 	}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		begun := time.Now()
 		goes, err := j.store.Journal(ctx, j.list)
 		if err == nil {
+			j.commits = mean(j.commits, time.Since(begun))
 			return goes
 		}
 		j.log.Error("the journal cannot be written; nothing is sent until it can", "err", err)

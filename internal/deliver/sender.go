@@ -36,7 +36,7 @@ type Store interface {
 	WakeHeld(ctx context.Context, domain string) (newsletter.Delivery, error)
 	WakeLifted(ctx context.Context, domain string, limit int) (int, error)
 	GiveUpHeld(ctx context.Context, h newsletter.Hold, before time.Time, limit int) (int, error)
-	UndoBounces(ctx context.Context, h newsletter.Hold) (n int, left []int64, err error)
+	UndoBounces(ctx context.Context, deliveries []int64) (int, error)
 	FaultIssue(ctx context.Context, issue int64, fault string) error
 }
 

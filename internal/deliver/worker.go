@@ -33,8 +33,8 @@ type worker struct {
 	// their portions.
 	ended  []newsletter.DeliveryEnd
 	owners []*portion
-	goes   chan bool
-	out    bool          // the journal let a message go and does not have it back
+	goes   chan int
+	lap    int           // in which the journal let a message go, 0 when it has it back
 	copy   mail.Copy     // under way
 	rest   time.Duration // before the next try, while the relay wants no more connections
 }
@@ -43,7 +43,7 @@ type worker struct {
 // waits, hard the message under way.
 func (w *worker) run(ctx, hard context.Context) {
 	defer w.hangUp()
-	w.goes = make(chan bool, 1)
+	w.goes = make(chan int, 1)
 	for w.take() {
 		w.attempt(ctx, hard)
 		if w.rest > 0 && w.conn == nil {
@@ -111,13 +111,14 @@ func (w *worker) flush() {
 
 // record writes down how the last deliveries ended and which one is next.
 func (w *worker) record(next int64, at time.Time) bool {
-	e := entry{JournalEntry: newsletter.JournalEntry{Ended: w.ended, Next: next, At: at}, back: w.out}
-	w.out = w.journal.write(e, w.goes)
+	e := entry{JournalEntry: newsletter.JournalEntry{Ended: w.ended, Next: next, At: at}, lap: w.lap}
+	w.lap = w.journal.write(e, w.goes)
+	w.holds.written(w.ended)
 	for _, p := range w.owners {
 		p.done()
 	}
 	w.ended, w.owners = w.ended[:0], w.owners[:0]
-	return w.out
+	return w.lap > 0
 }
 
 // drop forgets the first job: it is settled, or goes back to its batch.
@@ -147,6 +148,10 @@ func (w *worker) attempt(ctx, hard context.Context) {
 		return
 	}
 	j := &w.todo[0]
+	if w.begun && w.holds.keeps(j.Delivery) { // since its envelope went ahead
+		w.giveBack()
+		return
+	}
 	now := time.Now()
 	if j.FirstAt.IsZero() {
 		j.FirstAt = now

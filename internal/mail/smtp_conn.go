@@ -155,7 +155,7 @@ func (c *smtpConn) envelopeAnswers() error {
 		stage  Stage
 		expect int
 	}{{StageMail, 2}, {StageRcpt, 2}, {StageData, 354}} {
-		if !c.lineWaits() {
+		if !c.answerWaits() {
 			c.wire.await(c.o.Timeout)
 		}
 		err := c.answer(step.stage, step.expect)
@@ -174,10 +174,15 @@ func (c *smtpConn) envelopeAnswers() error {
 	return fate
 }
 
-// lineWaits tells whether a line is there that needs no waiting for.
-func (c *smtpConn) lineWaits() bool {
+// answerWaits tells whether a whole answer is there.
+func (c *smtpConn) answerWaits() bool {
 	waiting, _ := c.text.R.Peek(c.text.R.Buffered())
-	return bytes.IndexByte(waiting, '\n') >= 0
+	for line := range bytes.Lines(waiting) {
+		if bytes.HasSuffix(line, []byte("\n")) && (len(line) < 4 || line[3] != '-') {
+			return true
+		}
+	}
+	return false
 }
 
 // ends tells whether err ends the connection: no proper answer came, or 421.

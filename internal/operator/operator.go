@@ -103,8 +103,8 @@ func (o *Operator) Run(ctx, tells context.Context) {
 	}
 }
 
-// Again makes a running Operator look for all faults at once: somebody says
-// that something is mended.
+// Again makes a running Operator look for all faults in its next pass, within
+// a second: somebody says that something is mended.
 func (o *Operator) Again() { o.again.Store(true) }
 
 // Once looks for all faults now, tells of them, and returns when that is done.

@@ -42,7 +42,8 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 	return list, nil
 }
 
-// TakeBatch begins a batch and returns what is pending in it.
+// TakeBatch begins a batch and returns what is pending in it. From then on its
+// deliveries are counted one by one, until it is closed.
 func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
 	if _, err := s.exec(ctx, `UPDATE batches SET lease = lease + 1 WHERE id = $1`, batch.ID); err != nil {
 		return nil, fmt.Errorf("begin batch %d of issue %d: %w", batch.ID, batch.Issue, err)
@@ -74,7 +75,9 @@ func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
 	return nil
 }
 
-// closeBatch also counts the batch anew, where it was done already.
+// closeBatch ends a batch of which nothing is pending or being sent, and counts
+// it, anew where it was done already. Any other is begun, since something in it
+// has changed.
 func closeBatch(ctx context.Context, tx *sql.Tx, b newsletter.Batch) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE batches SET lease = 1 WHERE id = $1 AND lease = 0`, b.ID); err != nil {
 		return err

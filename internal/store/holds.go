@@ -136,30 +136,21 @@ func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
 	return err
 }
 
-// UndoBounces takes back what the refusals of a hold did: its failed
-// deliveries become pending, and subscribers whom they made bounce active. It
-// returns how many there were, and those that are still to be taken back
-// because their refusal is not in the journal yet.
-func (s *Store) UndoBounces(ctx context.Context, h newsletter.Hold) (n int, left []int64, err error) {
+// UndoBounces takes back what refusals did: the failed deliveries become
+// pending, or canceled where their issue was withdrawn, and subscribers whom
+// they made bounce active. It returns how many there were.
+func (s *Store) UndoBounces(ctx context.Context, deliveries []int64) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		if len(h.Undo) > 0 {
-			if n, left, err = undo(ctx, tx, h.Undo); err != nil {
-				return err
-			}
-		}
-		text, err := json.Marshal(append([]int64{}, left...))
-		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE holds SET undo = $2 WHERE domain = $1`, h.Domain, string(text))
-		}
+		n, err = undo(ctx, tx, deliveries)
 		return err
 	})
 	if err != nil {
-		return 0, nil, fmt.Errorf("take back %d refusals: %w", len(h.Undo), err)
+		return 0, fmt.Errorf("take back %d refusals: %w", len(deliveries), err)
 	}
-	return n, left, nil
+	return n, nil
 }
 
-func undo(ctx context.Context, tx *sql.Tx, ids []int64) (n int, left []int64, err error) {
+func undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
 	var args []any
 	in := placeholders(&args, ids)
 	failed := `SELECT subscriber FROM deliveries WHERE state = 'failed' AND id IN (` + in + `)`
@@ -170,17 +161,17 @@ func undo(ctx context.Context, tx *sql.Tx, ids []int64) (n int, left []int64, er
 		`UPDATE subscribers SET bounces = bounces - (SELECT count(*)` + counted + `) WHERE id IN (` + failed + `)`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
-			return 0, nil, err
+			return 0, err
 		}
 	}
-	if n, err = wake(ctx, tx, `, attempts = attempts - 1, bounce = NULL`, `state = 'failed' AND id IN (`+in+`)`, args...); err != nil {
-		return 0, nil, err
+	back := `, attempts = attempts - 1, bounce = NULL`
+	failed = `state = 'failed' AND id IN (` + in + `)`
+	n, err := wake(ctx, tx, back, failed+notWithdrawn, args...)
+	if err != nil {
+		return 0, err
 	}
-	err = each(ctx, tx, func(rows *sql.Rows) error {
-		left = append(left, 0)
-		return rows.Scan(&left[len(left)-1])
-	}, `SELECT id FROM deliveries WHERE state = 'sending' AND id IN (`+in+`) ORDER BY id`, args...)
-	return n, left, err
+	canceled, err := settle(ctx, tx, `UPDATE deliveries SET state = 'canceled'`+back+` WHERE `+failed, args...)
+	return n + canceled, err
 }
 
 // GiveUpHeld fails up to limit deliveries that a hold has kept back, and whose

@@ -154,23 +154,24 @@ func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err
 }
 
 // cancelWithdrawn cancels what is left of issues that were withdrawn, a batch
-// at a time, so that others get their turn.
+// at a time, so that others get their turn. It may be cut off, and called
+// again.
 func (s *Store) cancelWithdrawn(ctx context.Context) error {
-	var open []newsletter.Batch
+	var left []newsletter.Batch
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var b newsletter.Batch
 		err := rows.Scan(&b.ID, &b.Issue)
-		open = append(open, b)
+		left = append(left, b)
 		return err
 	}, `SELECT b.id, b.issue FROM batches b JOIN issue_holds h ON h.issue = b.issue WHERE h.withdrawn
 		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state IN ('pending', 'deferred')) ORDER BY b.id`)
-	for _, b := range open {
+	for _, b := range left {
 		if err == nil {
-			_, err = s.exec(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL, changed_at = $2
-				WHERE batch = $1 AND state IN ('pending', 'deferred')`, b.ID, msNow())
-		}
-		if err == nil {
-			err = s.CloseBatch(ctx, b)
+			err = s.tx(ctx, func(tx *sql.Tx) error {
+				_, err := settle(ctx, tx, `UPDATE deliveries SET state = 'canceled', next_at = NULL, changed_at = $2
+					WHERE batch = $1 AND state IN ('pending', 'deferred')`, b.ID, msNow())
+				return err
+			})
 		}
 	}
 	if err != nil {

@@ -61,11 +61,10 @@ const runWidth = 63
 const run = `id BETWEEN $1 AND $2 AND ($3 >> CAST(id - $1 AS INTEGER)) & 1 = 1`
 
 const (
-	// A pending one was to be tried again, and that was not written down yet.
 	sentQuery = `UPDATE deliveries SET state = 'sent', attempts = attempts + 1, code = 250, answer = '', changed_at = $4
-		WHERE ` + run + ` AND state IN ('sending', 'pending')`
+		WHERE ` + run + ` AND state = 'sending'`
 	// Of a pending one the envelope was refused before it was marked.
-	otherQuery = `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9,
+	otherQuery = `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9, bounce = NULL,
 		first_at = CASE WHEN $3 > 0 THEN coalesce(first_at, $8) ELSE first_at END
 		WHERE id = $1 AND state IN ('sending', 'pending')`
 	nextQuery = `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $4), changed_at = $4
@@ -122,7 +121,7 @@ func (j *journal) runs(width int64, do func(run []step, args ...any) error) erro
 	})
 	for rest := j.list; len(rest) > 0; {
 		first, bits, n := rest[0], int64(0), 0
-		for n < len(rest) && rest[n].id-first.id < width && rest[n].at/1000 == first.at/1000 {
+		for n < len(rest) && rest[n].id-first.id < width && rest[n].at/1000 == first.at/1000 && (n == 0 || rest[n].id > rest[n-1].id) {
 			bits |= 1 << (rest[n].id - first.id)
 			n++
 		}

@@ -96,7 +96,7 @@ func (s *Store) endedSlot(ctx context.Context) (key string, well bool, err error
 // InDoubt counts the deliveries in doubt, and names the oldest issue of them.
 func (s *Store) InDoubt(ctx context.Context) (n int, issue int64, err error) {
 	err = s.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(min(issue), 0) FROM deliveries
-		WHERE state IN ('sending', 'in_doubt') AND state = 'in_doubt'`).Scan(&n, &issue)
+		WHERE state = 'in_doubt'`).Scan(&n, &issue)
 	if err != nil {
 		return 0, 0, fmt.Errorf("count deliveries in doubt: %w", err)
 	}
