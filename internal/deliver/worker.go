@@ -147,21 +147,11 @@ func (w *worker) attempt(ctx, hard context.Context) {
 		}
 		return
 	}
+	if !w.mark() {
+		w.giveBack()
+		return
+	}
 	j := &w.todo[0]
-	if w.begun && w.holds.keeps(j.Delivery) { // since its envelope went ahead
-		w.giveBack()
-		return
-	}
-	now := time.Now()
-	if j.FirstAt.IsZero() {
-		j.FirstAt = now
-	}
-	if !w.record(j.ID, now) {
-		w.daily.back(now)
-		w.progress.count(newsletter.DeliveryCanceled)
-		w.giveBack()
-		return
-	}
 	if !w.begun {
 		if err := w.conn.Begin(hard, w.envelope(j)); err != nil {
 			w.settle(hard, err)
@@ -179,6 +169,24 @@ func (w *worker) attempt(ctx, hard context.Context) {
 	case !errors.Is(begun, mail.ErrNotBegun):
 		w.settle(hard, begun)
 	}
+}
+
+// mark marks the first job as being sent, and tells whether it may be.
+func (w *worker) mark() bool {
+	j := &w.todo[0]
+	if w.begun && w.holds.keeps(j.Delivery) { // since its envelope went ahead
+		return false
+	}
+	now := time.Now()
+	if j.FirstAt.IsZero() {
+		j.FirstAt = now
+	}
+	if w.record(j.ID, now) {
+		return true
+	}
+	w.daily.back(now)
+	w.progress.count(newsletter.DeliveryCanceled)
+	return false
 }
 
 // ahead takes another job, if one is there that may go now, and returns its

@@ -20,20 +20,27 @@ func TestCountsWalk(t *testing.T) {
 		defer db.Close()
 		for step := range 60 {
 			did := w.step()
-			var want newsletter.Counts
-			rows := got(db.QueryContext(t.Context(), `SELECT state, count(*) FROM deliveries GROUP BY state`))(t)
-			for rows.Next() {
-				var state newsletter.DeliveryState
-				var n int
-				must(t, rows.Scan(&state, &n))
-				want.Add(state, n)
-			}
-			must(t, rows.Err())
+			want := oneByOne(t, db)
 			if c := got(w.Issue(t.Context(), 1))(t).Counts; c != want {
 				t.Fatalf("seed %d, step %d: after %s the counts are %+v, want %+v", seed, step, did, c, want)
 			}
 		}
 	}
+}
+
+// oneByOne counts the deliveries themselves.
+func oneByOne(t *testing.T, db *sql.DB) (c newsletter.Counts) {
+	rows, err := db.QueryContext(t.Context(), `SELECT state, count(*) FROM deliveries GROUP BY state`)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var state newsletter.DeliveryState
+		var n int
+		must(t, rows.Scan(&state, &n))
+		c.Add(state, n)
+	}
+	must(t, rows.Err())
+	return c
 }
 
 // walk is a sender and an operator who do anything.
