@@ -39,7 +39,11 @@ With a delivery.grace in the config the mail of a slot's issue leaves that much
 later. Publish says so and when, waits for it as long as --wait allows, and sends
 it then; where the grace is longer, that is left to the next call or the daemon.
 With --now somebody asked for it now: its mail leaves at once, unless --grace is
-given.`,
+given.
+
+Mail that a relay, a pause or mail.daily holds is not failed: publish ends with
+0, says on stderr what holds it and when that is tried again, and the next call
+or the daemon goes on with it. The JSON then has the same as "held".`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.publish(cmd.Context(), o) },
 	}

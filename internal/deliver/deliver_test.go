@@ -256,12 +256,15 @@ func (r *relay) closed() {
 }
 
 // transport is the way to the relay.
-func (r *relay) transport() mail.Transport {
+func (r *relay) transport() mail.Transport { return r.transportWith(0) }
+
+// transportWith waits so long for the answer to a command; 0 is as usual.
+func (r *relay) transportWith(timeout time.Duration) mail.Transport {
 	addr, err := net.ResolveTCPAddr("tcp", r.address)
 	if err != nil {
 		panic(err)
 	}
-	return mail.NewSMTP(mail.SMTPOptions{Host: addr.IP.String(), Port: addr.Port, TLS: mail.TLSNone})
+	return mail.NewSMTP(mail.SMTPOptions{Host: addr.IP.String(), Port: addr.Port, TLS: mail.TLSNone, Timeout: timeout})
 }
 
 // received are the messages so far.

@@ -45,15 +45,11 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 // TakeBatch begins a batch and returns what is pending in it. From then on its
 // deliveries are counted one by one, until it is closed.
 func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
-	n, err := s.exec(ctx, `UPDATE batches SET lease = lease + 1 WHERE id = $1`, batch.ID)
-	if err == nil && n == 0 {
-		err = newsletter.ErrNotFound
-	}
-	if err != nil {
+	if err := s.exec(ctx, `UPDATE batches SET lease = lease + 1 WHERE id = $1`, batch.ID); err != nil {
 		return nil, fmt.Errorf("begin batch %d of issue %d: %w", batch.ID, batch.Issue, err)
 	}
 	var list []newsletter.Delivery
-	err = each(ctx, s.reader, func(rows *sql.Rows) error {
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		d := newsletter.Delivery{Batch: batch.ID, Issue: batch.Issue}
 		var first, retried sql.NullInt64
 		err := rows.Scan(&d.ID, &d.Subscriber, &d.Attempts, &d.Doubts, &first, &retried, &d.Email, &d.Name)

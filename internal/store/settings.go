@@ -93,7 +93,7 @@ type Warning = newsletter.Alert
 
 // Warn notes a fault; a fault of the same kind keeps its time.
 func (s *Store) Warn(ctx context.Context, kind, text string) error {
-	_, err := s.exec(ctx, `INSERT INTO warnings (kind, text, since_at) VALUES ($1, $2, $3)
+	err := s.exec(ctx, `INSERT INTO warnings (kind, text, since_at) VALUES ($1, $2, $3)
 		ON CONFLICT (kind) DO UPDATE SET text = excluded.text`, kind, text, ms(time.Now()))
 	if err != nil {
 		return fmt.Errorf("note warning %s: %w", kind, err)
@@ -106,7 +106,7 @@ func (s *Store) Unwarn(ctx context.Context, kind string) error {
 	var n int
 	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM warnings WHERE kind = $1`, kind).Scan(&n)
 	if err == nil && n > 0 {
-		_, err = s.exec(ctx, `DELETE FROM warnings WHERE kind = $1`, kind)
+		err = s.exec(ctx, `DELETE FROM warnings WHERE kind = $1`, kind)
 	}
 	if err != nil {
 		return fmt.Errorf("clear warning %s: %w", kind, err)

@@ -31,7 +31,7 @@ func (s *Store) BeginSchedule(ctx context.Context, expression, zone string, now 
 	if err != nil || seen {
 		return since, err
 	}
-	_, err = s.exec(ctx, `INSERT INTO schedules (name, expression, timezone, since_at) VALUES ($1, $2, $3, $4)
+	err = s.exec(ctx, `INSERT INTO schedules (name, expression, timezone, since_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (name) DO UPDATE SET expression = excluded.expression, timezone = excluded.timezone, since_at = excluded.since_at`,
 		mainSchedule, expression, zone, ms(now))
 	if err != nil {

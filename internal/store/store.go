@@ -117,16 +117,11 @@ func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 }
 
 // exec runs one statement that writes.
-func (s *Store) exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		rows, err = res.RowsAffected()
+func (s *Store) exec(ctx context.Context, query string, args ...any) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, query, args...)
 		return err
 	})
-	return rows, err
 }
 
 // patience bounds the wait for other processes that write.

@@ -64,7 +64,7 @@ func (s *Store) TakeSlot(ctx context.Context) (bool, error) {
 	for {
 		key, well, err := s.endedSlot(ctx)
 		if err == nil && key != "" {
-			_, err = s.exec(ctx, `UPDATE slots SET told_at = $2 WHERE key = $1`, key, msNow())
+			err = s.exec(ctx, `UPDATE slots SET told_at = $2 WHERE key = $1`, key, msNow())
 		}
 		if err != nil {
 			return false, fmt.Errorf("read which slots ended: %w", err)
