@@ -168,11 +168,12 @@ func TestQuota(t *testing.T) {
 	o := sc.options()
 	drain(t, o)
 	c := counts(t, sc.Store, sc.issue)
-	if c.Sent != 500 || c.Pending != 100 {
-		t.Errorf("counts %+v, want 500 sent and the others pending", c)
+	// An envelope that went ahead gets no content once all mail is held.
+	if least := 500 - o.Connections; c.Sent < least || c.Sent > 500 || c.Sent+c.Pending != 600 {
+		t.Errorf("counts %+v, want %d to 500 sent and the others pending", c, least)
 	}
-	if n := refused.Load(); n > 2 {
-		t.Errorf("%d refusals, want one a connection", n)
+	if n := int(refused.Load()); n > 2*o.Connections {
+		t.Errorf("%d refusals, want one or two a connection", n)
 	}
 	holds := sc.holds(t)
 	if len(holds) != 1 || holds[0].Domain != wholeRelay || holds[0].Kind != newsletter.HoldQuota {
