@@ -52,6 +52,9 @@ func (c *smtpConn) replyLine(text []byte) (code int, last bool, _ []byte, err er
 		}
 		code = 10*code + int(digit-'0')
 	}
+	if code < 200 || code > 599 {
+		return 0, false, nil, fmt.Errorf("no code of SMTP: %q", clip(line))
+	}
 	if code/100 >= 4 && len(line) > 4 {
 		text = append(append(text, line[4:]...), '\n')
 	}
