@@ -41,7 +41,7 @@ func (s *Store) SetHold(ctx context.Context, h newsletter.Hold) error {
 			ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since_at = excluded.since_at,
 			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted,
 			told_at = CASE WHEN holds.since_at = excluded.since_at THEN holds.told_at END`,
-			h.Domain, h.Kind, h.Reason, ms(h.Since), ms(h.ProbeAt), h.Step, string(undo), h.Lifted)
+			h.Domain, h.Kind, plain(h.Reason), ms(h.Since), ms(h.ProbeAt), h.Step, string(undo), h.Lifted)
 	}
 	if err != nil {
 		return fmt.Errorf("hold the mail to %q: %w", h.Domain, err)
@@ -132,7 +132,7 @@ func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE subscribers SET status = 'bounced', status_reason = $2, status_at = $3`+of,
-		e.ID, fmt.Sprintf("%d %s", e.Code, e.Answer), msNow())
+		e.ID, fmt.Sprintf("%d %s", e.Code, plain(e.Answer)), msNow())
 	return err
 }
 
@@ -198,7 +198,7 @@ func (s *Store) GiveUpHeld(ctx context.Context, h newsletter.Hold, before time.T
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		n, err = settle(ctx, tx, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5
-			WHERE id IN (SELECT id FROM deliveries WHERE `+held+` AND coalesce(retried_at, 0) <= $2 LIMIT $1)`, limit, ms(before), code, answer, msNow(), h.Domain)
+			WHERE id IN (SELECT id FROM deliveries WHERE `+held+` AND coalesce(retried_at, 0) <= $2 LIMIT $1)`, limit, ms(before), code, plain(answer), msNow(), h.Domain)
 		return err
 	})
 	if err != nil {

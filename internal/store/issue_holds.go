@@ -79,7 +79,7 @@ func (s *Store) StopIssue(ctx context.Context, issue int64) error {
 // warning stands until GoIssue, which tries again, or until it is withdrawn.
 func (s *Store) FaultIssue(ctx context.Context, issue int64, fault string) error {
 	return s.changeHold(ctx, "stop", issue, `INSERT INTO issue_holds (issue, held_at, fault) VALUES ($1, $2, $3)
-		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, fault = excluded.fault`, issue, msNow(), fault)
+		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, fault = excluded.fault`, issue, msNow(), plain(fault))
 }
 
 // GoIssue lets the mail of an issue go that is stopped or in its grace.
@@ -113,6 +113,9 @@ func isWithdrawn(ctx context.Context, q queryer, issue int64) (bool, error) {
 // and may be called again when it was cut off.
 func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
 		again, err := isWithdrawn(ctx, tx, issue)
 		if err != nil || again {
 			return err
@@ -125,7 +128,8 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 		if undone, err = freeThreads(ctx, tx, issue); err != nil {
 			return err
 		}
-		return askRebuild(ctx, tx, new(rebuild))
+		_, err = s.askRebuild(ctx, tx)
+		return err
 	})
 	if err == nil {
 		err = s.cancelWithdrawn(ctx)

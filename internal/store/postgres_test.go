@@ -1,0 +1,205 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/store"
+	"threadmill/internal/store/pgtest"
+)
+
+// query runs statements on a PostgreSQL database beside the store.
+func query(t testing.TB, address string, statements ...string) {
+	t.Helper()
+	conn := got(pgx.Connect(t.Context(), address))(t)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	for _, s := range statements {
+		_ = got(conn.Exec(t.Context(), s))(t)
+	}
+}
+
+// TestPostgresAtOnce has ten processes open a database that is empty.
+func TestPostgresAtOnce(t *testing.T) {
+	t.Parallel()
+	address := pgtest.Empty(t)
+	var wg sync.WaitGroup
+	keys := make([][]store.Key, 10)
+	for i := range keys {
+		wg.Go(func() {
+			s, err := store.Open(t.Context(), address, quiet())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if keys[i], err = s.Keys(t.Context(), store.KeyMessageIDs); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, k := range keys {
+		if diff := cmp.Diff(keys[0], k); diff != "" || len(k) != 1 {
+			t.Fatal("two openers have different keys:", diff)
+		}
+	}
+}
+
+// TestPostgresHalfMade opens a database whose maker was killed between its
+// schema and its keys.
+func TestPostgresHalfMade(t *testing.T) {
+	t.Parallel()
+	address := template.Copy(t)
+	query(t, address, `DELETE FROM keys`)
+	if len(got(open(t, address).Keys(t.Context(), store.KeyTokens))(t)) != 1 {
+		t.Error("it has no key")
+	}
+}
+
+func TestPostgresRefuses(t *testing.T) {
+	t.Parallel()
+	foreign := pgtest.Empty(t)
+	query(t, foreign, `CREATE TABLE recipes (name TEXT)`)
+	newer := template.Copy(t)
+	query(t, newer, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (90000, TRUE)`)
+	closed := got(net.Listen("tcp", "127.0.0.1:0"))(t)
+	must(t, closed.Close())
+	const secret = "hunter2"
+	for _, tt := range []struct{ address, want string }{
+		{foreign, "it is not a database of threadmill; set database to another name"},
+		{newer, "newer than this threadmill"},
+		{"postgres://ada:" + secret + "@" + closed.Addr().String() + "/news", "connection refused"},
+		{"postgres://ada@" + closed.Addr().String() + "/news?password=" + secret, "connection refused"},
+		{"postgres://ada:" + secret + "%zz@localhost/news", "cannot be read"},
+		{"postgres://ada:" + secret + "@localhost:port/news", "cannot be read"},
+		{"postgres://ada:" + secret + "@localhost/news?sslmode=perhaps", "is not valid"},
+		{"postgresql://ada:" + secret + "@localhost/news?pool_max_conns=many&password=" + secret, "is not valid"},
+	} {
+		s, err := store.Open(t.Context(), tt.address, quiet())
+		if s != nil || err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) {
+			t.Errorf("open %s: %v, want %q", tt.address, err, tt.want)
+		}
+	}
+}
+
+func TestPostgresPath(t *testing.T) {
+	t.Parallel()
+	address := template.Copy(t)
+	u := got(url.Parse(address))(t)
+	u.User = url.UserPassword(u.User.Username(), "hunter2")
+	q := u.Query()
+	q.Set("sslpassword", "hunter2")
+	u.RawQuery = q.Encode()
+	if path := open(t, u.String()).Path(); path != address {
+		t.Errorf("path %s, want %s", path, address)
+	}
+}
+
+// TestTogether has several processes do on PostgreSQL what only one of them
+// may: SQLite lets only one write anyway.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	address := template.Copy(t)
+	nodes := []*store.Store{open(t, address), open(t, address), open(t, address), open(t, address)}
+	ctx := t.Context()
+	each := func(do func(n int, s *store.Store)) {
+		var wg sync.WaitGroup
+		for n, s := range nodes {
+			wg.Go(func() { do(n, s) })
+		}
+		wg.Wait()
+	}
+	// Rebuilds that are asked for at once get numbers of their own.
+	var mu sync.Mutex
+	asked := map[int64]bool{}
+	each(func(_ int, s *store.Store) {
+		for range 5 {
+			n, err := s.AskRebuild(ctx)
+			mu.Lock()
+			if err != nil || asked[n] {
+				t.Errorf("request %d twice, %v", n, err)
+			}
+			asked[n] = true
+			mu.Unlock()
+		}
+	})
+	// A warning is told once.
+	must(t, nodes[0].Warn(ctx, "test", "text"))
+	told := 0
+	each(func(_ int, s *store.Store) {
+		w, err := s.TakeWarning(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			t.Error(err)
+		}
+		if w.Kind != "" {
+			told++
+		}
+	})
+	if told != 1 {
+		t.Errorf("the warning was told %d times", told)
+	}
+	// The same people come in from all sides, in different order.
+	added := 0
+	each(func(n int, s *store.Store) {
+		var list []newsletter.Subscriber
+		for i := range 100 {
+			if n%2 == 1 {
+				i = 99 - i
+			}
+			p := person(fmt.Sprint("p", i))
+			p.Tags = []string{fmt.Sprint("node", n)}
+			list = append(list, p)
+		}
+		results, err := s.AddSubscribers(ctx, list)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range results {
+			if r == newsletter.Added {
+				added++
+			}
+		}
+	})
+	if added != 100 {
+		t.Errorf("%d of 100 people were added", added)
+	}
+	for sub, err := range nodes[0].Subscribers(ctx) {
+		must(t, err)
+		if len(sub.Tags) != len(nodes) {
+			t.Errorf("%s has the tags %v", sub.Email, sub.Tags)
+		}
+	}
+}
+
+// TestForeignWords keeps what PostgreSQL refuses in a text.
+func TestForeignWords(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		const odd, want = "no\x00 \xff", "no\ufffd \ufffd"
+		publish(t, s, 1, 1)
+		must(t, s.Warn(t.Context(), "test", odd))
+		must(t, s.SetHold(t.Context(), newsletter.Hold{Domain: "example.com", Kind: "policy", Reason: odd, Since: at(1), ProbeAt: at(2)}))
+		end(t, s, newsletter.DeliveryEnd{ID: pending(t, s)[0].ID, State: newsletter.DeliveryFailed, Attempts: 1, Code: 550, Answer: odd, Bounce: newsletter.BounceDead})
+		if list := got(s.Unsettled(t.Context(), 1))(t); len(list) != 1 || list[0].Answer != want {
+			t.Errorf("%+v", list)
+		}
+		if list := got(s.Holds(t.Context()))(t); len(list) != 1 || list[0].Reason != want {
+			t.Errorf("%+v", list)
+		}
+		p := person("bob")
+		p.Name = odd
+		_ = got(s.AddSubscribers(t.Context(), []newsletter.Subscriber{p}))(t)
+	})
+}
