@@ -2,9 +2,11 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -202,4 +204,56 @@ func TestForeignWords(t *testing.T) {
 		p.Name = odd
 		_ = got(s.AddSubscribers(t.Context(), []newsletter.Subscriber{p}))(t)
 	})
+}
+
+// TestPostgresLock has one holder at a time, who is told when the connection
+// breaks.
+func TestPostgresLock(t *testing.T) {
+	t.Parallel()
+	address := template.Copy(t)
+	one, two := open(t, address), open(t, address)
+	ctx := t.Context()
+	if h := got(one.LockHolder(ctx))(t); h != nil {
+		t.Errorf("held by %v before anybody came", h)
+	}
+	lock := got(one.Lock(ctx, "run"))(t)
+	host := got(os.Hostname())(t)
+	want := store.Holder{Command: "run", PID: os.Getpid(), Host: host}
+	if diff := cmp.Diff(&want, got(two.LockHolder(ctx))(t)); diff != "" {
+		t.Error(diff)
+	}
+	_, err := two.Lock(ctx, "publish")
+	if locked, ok := errors.AsType[*store.LockedError](err); !ok || locked.Holder != want || !strings.Contains(err.Error(), " on "+host) {
+		t.Fatalf("lock: %v, want a LockedError that names %v", err, want)
+	}
+	must(t, lock.Unlock())
+	lock = got(two.Lock(ctx, "publish"))(t)
+	held, stop := lock.Context(ctx)
+	defer stop()
+	must(t, held.Err())
+	query(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'threadmill publish %' AND datname = current_database()`)
+	<-held.Done()
+	if cause := context.Cause(held); !errors.Is(cause, store.ErrLockLost) || ctx.Err() != nil {
+		t.Errorf("ended by %v", cause)
+	}
+	must(t, lock.Unlock())
+	lock = got(one.Lock(ctx, "run"))(t)
+	must(t, lock.Unlock())
+}
+
+// TestPostgresGone goes on when the server has ended the connections.
+func TestPostgresGone(t *testing.T) {
+	t.Parallel()
+	address := template.Copy(t)
+	s := open(t, address)
+	must(t, s.Warn(t.Context(), "one", "text"))
+	query(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	for {
+		if err := s.Warn(t.Context(), "two", "text"); err == nil { // the first one may meet a broken connection
+			break
+		}
+	}
+	if n := len(got(s.Warnings(t.Context()))(t)); n != 2 {
+		t.Errorf("%d warnings", n)
+	}
 }
