@@ -131,7 +131,7 @@ func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 		names[i], values[i] = s[0], s[1]
 	}
 	_, err := conn.Exec(ctx, `SELECT set_config(s.name, w.value, false) FROM pg_catalog.pg_settings s
-		JOIN unnest($1::text[], $2::text[]) AS w (name, value) ON w.name = s.name`, names, values)
+		JOIN unnest($1::text[], $2::text[]) AS w (name, value) ON w.name = s.name`, pgx.QueryExecModeExec, names, values)
 	if err != nil {
 		return fmt.Errorf("set up the connection: %w", err)
 	}
@@ -203,6 +203,9 @@ func checkPooler(ctx context.Context, pool *pgxpool.Pool) error {
 			}
 			return err
 		})
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "08P01" { // not even transactions
+			err = errPooler
+		}
 		if err != nil {
 			return err
 		}
@@ -210,12 +213,14 @@ func checkPooler(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
+// backend is the number of the process that answers. It keeps no statement,
+// which another client of a pooler might meet.
 func backend(ctx context.Context, q interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 },
 ) (pid uint32, err error) {
 	var n int32
-	err = q.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&n)
+	err = q.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeExec).Scan(&n)
 	return uint32(n), err //nolint:gosec // as the protocol has it
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,6 +58,15 @@ func parseName(name string) Holder {
 	return h
 }
 
+// dead tells whether the holder was a process of this machine that is gone.
+func (h Holder) dead() bool {
+	if host, err := os.Hostname(); err != nil || !strings.HasPrefix(host, h.Host) || h.PID <= 0 {
+		return false
+	}
+	p, err := os.FindProcess(h.PID)
+	return err == nil && errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
+
 func (s *Store) lockOnServer(ctx context.Context, command string) (*serverLock, error) {
 	key, err := s.lockKey(ctx)
 	if err != nil {
@@ -90,10 +100,10 @@ func (s *Store) lockOnServer(ctx context.Context, command string) (*serverLock, 
 	return l, nil
 }
 
-// tryOnServer asks for the lock for as long as the server may take to notice
-// that a holder was killed.
+// tryOnServer asks for the lock for a moment, and for as long as the server takes
+// to notice that a holder was killed.
 func (s *Store) tryOnServer(ctx context.Context, conn *pgx.Conn, key int64) error {
-	for end := time.Now().Add(tryFor); ; {
+	for start := time.Now(); ; {
 		var mine bool
 		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&mine); err != nil {
 			return fmt.Errorf("lock %s: %w", s.path, err)
@@ -101,12 +111,17 @@ func (s *Store) tryOnServer(ctx context.Context, conn *pgx.Conn, key int64) erro
 		if mine {
 			return nil
 		}
-		if time.Now().After(end) {
+		if time.Since(start) > tryFor {
 			h, err := s.holderOnServer(ctx)
-			if h == nil {
-				h = new(Holder)
+			if err != nil {
+				return err
 			}
-			return errors.Join(err, &LockedError{*h})
+			if h != nil && !h.dead() {
+				return &LockedError{*h}
+			}
+			if time.Since(start) > serverTimeout {
+				return &LockedError{}
+			}
 		}
 		select {
 		case <-time.After(tryEvery):

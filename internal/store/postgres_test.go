@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -255,5 +256,31 @@ func TestPostgresGone(t *testing.T) {
 	}
 	if n := len(got(s.Warnings(t.Context()))(t)); n != 2 {
 		t.Errorf("%d warnings", n)
+	}
+}
+
+// TestPooler refuses a PgBouncer that shares sessions, and takes one that does
+// not.
+func TestPooler(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"transaction", "statement", "session"} {
+		t.Run(mode, func(t *testing.T) {
+			address := pgtest.Pooler(t, template.Copy(t), mode)
+			s, err := store.Open(t.Context(), address, quiet())
+			for errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) { // it is starting
+				s, err = store.Open(t.Context(), address, quiet())
+			}
+			if mode != "session" {
+				if err == nil || !strings.Contains(err.Error(), "pooler in transaction mode") {
+					t.Errorf("open: %v", err)
+				}
+				return
+			}
+			must(t, err)
+			lock := got(s.Lock(t.Context(), "run"))(t)
+			must(t, lock.Unlock())
+			must(t, s.Warn(t.Context(), "test", "text"))
+			must(t, s.Close())
+		})
 	}
 }
