@@ -78,9 +78,9 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	}
 	if lock != nil {
 		defer lock.Unlock()
-		var stop context.CancelFunc
-		ctx, stop = lock.Context(ctx)
+		held, stop := lock.Context(ctx)
 		defer stop()
+		ctx = held
 		if err := p.publisher.Begin(ctx); err != nil {
 			return err
 		}
@@ -90,9 +90,7 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 		return err
 	}
 	sent, err := p.sendOut(ctx, lock != nil, outcome.Issue, o.wait)
-	if cause := context.Cause(ctx); err == nil && errors.Is(cause, store.ErrLockLost) {
-		err = cause
-	}
+	err = orLost(ctx, err)
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; run `threadmill publish` to go on", errInterrupted)
 	}

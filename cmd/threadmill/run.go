@@ -158,7 +158,12 @@ func (p *publication) daemon(ctx context.Context, server *web.Server) error {
 	p.log.Info("threadmill runs", "version", version, "publication", p.facts.Title)
 	err := group.Wait()
 	p.log.Info("threadmill stopped")
-	if cause := context.Cause(outer); errors.Is(cause, store.ErrLockLost) {
+	return orLost(outer, err)
+}
+
+// orLost is err, or that the lock was lost, which ends work in order.
+func orLost(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, store.ErrLockLost) {
 		return cause
 	}
 	return err

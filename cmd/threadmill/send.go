@@ -108,9 +108,7 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 		if lock, err := p.lock(ctx, "publish"); err == nil {
 			held, stop := lock.Context(ctx)
 			sent, err := p.finish(held, time.Until(end))
-			if cause := context.Cause(held); err == nil && errors.Is(cause, store.ErrLockLost) {
-				err = cause
-			}
+			err = orLost(held, err)
 			stop()
 			return sent, errors.Join(err, lock.Unlock())
 		}

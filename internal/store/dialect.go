@@ -27,6 +27,9 @@ type dialect struct {
 	// alone waits until no other transaction does the same; $1 and $2 tell what.
 	// It is empty where only one transaction writes at a time.
 	alone string
+	// freeze keeps deliveries from being changed until the transaction ends, and
+	// waits for changes under way; empty where nobody else can.
+	freeze string
 	// forUpdate ends a SELECT of rows that nobody else may change meanwhile.
 	forUpdate string
 	// incoming is the table of the subscribers in $1, a list in JSON, with n for

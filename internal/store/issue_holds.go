@@ -84,7 +84,7 @@ func (s *Store) FaultIssue(ctx context.Context, issue int64, fault string) error
 
 // GoIssue lets the mail of an issue go that is stopped or in its grace.
 func (s *Store) GoIssue(ctx context.Context, issue int64) error {
-	return s.changeHold(ctx, "let go", issue, `DELETE FROM issue_holds WHERE issue = $1`, issue)
+	return s.changeHold(ctx, "let go", issue, `DELETE FROM issue_holds WHERE issue = $1 AND NOT withdrawn`, issue)
 }
 
 func (s *Store) changeHold(ctx context.Context, what string, issue int64, query string, args ...any) error {
@@ -115,6 +115,12 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if err := s.alone(ctx, tx, aloneThreads); err != nil {
 			return err
+		}
+		if s.freeze != "" {
+			// What is marked now has left; nothing may be marked from here on.
+			if _, err := tx.ExecContext(ctx, s.freeze); err != nil {
+				return err
+			}
 		}
 		again, err := isWithdrawn(ctx, tx, issue)
 		if err != nil || again {

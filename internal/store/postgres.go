@@ -26,7 +26,8 @@ var postgres = dialect{
 	migrations: "migrations/postgres",
 	tables:     `SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = $1`,
 	alone:      `SELECT pg_advisory_xact_lock($1, $2)`,
-	forUpdate:  ` FOR UPDATE`,
+	freeze:     `LOCK TABLE deliveries IN SHARE MODE`,
+	forUpdate:  ` FOR NO KEY UPDATE`,
 	incoming: `(SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON))
 		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT))
 		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, n))`,

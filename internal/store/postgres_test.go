@@ -284,3 +284,84 @@ func TestPooler(t *testing.T) {
 		})
 	}
 }
+
+// TestLastBatches has several processes close the last batches of an issue at
+// once: one of them has to see that nothing is left.
+func TestLastBatches(t *testing.T) {
+	t.Parallel()
+	address := template.Copy(t)
+	nodes := []*store.Store{open(t, address), open(t, address), open(t, address), open(t, address)}
+	ctx := t.Context()
+	addPeople(t, nodes[0], len(nodes))
+	for number := range int64(10) {
+		number++
+		got(nodes[0].Publish(ctx, issueOf(number), nil, snap, 1))(t)
+		must(t, nodes[0].SiteWritten(ctx, []int64{number}))
+		batches := got(nodes[0].OpenBatches(ctx, 10))(t)
+		if len(batches) != len(nodes) {
+			t.Fatalf("%d batches", len(batches))
+		}
+		var wg sync.WaitGroup
+		for n, s := range nodes {
+			wg.Go(func() {
+				list, err := s.TakeBatch(ctx, batches[n])
+				if err != nil || len(list) != 1 {
+					t.Errorf("batch %d: %v %v", n, list, err)
+					return
+				}
+				_, err = s.Journal(ctx, []newsletter.JournalEntry{{Next: list[0].ID, At: at(10)}})
+				if err == nil {
+					_, err = s.Journal(ctx, []newsletter.JournalEntry{{Ended: ended(list[0].ID, newsletter.DeliverySent)}})
+				}
+				if err = errors.Join(err, s.CloseBatch(ctx, batches[n])); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if i := got(nodes[0].Issue(ctx, number))(t); i.FinishedAt.IsZero() || i.Sent != len(nodes) {
+			t.Fatalf("issue %d is not finished: %+v", number, i.Counts)
+		}
+	}
+}
+
+// TestWithdrawnOrMarked withdraws an issue while another process begins to send
+// it: either nothing leaves, or its threads are not free again.
+func TestWithdrawnOrMarked(t *testing.T) {
+	t.Parallel()
+	address := template.Copy(t)
+	one, two := open(t, address), open(t, address)
+	ctx := t.Context()
+	addPeople(t, one, 1)
+	for number := range int64(20) {
+		number++
+		got(one.Publish(ctx, issueOf(number), nil, snap, 1))(t)
+		must(t, one.SiteWritten(ctx, []int64{number}))
+		b := got(one.OpenBatches(ctx, 1))(t)[0]
+		d := got(one.TakeBatch(ctx, b))(t)[0]
+		var goes, undone bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			list, err := one.Journal(ctx, []newsletter.JournalEntry{{Next: d.ID, At: at(10)}})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			goes = list[0]
+		})
+		wg.Go(func() {
+			var err error
+			if undone, err = two.WithdrawIssue(ctx, number); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if goes == undone {
+			t.Fatalf("issue %d: its message leaves: %v, it is undone: %v", number, goes, undone)
+		}
+		if goes {
+			got(one.Journal(ctx, []newsletter.JournalEntry{{Ended: ended(d.ID, newsletter.DeliverySent)}}))(t)
+			must(t, one.CloseBatch(ctx, b))
+		}
+	}
+}

@@ -143,7 +143,7 @@ const reached = ` WHERE id > $3 AND status = 'active' AND key NOT IN (SELECT key
 // when nobody is left.
 func beginBatch(ctx context.Context, tx *sql.Tx, issue, last int64) (id int64, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO batches (issue, size) SELECT $1, $2
-		WHERE EXISTS (SELECT 1 FROM subscribers`+reached+`) RETURNING id`, issue, 0, last).Scan(&id)
+		WHERE (SELECT min(id) FROM subscribers`+reached+`) IS NOT NULL RETURNING id`, issue, 0, last).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}

@@ -173,7 +173,7 @@ func start() (*server, error) {
 	}
 	options := "-c listen_addresses= -c unix_socket_directories=" + dir +
 		" -c fsync=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=32MB -c autovacuum=off"
-	cmd := exec.Command("/bin/sh", "-c", supervise, "sh", dir, locale, options)
+	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", supervise, "sh", dir, locale, options)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "LC_ALL=C"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is not for the supervisor

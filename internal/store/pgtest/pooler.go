@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -45,7 +46,7 @@ func Pooler(t testing.TB, address, mode string) string {
 	if err := os.WriteFile(filepath.Join(dir, "ini"), fmt.Appendf(nil, poolerConfig, server, dir, mode), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/bin/sh", "-c", runPooler, "sh", dir)
+	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", runPooler, "sh", dir)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if cmd.SysProcAttr.Credential, err = servant(dir); err != nil {
