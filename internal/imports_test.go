@@ -55,6 +55,7 @@ var homes = map[string][]string{
 	"database/sql":             {"store"},
 	"modernc.org/sqlite":       {"store"},
 	"github.com/pressly/goose": {"store"},
+	"github.com/jackc":         {"store"},
 	"github.com/gorilla/feeds": {"feed"},
 	"github.com/robfig/cron":   {"schedule"},
 	"github.com/wneessen":      {"mail"},

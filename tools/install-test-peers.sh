@@ -6,7 +6,10 @@ set -u
 # program:Debian package:what is skipped without it
 peers='
 xmllint:libxml2-utils:the check of RSS and Atom by an XML parser
+initdb:postgresql:the tests over PostgreSQL
 '
+
+PATH=$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps initdb
 
 missing=()
 while IFS=: read -r program package what; do

@@ -28,16 +28,17 @@ func TestKill(t *testing.T) {
 		{"TERM", syscall.SIGTERM, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			r := newRelay(t)
-			p := newPlace(t, r, issues, readers, `schedule: {cron: "@every 1s"}`)
-			for k := range kills {
-				p.runUntil(r, tt.signal, (k*issues*readers+rand.IntN(issues*readers))/(kills+1)+1)
-			}
-			p.runUntil(r, syscall.SIGTERM, issues*readers)
-			p.finish(r)
-			checkCopies(t, r.accepted(), issues, readers, tt.copies)
-			p.checkIssues(issues, readers)
+			onEach(t, func(t *testing.T, database string) {
+				r := newRelay(t)
+				p := newPlace(t, r, issues, readers, `schedule: {cron: "@every 1s"}`+database)
+				for k := range kills {
+					p.runUntil(r, tt.signal, (k*issues*readers+rand.IntN(issues*readers))/(kills+1)+1)
+				}
+				p.runUntil(r, syscall.SIGTERM, issues*readers)
+				p.finish(r)
+				checkCopies(t, r.accepted(), issues, readers, tt.copies)
+				p.checkIssues(issues, readers)
+			})
 		})
 	}
 }

@@ -84,6 +84,8 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 		return err
 	}
 	defer lock.Unlock()
+	ctx, stop := lock.Context(ctx)
+	defer stop()
 	if _, err := p.publisher.PublishNow(ctx, "", false); err != nil { // something to see at once
 		return err
 	}

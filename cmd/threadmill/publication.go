@@ -260,7 +260,7 @@ func (p *publication) upgrade(ctx context.Context) error {
 
 // lock makes this process the sender and brings an older database up to date.
 func (p *publication) lock(ctx context.Context, command string) (*store.Lock, error) {
-	l, err := store.TryLock(p.store.Path(), command)
+	l, err := p.store.Lock(ctx, command)
 	if err != nil {
 		return nil, err
 	}

@@ -82,6 +82,9 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	}
 	if lock != nil {
 		defer lock.Unlock()
+		held, stop := lock.Context(ctx)
+		defer stop()
+		ctx = held
 		if err := p.publisher.Begin(ctx); err != nil {
 			return err
 		}
@@ -91,6 +94,7 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 		return err
 	}
 	sent, err := p.sendOut(ctx, lock != nil, outcome.Issue, o.wait)
+	err = orLost(ctx, err)
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; run `threadmill publish` to go on", errInterrupted)
 	}

@@ -46,6 +46,8 @@ func (a *app) runDaemon(ctx context.Context) error {
 		return err
 	}
 	defer lock.Unlock()
+	ctx, stop := lock.Context(ctx)
+	defer stop()
 	var server *web.Server
 	if p.Web.Listen != "" {
 		handler, err := p.web(nil)
@@ -127,6 +129,7 @@ func (p *publication) daemon(ctx context.Context, server *web.Server) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
+	outer := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	sender := p.sender()
 	group.Go(func() error { return sender.Run(ctx) })
@@ -155,5 +158,13 @@ func (p *publication) daemon(ctx context.Context, server *web.Server) error {
 	p.log.Info("threadmill runs", "version", version, "publication", p.facts.Title)
 	err := group.Wait()
 	p.log.Info("threadmill stopped")
+	return orLost(outer, err)
+}
+
+// orLost is err, or that the lock was lost, which ends work in order.
+func orLost(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, store.ErrLockLost) {
+		return cause
+	}
 	return err
 }

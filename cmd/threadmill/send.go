@@ -110,7 +110,10 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 			return row.Sent, p.held(ctx)
 		}
 		if lock, err := p.lock(ctx, "publish"); err == nil {
-			sent, err := p.finish(ctx, time.Until(end))
+			held, stop := lock.Context(ctx)
+			sent, err := p.finish(held, time.Until(end))
+			err = orLost(held, err)
+			stop()
 			return sent, errors.Join(err, lock.Unlock())
 		}
 		select {

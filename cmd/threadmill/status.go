@@ -76,13 +76,18 @@ func standing(n int) string {
 
 func (p *publication) status(ctx context.Context) (statusReport, error) {
 	now := time.Now()
-	s := statusReport{Publication: p.facts.Title, Rate: p.Mail.Rate, Holder: store.LockHolder(p.store.Path()), Sending: []issueRow{}, Holds: []newsletter.Hold{}, Warnings: []store.Warning{}}
-	for _, step := range []func(context.Context, time.Time, *statusReport) error{p.statusSchedule, p.statusThreads, p.statusMail} {
+	s := statusReport{Publication: p.facts.Title, Rate: p.Mail.Rate, Sending: []issueRow{}, Holds: []newsletter.Hold{}, Warnings: []store.Warning{}}
+	for _, step := range []func(context.Context, time.Time, *statusReport) error{p.statusHolder, p.statusSchedule, p.statusThreads, p.statusMail} {
 		if err := step(ctx, now, &s); err != nil {
 			return statusReport{}, err
 		}
 	}
 	return s, nil
+}
+
+func (p *publication) statusHolder(ctx context.Context, _ time.Time, s *statusReport) (err error) {
+	s.Holder, err = p.store.LockHolder(ctx)
+	return err
 }
 
 func (p *publication) statusSchedule(ctx context.Context, now time.Time, s *statusReport) error {

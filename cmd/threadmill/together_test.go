@@ -75,51 +75,54 @@ func (p place) publish(args ...string) publishReport {
 }
 
 func TestSecondDaemonIsRefused(t *testing.T) {
-	t.Parallel()
-	p := newPlace(t, newRelay(t), 1, 1, "")
-	d := p.startDaemon()
-	defer d.stop()
-	out, err := p.command("run").CombinedOutput()
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok || exit.ExitCode() != statusFailed || !strings.Contains(string(out), "a second daemon would only be in its way") {
-		t.Errorf("second daemon: %v\n%s", err, out)
-	}
+	onEach(t, func(t *testing.T, database string) {
+		p := newPlace(t, newRelay(t), 1, 1, database)
+		d := p.startDaemon()
+		defer d.stop()
+		out, err := p.command("run").CombinedOutput()
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok || exit.ExitCode() != statusFailed || !strings.Contains(string(out), "a second daemon would only be in its way") {
+			t.Errorf("second daemon: %v\n%s", err, out)
+		}
+	})
 }
 
 // Beside a daemon `publish` publishes, and the daemon sends.
 func TestPublishBesideDaemon(t *testing.T) {
-	t.Parallel()
-	r := newRelay(t)
-	p := newPlace(t, r, 2, 50, "")
-	d := p.startDaemon()
-	defer d.stop()
-	if got := p.publish(); got.Sent != 50 || got.Pending != 0 {
-		t.Errorf("report: %+v, want 50 sent", got)
-	}
-	checkCopies(t, r.accepted(), 1, 50, 0)
-	if out := p.run("build"); !strings.Contains(out, "written by the running threadmill") {
-		t.Errorf("build beside a daemon: %s", out)
-	}
+	onEach(t, func(t *testing.T, database string) {
+		r := newRelay(t)
+		p := newPlace(t, r, 2, 50, database)
+		d := p.startDaemon()
+		defer d.stop()
+		if got := p.publish(); got.Sent != 50 || got.Pending != 0 {
+			t.Errorf("report: %+v, want 50 sent", got)
+		}
+		checkCopies(t, r.accepted(), 1, 50, 0)
+		if out := p.run("build"); !strings.Contains(out, "written by the running threadmill") {
+			t.Errorf("build beside a daemon: %s", out)
+		}
+	})
 }
 
 // When the daemon dies while a `publish` follows it, that one takes over.
 func TestFollowerTakesOver(t *testing.T) {
-	t.Parallel()
-	r := newRelay(t)
-	p := newPlace(t, r, 1, 200, "")
-	d := p.startDaemon()
-	kill := sync.OnceFunc(func() { _ = d.Process.Kill() })
-	r.afterEach(func(n int) {
-		if n >= 30 {
-			kill()
+	onEach(t, func(t *testing.T, database string) {
+		r := newRelay(t)
+		p := newPlace(t, r, 1, 200, database)
+		d := p.startDaemon()
+		kill := sync.OnceFunc(func() { _ = d.Process.Kill() })
+		r.afterEach(func(n int) {
+			if n >= 30 {
+				kill()
+			}
+		})
+		if got := p.publish(); got.Sent != 200 {
+			t.Errorf("report: %+v, want 200 sent", got)
 		}
+		d.end.Wait()
+		_ = d.Wait() // it was killed
+		checkCopies(t, r.accepted(), 1, 200, 10)
 	})
-	if got := p.publish(); got.Sent != 200 {
-		t.Errorf("report: %+v, want 200 sent", got)
-	}
-	d.end.Wait()
-	_ = d.Wait() // it was killed
-	checkCopies(t, r.accepted(), 1, 200, 10)
 }
 
 // A greylisted address gets its mail once, by and by.
@@ -148,41 +151,43 @@ func TestGreylisted(t *testing.T) {
 
 // Who leaves before the envelope is sent gets no mail, and the record says so.
 func TestRemovedInTheMiddle(t *testing.T) {
-	t.Parallel()
-	r := newRelay(t)
-	p := newPlace(t, r, 1, 20, "")
-	p.write("config.yaml", strings.Replace(p.read("config.yaml"), "tls: none", "tls: none, connections: 1", 1))
-	remove := sync.OnceFunc(func() { p.run("subscribers", "remove", "reader0019@example.org") })
-	r.afterEach(func(int) { remove() })
-	if got := p.publish(); got.Sent != 19 || got.Canceled != 1 {
-		t.Errorf("report: %+v, want 19 sent and 1 canceled", got)
-	}
-	checkCopies(t, r.accepted(), 1, 19, 0)
+	onEach(t, func(t *testing.T, database string) {
+		r := newRelay(t)
+		p := newPlace(t, r, 1, 20, database)
+		p.write("config.yaml", strings.Replace(p.read("config.yaml"), "tls: none", "tls: none, connections: 1", 1))
+		remove := sync.OnceFunc(func() { p.run("subscribers", "remove", "reader0019@example.org") })
+		r.afterEach(func(int) { remove() })
+		if got := p.publish(); got.Sent != 19 || got.Canceled != 1 {
+			t.Errorf("report: %+v, want 19 sent and 1 canceled", got)
+		}
+		checkCopies(t, r.accepted(), 1, 19, 0)
+	})
 }
 
 // An address that is refused for good fails alone, and the status says so.
 func TestRefused(t *testing.T) {
-	t.Parallel()
-	r := newRelay(t)
-	r.answer(func(to string) error {
-		if to == "reader0003@example.org" {
-			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 2, 1}, Message: "mailbox disabled"}
+	onEach(t, func(t *testing.T, database string) {
+		r := newRelay(t)
+		r.answer(func(to string) error {
+			if to == "reader0003@example.org" {
+				return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 2, 1}, Message: "mailbox disabled"}
+			}
+			return nil
+		})
+		p := newPlace(t, r, 1, 10, database)
+		out, err := p.command("publish", "--now").CombinedOutput()
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok || exit.ExitCode() != statusPartly || !strings.Contains(string(out), "1 of 10") {
+			t.Errorf("publish: %v\n%s", err, out)
 		}
-		return nil
+		if show := p.run("issues", "show", "1"); !strings.Contains(show, "reader0003@example.org") || !strings.Contains(show, "550 5.2.1 mailbox disabled") {
+			t.Errorf("issues show:\n%s", show)
+		}
+		r.answer(nil)
+		p.run("retry", "1")
+		p.run("publish")
+		checkCopies(t, r.accepted(), 1, 10, 0)
 	})
-	p := newPlace(t, r, 1, 10, "")
-	out, err := p.command("publish", "--now").CombinedOutput()
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok || exit.ExitCode() != statusPartly || !strings.Contains(string(out), "1 of 10") {
-		t.Errorf("publish: %v\n%s", err, out)
-	}
-	if show := p.run("issues", "show", "1"); !strings.Contains(show, "reader0003@example.org") || !strings.Contains(show, "550 5.2.1 mailbox disabled") {
-		t.Errorf("issues show:\n%s", show)
-	}
-	r.answer(nil)
-	p.run("retry", "1")
-	p.run("publish")
-	checkCopies(t, r.accepted(), 1, 10, 0)
 }
 
 // A domain that refuses us is named by status and by issues show, and its mail

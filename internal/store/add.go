@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,11 +17,23 @@ import (
 // status over. A mailbox that is suppressed enters as suppressed, and one that
 // enters as suppressed stays so for good.
 func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber) ([]newsletter.AddResult, error) {
+	list, err := encodeIncoming(subs)
+	if err != nil {
+		return nil, fmt.Errorf("add subscribers: %w", err)
+	}
 	results := make([]newsletter.AddResult, len(subs))
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		a, err := newAdder(ctx, tx)
-		if err != nil {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneAudience); err != nil {
 			return err
+		}
+		a := adder{dialect: s.dialect, tx: tx}
+		if err := a.enter(ctx, list); err != nil {
+			return err
+		}
+		if len(a.entered) < len(subs) {
+			if err := a.find(ctx, list); err != nil {
+				return err
+			}
 		}
 		for i, sub := range subs {
 			if results[i], err = a.add(ctx, sub); err != nil {
@@ -37,51 +48,79 @@ func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber
 	return results, nil
 }
 
-// adder holds the statements that the rows of an import need. They end with
-// their transaction.
-type adder struct {
-	tx           *sql.Tx
-	insert, find *sql.Stmt
+// incoming is a subscriber to be added, as the statements read it.
+type incoming struct {
+	Key       string                      `json:"key"`
+	Email     string                      `json:"email"`
+	Name      string                      `json:"name"`
+	Status    newsletter.SubscriberStatus `json:"status"`
+	Tags      string                      `json:"tags"`
+	CreatedAt int64                       `json:"created_at"`
 }
 
-func newAdder(ctx context.Context, tx *sql.Tx) (*adder, error) {
-	a := &adder{tx: tx}
-	for query, stmt := range map[string]**sql.Stmt{
-		`INSERT INTO subscribers (key, email, name, status, status_at, tags, created_at)
-			SELECT $1, $2, $3, CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.key = $1) THEN 'suppressed' ELSE $4 END, $5, $6, $7
-			WHERE TRUE ON CONFLICT (key) DO NOTHING RETURNING status`: &a.insert,
-		`SELECT ` + subscriberColumns + ` FROM subscribers WHERE key = $1`: &a.find,
-	} {
-		var err error
-		if *stmt, err = tx.PrepareContext(ctx, query); err != nil { //nolint:sqlclosecheck // closed with the transaction
-			return nil, err
+func encodeIncoming(subs []newsletter.Subscriber) (string, error) {
+	list := make([]incoming, len(subs))
+	now := time.Now()
+	for i, sub := range subs {
+		created := sub.CreatedAt
+		if created.IsZero() {
+			created = now
 		}
+		tags, err := encodeTags(sub.Tags)
+		if err != nil {
+			return "", err
+		}
+		list[i] = incoming{sub.Key, sub.Email, plain(sub.Name), sub.Status, tags, ms(created)}
 	}
-	return a, nil
+	b, err := json.Marshal(list)
+	return string(b), err
+}
+
+// adder is one transaction that adds subscribers. All that are new enter in one
+// statement and all that were there are read by one, so that a server far away
+// is asked twice, not twice a row.
+type adder struct {
+	dialect
+	tx      *sql.Tx
+	entered map[string]newsletter.SubscriberStatus // by key
+	known   map[string]newsletter.Subscriber
+}
+
+func (a *adder) enter(ctx context.Context, list string) error {
+	a.entered = map[string]newsletter.SubscriberStatus{}
+	return each(ctx, a.tx, func(rows *sql.Rows) error {
+		var key string
+		var status newsletter.SubscriberStatus
+		err := rows.Scan(&key, &status)
+		a.entered[key] = status
+		return err
+	}, `INSERT INTO subscribers (key, email, name, status, status_at, tags, created_at)
+		SELECT i.key, i.email, i.name, CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.key = i.key) THEN 'suppressed' ELSE i.status END,
+			CAST($2 AS BIGINT), i.tags, i.created_at
+		FROM `+a.incoming+` i WHERE TRUE ORDER BY i.n ON CONFLICT (key) DO NOTHING RETURNING key, status`, list, msNow())
+}
+
+func (a *adder) find(ctx context.Context, list string) error {
+	a.known = map[string]newsletter.Subscriber{}
+	return each(ctx, a.tx, func(rows *sql.Rows) error {
+		sub, err := scanSubscriber(rows.Scan)
+		a.known[sub.Key] = sub
+		return err
+	}, `SELECT `+subscriberColumns+` FROM subscribers WHERE key IN (SELECT i.key FROM `+a.incoming+` i) ORDER BY id`+a.forUpdate, list)
 }
 
 func (a *adder) add(ctx context.Context, sub newsletter.Subscriber) (newsletter.AddResult, error) {
-	tags, err := encodeTags(sub.Tags)
-	if err != nil {
-		return "", err
-	}
-	created := sub.CreatedAt
-	if created.IsZero() {
-		created = time.Now()
-	}
-	var status newsletter.SubscriberStatus
-	err = a.insert.QueryRowContext(ctx, sub.Key, sub.Email, sub.Name, sub.Status, msNow(), tags, ms(created)).Scan(&status)
+	status, entered := a.entered[sub.Key]
+	delete(a.entered, sub.Key) // a second one of the same mailbox completes it
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	case !entered:
 		return a.complete(ctx, sub)
-	case err != nil:
-		return "", err
 	case status != sub.Status:
 		return newsletter.Kept, nil
 	case status == newsletter.SubscriberSuppressed:
-		err = suppress(ctx, a.tx, sub.Key, importReason)
+		return newsletter.Added, suppress(ctx, a.tx, sub.Key, importReason)
 	}
-	return newsletter.Added, err
+	return newsletter.Added, nil
 }
 
 // importReason stands in the records of what an import changed.
@@ -89,13 +128,13 @@ const importReason = "imported"
 
 // complete fills in what is missing of a known subscriber.
 func (a *adder) complete(ctx context.Context, sub newsletter.Subscriber) (newsletter.AddResult, error) {
-	old, err := scanSubscriber(a.find.QueryRowContext(ctx, sub.Key).Scan)
-	if err != nil {
-		return "", err
+	old, known := a.known[sub.Key]
+	if !known {
+		return "", newsletter.ErrNotFound
 	}
 	next := old
 	if next.Name == "" {
-		next.Name = sub.Name
+		next.Name = plain(sub.Name)
 	}
 	for _, t := range sub.Tags {
 		if !slices.Contains(next.Tags, t) {
@@ -111,6 +150,7 @@ func (a *adder) complete(ctx context.Context, sub newsletter.Subscriber) (newsle
 		if err := a.update(ctx, old, next); err != nil {
 			return "", err
 		}
+		a.known[sub.Key] = next
 	}
 	switch {
 	case !mailed:

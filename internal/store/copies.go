@@ -27,7 +27,7 @@ func (s *Store) TakeCopy(ctx context.Context) (newsletter.AuthorCopy, error) {
 		return c, nil
 	}
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `UPDATE author_copies SET sent_at = $1 WHERE issue = (`+nextCopy+`) RETURNING issue, email`, msNow()).
+		err := tx.QueryRowContext(ctx, `UPDATE author_copies SET sent_at = $1 WHERE issue = (`+nextCopy+`) AND sent_at IS NULL RETURNING issue, email`, msNow()).
 			Scan(&c.Issue, &c.Email)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -68,7 +71,7 @@ func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsle
 // CloseBatch notes that nothing is pending in a batch, and ends its issue
 // where that was the last; it changes nothing while something is.
 func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error { return closeBatch(ctx, tx, b) })
+	err := s.tx(ctx, func(tx *sql.Tx) error { return s.closeBatch(ctx, tx, b) })
 	if err != nil {
 		return fmt.Errorf("close batch %d of issue %d: %w", b.ID, b.Issue, err)
 	}
@@ -78,7 +81,14 @@ func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
 // closeBatch ends a batch of which nothing is pending or being sent, and counts
 // it, anew where it was done already. Any other is begun, since something in it
 // has changed.
-func closeBatch(ctx context.Context, tx *sql.Tx, b newsletter.Batch) error {
+//
+// Of two that change a batch or an issue at once, the second has to see what the
+// first one did: hence the row is locked by a statement before the one that
+// looks, and always the batch before its issue.
+func (s *Store) closeBatch(ctx context.Context, tx *sql.Tx, b newsletter.Batch) error {
+	if err := s.lockRow(ctx, tx, `SELECT id FROM batches WHERE id = $1`, b.ID); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, `UPDATE batches SET lease = 1 WHERE id = $1 AND lease = 0`, b.ID); err != nil {
 		return err
 	}
@@ -91,12 +101,23 @@ func closeBatch(ctx context.Context, tx *sql.Tx, b newsletter.Batch) error {
 	if err != nil {
 		return err
 	}
+	if err := s.lockRow(ctx, tx, `SELECT number FROM issues WHERE number = $1`, b.Issue); err != nil {
+		return err
+	}
 	return finishIssue(ctx, tx, b.Issue, time.Now())
+}
+
+// lockRow locks the row that a query finds, where others may write too.
+func (s *Store) lockRow(ctx context.Context, tx *sql.Tx, query string, arg any) error {
+	if s.forUpdate == "" {
+		return nil
+	}
+	return each(ctx, tx, func(*sql.Rows) error { return nil }, query+s.forUpdate, arg)
 }
 
 // settle runs a statement that settles deliveries and returns their batch and
 // issue, and closes these. It returns how many deliveries there were.
-func settle(ctx context.Context, tx *sql.Tx, statement string, args ...any) (n int, err error) {
+func (s *Store) settle(ctx context.Context, tx *sql.Tx, statement string, args ...any) (n int, err error) {
 	batches := map[newsletter.Batch]bool{}
 	err = each(ctx, tx, func(rows *sql.Rows) error {
 		var b newsletter.Batch
@@ -105,9 +126,9 @@ func settle(ctx context.Context, tx *sql.Tx, statement string, args ...any) (n i
 		n++
 		return err
 	}, statement+` RETURNING batch, issue`, args...)
-	for b := range batches {
+	for _, b := range slices.SortedFunc(maps.Keys(batches), func(a, b newsletter.Batch) int { return cmp.Compare(a.ID, b.ID) }) {
 		if err == nil {
-			err = closeBatch(ctx, tx, b)
+			err = s.closeBatch(ctx, tx, b)
 		}
 	}
 	return n, err
@@ -127,7 +148,7 @@ const notWithdrawn = ` AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue
 
 // wake makes the chosen deliveries pending, with further columns set, and
 // opens their batches and issues again. It returns how many there were.
-func wake(ctx context.Context, tx *sql.Tx, set, where string, args ...any) (int, error) {
+func (s *Store) wake(ctx context.Context, tx *sql.Tx, set, where string, args ...any) (int, error) {
 	batches := map[int64]bool{}
 	n := 0
 	err := each(ctx, tx, func(rows *sql.Rows) error {
@@ -140,11 +161,15 @@ func wake(ctx context.Context, tx *sql.Tx, set, where string, args ...any) (int,
 	if err != nil {
 		return 0, err
 	}
-	for id := range batches {
+	for _, id := range slices.Sorted(maps.Keys(batches)) {
 		if _, err := tx.ExecContext(ctx, `UPDATE batches SET done = FALSE WHERE id = $1`, id); err != nil {
 			return 0, err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE issues SET finished_at = NULL
+		err := s.lockRow(ctx, tx, `SELECT number FROM issues WHERE number = (SELECT issue FROM batches WHERE id = $1)`, id)
+		if err != nil {
+			return 0, err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE issues SET finished_at = NULL
 			WHERE number = (SELECT issue FROM batches WHERE id = $1) AND finished_at IS NOT NULL`, id)
 		if err != nil {
 			return 0, err
@@ -162,7 +187,7 @@ func (s *Store) WakeDeferred(ctx context.Context, now time.Time, limit int) (int
 	}
 	var n int
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = wake(ctx, tx, "", `id IN (SELECT id FROM deliveries WHERE state = 'deferred' AND next_at <= $1 ORDER BY next_at LIMIT $2)`,
+		n, err = s.wake(ctx, tx, "", `state = 'deferred' AND id IN (SELECT id FROM deliveries WHERE state = 'deferred' AND next_at <= $1 ORDER BY next_at LIMIT $2)`,
 			ms(now), limit)
 		return err
 	})
@@ -196,7 +221,7 @@ func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err 
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if resend {
-			if again, err = wake(ctx, tx, `, doubts = doubts + 1`, sendingNow+` AND doubts = 0`+notWithdrawn); err != nil {
+			if again, err = s.wake(ctx, tx, `, doubts = doubts + 1`, sendingNow+` AND doubts = 0`+notWithdrawn); err != nil {
 				return err
 			}
 		}
@@ -228,7 +253,7 @@ func (s *Store) ResolveResend(ctx context.Context, issue int64) (int, error) {
 
 func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = wake(ctx, tx, set+`, retried_at = $2`, where+notWithdrawn, issue, msNow())
+		n, err = s.wake(ctx, tx, set+`, retried_at = $2`, where+notWithdrawn, issue, msNow())
 		return err
 	})
 	if err != nil {
@@ -240,7 +265,7 @@ func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n i
 // ResolveSkip takes an issue's deliveries in doubt as sent.
 func (s *Store) ResolveSkip(ctx context.Context, issue int64) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = settle(ctx, tx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
+		n, err = s.settle(ctx, tx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
 		return err
 	})
 	if err != nil {

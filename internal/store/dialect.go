@@ -24,18 +24,35 @@ type dialect struct {
 	migrations string // folder below migrations
 	// tables tells whether a table exists; $1 is its name.
 	tables string
+	// alone waits until no other transaction does the same; $1 and $2 tell what.
+	// It is empty where only one transaction writes at a time.
+	alone string
+	// freeze keeps deliveries from being changed until the transaction ends, and
+	// waits for changes under way; empty where nobody else can.
+	freeze string
+	// forUpdate ends a SELECT of rows that nobody else may change meanwhile.
+	forUpdate string
+	// incoming is the table of the subscribers in $1, a list in JSON, with n for
+	// their order.
+	incoming string
 	// busy tells whether an error means that another process is writing.
 	busy func(error) bool
+	// conflict tells whether an error means that a transaction met another and
+	// may be tried again.
+	conflict func(error) bool
 }
 
 var sqlite = dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
+	incoming: `(SELECT j.key AS n, j.value ->> 'key' AS key, j.value ->> 'email' AS email, j.value ->> 'name' AS name,
+		j.value ->> 'status' AS status, j.value ->> 'tags' AS tags, j.value ->> 'created_at' AS created_at FROM json_each($1) j)`,
 	busy: func(err error) bool {
 		e, ok := errors.AsType[*driver.Error](err)
 		return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
 	},
+	conflict: func(error) bool { return false },
 }
 
 func (d dialect) folder() fs.FS {

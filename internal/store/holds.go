@@ -41,7 +41,7 @@ func (s *Store) SetHold(ctx context.Context, h newsletter.Hold) error {
 			ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since_at = excluded.since_at,
 			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted,
 			told_at = CASE WHEN holds.since_at = excluded.since_at THEN holds.told_at END`,
-			h.Domain, h.Kind, h.Reason, ms(h.Since), ms(h.ProbeAt), h.Step, string(undo), h.Lifted)
+			h.Domain, h.Kind, plain(h.Reason), ms(h.Since), ms(h.ProbeAt), h.Step, string(undo), h.Lifted)
 	}
 	if err != nil {
 		return fmt.Errorf("hold the mail to %q: %w", h.Domain, err)
@@ -80,12 +80,16 @@ func placeholders(args *[]any, ids []int64) string {
 func (s *Store) WakeHeld(ctx context.Context, domain string) (newsletter.Delivery, error) {
 	var d newsletter.Delivery
 	err := s.tx(ctx, func(tx *sql.Tx) error {
+		d = newsletter.Delivery{}
 		err := each(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&d.ID, &d.Batch) },
 			`SELECT id, batch FROM deliveries WHERE hold = $1 AND state = 'deferred' ORDER BY changed_at NULLS FIRST, id LIMIT 1`, domain)
 		if err != nil || d.ID == 0 {
 			return err
 		}
-		_, err = wake(ctx, tx, "", `id = $1`, d.ID)
+		n, err := s.wake(ctx, tx, "", `id = $1 AND state = 'deferred'`, d.ID)
+		if n == 0 { // another process was first
+			d = newsletter.Delivery{}
+		}
 		return err
 	})
 	if err != nil {
@@ -99,7 +103,7 @@ func (s *Store) WakeHeld(ctx context.Context, domain string) (newsletter.Deliver
 func (s *Store) WakeLifted(ctx context.Context, domain string, limit int) (int, error) {
 	var n int
 	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
-		n, err = wake(ctx, tx, "", `id IN (SELECT id FROM deliveries WHERE hold = $1 AND state = 'deferred' LIMIT $2)`, domain, limit)
+		n, err = s.wake(ctx, tx, "", `state = 'deferred' AND id IN (SELECT id FROM deliveries WHERE hold = $1 AND state = 'deferred' LIMIT $2)`, domain, limit)
 		if err == nil && n < limit {
 			_, err = tx.ExecContext(ctx, `DELETE FROM holds WHERE domain = $1 AND lifted`, domain)
 		}
@@ -132,7 +136,7 @@ func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE subscribers SET status = 'bounced', status_reason = $2, status_at = $3`+of,
-		e.ID, fmt.Sprintf("%d %s", e.Code, e.Answer), msNow())
+		e.ID, fmt.Sprintf("%d %s", e.Code, plain(e.Answer)), msNow())
 	return err
 }
 
@@ -141,7 +145,7 @@ func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
 // they made bounce active. It returns how many there were.
 func (s *Store) UndoBounces(ctx context.Context, deliveries []int64) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = undo(ctx, tx, deliveries)
+		n, err = s.undo(ctx, tx, deliveries)
 		return err
 	})
 	if err != nil {
@@ -150,7 +154,7 @@ func (s *Store) UndoBounces(ctx context.Context, deliveries []int64) (n int, err
 	return n, nil
 }
 
-func undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
+func (s *Store) undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
 	var args []any
 	in := placeholders(&args, ids)
 	failed := `SELECT subscriber FROM deliveries WHERE state = 'failed' AND id IN (` + in + `)`
@@ -166,11 +170,11 @@ func undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
 	}
 	back := `, attempts = attempts - 1, bounce = NULL`
 	failed = `state = 'failed' AND id IN (` + in + `)`
-	n, err := wake(ctx, tx, back, failed+notWithdrawn, args...)
+	n, err := s.wake(ctx, tx, back, failed+notWithdrawn, args...)
 	if err != nil {
 		return 0, err
 	}
-	canceled, err := settle(ctx, tx, `UPDATE deliveries SET state = 'canceled'`+back+` WHERE `+failed, args...)
+	canceled, err := s.settle(ctx, tx, `UPDATE deliveries SET state = 'canceled'`+back+` WHERE `+failed, args...)
 	return n + canceled, err
 }
 
@@ -181,15 +185,18 @@ func undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) {
 func (s *Store) GiveUpHeld(ctx context.Context, h newsletter.Hold, before time.Time, limit int) (n int, err error) {
 	first, answer, _ := strings.Cut(h.Reason, " ")
 	code, _ := strconv.Atoi(first) // 0 stands for no code
+	state := newsletter.DeliveryDeferred
 	held := `hold = $6 AND state = 'deferred' AND issue IN (SELECT number FROM issues WHERE published_at <= $2)`
 	if h.Domain == "" {
+		state = newsletter.DeliveryPending
 		held = `$6 = '' AND state = 'pending' AND batch IN (SELECT b.id FROM batches b JOIN issues i ON i.number = b.issue
 			WHERE NOT b.done AND i.site_at IS NOT NULL AND i.published_at <= $2
 			AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = i.number AND (h.until_at IS NULL OR h.until_at > $5)))`
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = settle(ctx, tx, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5
-			WHERE id IN (SELECT id FROM deliveries WHERE `+held+` AND coalesce(retried_at, 0) <= $2 LIMIT $1)`, limit, ms(before), code, answer, msNow(), h.Domain)
+		n, err = s.settle(ctx, tx, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5
+			WHERE id IN (SELECT id FROM deliveries WHERE `+held+` AND coalesce(retried_at, 0) <= $2 LIMIT $1)
+			AND state = '`+string(state)+`'`, limit, ms(before), code, plain(answer), msNow(), h.Domain)
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"database/sql"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,7 +29,11 @@ func statuses(t testing.TB, s *store.Store) map[newsletter.SubscriberStatus]int 
 // wantBounces reads a count that nothing reads yet.
 func wantBounces(t testing.TB, s *store.Store, subscriber int64, want int) {
 	t.Helper()
-	db := got(sql.Open("sqlite", s.Path()))(t)
+	driver := "sqlite"
+	if strings.HasPrefix(s.Path(), "postgres:") {
+		driver = "pgx"
+	}
+	db := got(sql.Open(driver, s.Path()))(t)
 	defer db.Close()
 	var n int
 	must(t, db.QueryRowContext(t.Context(), `SELECT bounces FROM subscribers WHERE id = $1`, subscriber).Scan(&n))

@@ -79,12 +79,12 @@ func (s *Store) StopIssue(ctx context.Context, issue int64) error {
 // warning stands until GoIssue, which tries again, or until it is withdrawn.
 func (s *Store) FaultIssue(ctx context.Context, issue int64, fault string) error {
 	return s.changeHold(ctx, "stop", issue, `INSERT INTO issue_holds (issue, held_at, fault) VALUES ($1, $2, $3)
-		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, fault = excluded.fault`, issue, msNow(), fault)
+		ON CONFLICT (issue) DO UPDATE SET until_at = NULL, fault = excluded.fault`, issue, msNow(), plain(fault))
 }
 
 // GoIssue lets the mail of an issue go that is stopped or in its grace.
 func (s *Store) GoIssue(ctx context.Context, issue int64) error {
-	return s.changeHold(ctx, "let go", issue, `DELETE FROM issue_holds WHERE issue = $1`, issue)
+	return s.changeHold(ctx, "let go", issue, `DELETE FROM issue_holds WHERE issue = $1 AND NOT withdrawn`, issue)
 }
 
 func (s *Store) changeHold(ctx context.Context, what string, issue int64, query string, args ...any) error {
@@ -113,6 +113,15 @@ func isWithdrawn(ctx context.Context, q queryer, issue int64) (bool, error) {
 // and may be called again when it was cut off.
 func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
+		if s.freeze != "" {
+			// What is marked now has left; nothing may be marked from here on.
+			if _, err := tx.ExecContext(ctx, s.freeze); err != nil {
+				return err
+			}
+		}
 		again, err := isWithdrawn(ctx, tx, issue)
 		if err != nil || again {
 			return err
@@ -125,7 +134,8 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 		if undone, err = freeThreads(ctx, tx, issue); err != nil {
 			return err
 		}
-		return askRebuild(ctx, tx, new(rebuild))
+		_, err = s.askRebuild(ctx, tx)
+		return err
 	})
 	if err == nil {
 		err = s.cancelWithdrawn(ctx)
@@ -168,7 +178,7 @@ func (s *Store) cancelWithdrawn(ctx context.Context) error {
 	for _, b := range left {
 		if err == nil {
 			err = s.tx(ctx, func(tx *sql.Tx) error {
-				_, err := settle(ctx, tx, `UPDATE deliveries SET state = 'canceled', next_at = NULL, changed_at = $2
+				_, err := s.settle(ctx, tx, `UPDATE deliveries SET state = 'canceled', next_at = NULL, changed_at = $2
 					WHERE batch = $1 AND state IN ('pending', 'deferred')`, b.ID, msNow())
 				return err
 			})

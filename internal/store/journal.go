@@ -18,7 +18,7 @@ import (
 // when its issue was stopped. Once begun it is not interrupted.
 func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
 	err := ctx.Err()
-	if err == nil {
+	if err == nil && s.pool == nil { // the pool's connections keep statements themselves
 		err = s.journal.prepare(ctx, s.writer)
 	}
 	if err != nil {
@@ -28,14 +28,15 @@ func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) 
 	goes := make([]bool, len(entries))
 	write := func(width int64) error {
 		return s.tx(ctx, func(tx *sql.Tx) error {
-			if err := s.journal.record(ctx, tx, entries); err != nil {
+			clear(goes)
+			c := commit{journal: &s.journal, tx: tx}
+			if err := c.record(ctx, entries); err != nil {
 				return err
 			}
-			return s.journal.mark(ctx, tx, entries, goes, width)
+			return c.mark(ctx, entries, goes, width)
 		})
 	}
 	if err = write(runWidth); errors.Is(err, errSomeStay) {
-		clear(goes)
 		err = write(1)
 	}
 	if err != nil {
@@ -50,15 +51,35 @@ func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) 
 // SQLite build a table each time.
 type journal struct {
 	mu                sync.Mutex
-	sent, other, next *sql.Stmt
-	list              []step // only the writer uses it
+	sent, other, next *sql.Stmt // nil where the connections keep them
+}
+
+// commit is one transaction of the journal.
+type commit struct {
+	*journal
+	tx   *sql.Tx
+	list []step
+}
+
+// statement is one that is run several times in a commit.
+type statement func(ctx context.Context, args ...any) (sql.Result, error)
+
+// statement returns the query prepared, where that is known.
+func (c *commit) statement(ctx context.Context, prepared *sql.Stmt, query string) (run statement, end func()) {
+	if prepared == nil {
+		return func(ctx context.Context, args ...any) (sql.Result, error) {
+			return c.tx.ExecContext(ctx, query, args...)
+		}, func() {}
+	}
+	stmt := c.tx.StmtContext(ctx, prepared)
+	return stmt.ExecContext, func() { _ = stmt.Close() }
 }
 
 // runWidth is how many ids have room in the bits of a run.
 const runWidth = 63
 
 // run is the condition of a statement on a run.
-const run = `id BETWEEN $1 AND $2 AND ($3 >> CAST(id - $1 AS INTEGER)) & 1 = 1`
+const run = `id BETWEEN $1 AND $2 AND (CAST($3 AS BIGINT) >> CAST(id - $1 AS INTEGER)) & 1 = 1`
 
 const (
 	sentQuery = `UPDATE deliveries SET state = 'sent', attempts = attempts + 1, code = 250, answer = '', changed_at = $4
@@ -113,13 +134,13 @@ type step struct {
 	entry int
 }
 
-// runs calls do for each run of the steps in j.list, with what the statement
+// runs calls do for each run of the steps in c.list, with what the statement
 // needs and the run itself.
-func (j *journal) runs(width int64, do func(run []step, args ...any) error) error {
-	slices.SortFunc(j.list, func(a, b step) int {
+func (c *commit) runs(width int64, do func(run []step, args ...any) error) error {
+	slices.SortFunc(c.list, func(a, b step) int {
 		return cmp.Or(cmp.Compare(a.at/1000, b.at/1000), cmp.Compare(a.id, b.id))
 	})
-	for rest := j.list; len(rest) > 0; {
+	for rest := c.list; len(rest) > 0; {
 		first, bits, n := rest[0], int64(0), 0
 		for n < len(rest) && rest[n].id-first.id < width && rest[n].at/1000 == first.at/1000 && (n == 0 || rest[n].id > rest[n-1].id) {
 			bits |= 1 << (rest[n].id - first.id)
@@ -135,24 +156,25 @@ func (j *journal) runs(width int64, do func(run []step, args ...any) error) erro
 
 // record writes how deliveries ended. What the relay simply took, which is
 // nearly all, goes in runs.
-func (j *journal) record(ctx context.Context, tx *sql.Tx, entries []newsletter.JournalEntry) error {
-	sent, other, now := tx.StmtContext(ctx, j.sent), tx.StmtContext(ctx, j.other), msNow()
-	defer sent.Close()
-	defer other.Close()
-	j.list = j.list[:0]
+func (c *commit) record(ctx context.Context, entries []newsletter.JournalEntry) error {
+	sent, end := c.statement(ctx, c.sent, sentQuery)
+	defer end()
+	other, end := c.statement(ctx, c.other, otherQuery)
+	defer end()
+	now := msNow()
 	for _, e := range entries {
 		for _, d := range e.Ended {
 			if d.State == newsletter.DeliverySent {
-				j.list = append(j.list, step{id: d.ID, at: now})
+				c.list = append(c.list, step{id: d.ID, at: now})
 				continue
 			}
-			if err := recordOther(ctx, tx, other, d, now); err != nil {
+			if err := recordOther(ctx, c.tx, other, d, now); err != nil {
 				return fmt.Errorf("record delivery %d: %w", d.ID, err)
 			}
 		}
 	}
-	return j.runs(runWidth, func(run []step, args ...any) error {
-		if _, err := sent.ExecContext(ctx, args...); err != nil {
+	return c.runs(runWidth, func(run []step, args ...any) error {
+		if _, err := sent(ctx, args...); err != nil {
 			return fmt.Errorf("record %d deliveries from %d: %w", len(run), run[0].id, err)
 		}
 		return nil
@@ -161,9 +183,9 @@ func (j *journal) record(ctx context.Context, tx *sql.Tx, entries []newsletter.J
 
 // recordOther writes how a delivery ended that was not simply sent, and what
 // that says about its address.
-func recordOther(ctx context.Context, tx *sql.Tx, other *sql.Stmt, d newsletter.DeliveryEnd, now int64) error {
+func recordOther(ctx context.Context, tx *sql.Tx, other statement, d newsletter.DeliveryEnd, now int64) error {
 	hold := sql.NullString{String: d.Hold, Valid: d.Hold != ""}
-	res, err := other.ExecContext(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, d.Answer, now, hold)
+	res, err := other(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, plain(d.Answer), now, hold)
 	if err == nil && (d.State == newsletter.DeliveryPending || d.State == newsletter.DeliveryDeferred) {
 		// Its issue may have been withdrawn while it was under way.
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
@@ -182,17 +204,17 @@ func recordOther(ctx context.Context, tx *sql.Tx, other *sql.Stmt, d newsletter.
 var errSomeStay = errors.New("some deliveries may not be sent")
 
 // mark marks the next deliveries of all entries, in runs of up to width.
-func (j *journal) mark(ctx context.Context, tx *sql.Tx, entries []newsletter.JournalEntry, goes []bool, width int64) error {
-	j.list = j.list[:0]
+func (c *commit) mark(ctx context.Context, entries []newsletter.JournalEntry, goes []bool, width int64) error {
+	c.list = c.list[:0]
 	for i, e := range entries {
 		if e.Next != 0 {
-			j.list = append(j.list, step{id: e.Next, at: ms(e.At), entry: i})
+			c.list = append(c.list, step{id: e.Next, at: ms(e.At), entry: i})
 		}
 	}
-	next := tx.StmtContext(ctx, j.next)
-	defer next.Close()
-	return j.runs(width, func(run []step, args ...any) error {
-		res, err := next.ExecContext(ctx, args...)
+	next, end := c.statement(ctx, c.next, nextQuery)
+	defer end()
+	return c.runs(width, func(run []step, args ...any) error {
+		res, err := next(ctx, args...)
 		if err != nil {
 			return fmt.Errorf("mark %d deliveries from %d: %w", len(run), run[0].id, err)
 		}
@@ -207,7 +229,7 @@ func (j *journal) mark(ctx context.Context, tx *sql.Tx, entries []newsletter.Jou
 		case width > 1:
 			return errSomeStay
 		}
-		return cancelLeft(ctx, tx, run[0].id, run[0].at)
+		return cancelLeft(ctx, c.tx, run[0].id, run[0].at)
 	})
 }
 

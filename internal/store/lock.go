@@ -12,20 +12,25 @@ import (
 )
 
 // Lock makes its holder the only sender and the only writer of the output
-// folder. The system releases it when the process ends, however it ends.
+// folder. It is released when the process ends, however it ends.
 type Lock struct {
-	file *flock.Flock
+	file   *flock.Flock
+	server *serverLock // in the place of file
 }
 
 // Holder is the process that holds a lock.
 type Holder struct {
 	Command string `json:"command"` // run, publish …
 	PID     int    `json:"pid"`
+	Host    string `json:"host,omitempty"` // where the lock is that of a server
 }
 
 func (h Holder) String() string {
 	if h.PID == 0 {
 		return "another threadmill"
+	}
+	if h.Host != "" {
+		return fmt.Sprintf("threadmill %s (process %d on %s)", h.Command, h.PID, h.Host)
 	}
 	return fmt.Sprintf("threadmill %s (process %d)", h.Command, h.PID)
 }
@@ -44,6 +49,45 @@ const (
 	tryEvery = 5 * time.Millisecond
 )
 
+// Lock takes the publication's lock for the given command. It does not wait for
+// another holder: a *LockedError tells who that is.
+func (s *Store) Lock(ctx context.Context, command string) (*Lock, error) {
+	if s.pool == nil {
+		return TryLock(s.path, command)
+	}
+	l, err := s.lockOnServer(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{server: l}, nil
+}
+
+// LockHolder returns who holds the publication's lock, nil when nobody does.
+func (s *Store) LockHolder(ctx context.Context) (*Holder, error) {
+	if s.pool == nil {
+		return LockHolder(s.path), nil
+	}
+	return s.holderOnServer(ctx)
+}
+
+// ErrLockLost says that the connection is gone that held the lock, so that
+// another process may have it by now.
+var ErrLockLost = errors.New("the connection to the database broke, and with it the lock of the publication")
+
+// Context returns a context that also ends, with the cause [ErrLockLost], when
+// the lock is lost.
+func (l *Lock) Context(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.server == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.server.held, func() { cancel(ErrLockLost) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // TryLock takes the lock of the database at path, which stands beside it, for
 // the given command. It does not wait for another holder: a *LockedError tells
 // who that is.
@@ -57,8 +101,8 @@ func TryLock(path, command string) (*Lock, error) {
 	case err != nil || !ok:
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	l := &Lock{f}
-	holder, err := json.Marshal(Holder{command, os.Getpid()})
+	l := &Lock{file: f}
+	holder, err := json.Marshal(Holder{Command: command, PID: os.Getpid()})
 	if err == nil {
 		err = os.WriteFile(f.Path(), append(holder, '\n'), 0o600)
 	}
@@ -80,6 +124,9 @@ func readHolder(path string) Holder {
 // Unlock gives the lock back. It wipes the holder's name first, which else the
 // next one would seem to have until it has written its own.
 func (l *Lock) Unlock() error {
+	if l.server != nil {
+		return l.server.unlock()
+	}
 	return errors.Join(os.Truncate(l.file.Path(), 0), l.file.Close())
 }
 

@@ -17,11 +17,18 @@ var (
 	ErrNewer = errors.New("its schema is newer than this threadmill; install the version that wrote it, or a newer one")
 )
 
+// errForeign says that another program made the database.
+var errForeign = errors.New("it is not a database of threadmill; set database to another name")
+
 // Version is a schema: the database's own and the program's newest.
 type Version struct{ Database, Newest int64 }
 
 func (s *Store) provider() (*goose.Provider, error) {
-	p, err := goose.NewProvider(s.goose, s.writer, s.schema)
+	var options []goose.ProviderOption
+	if s.pool != nil {
+		options = append(options, goose.WithSessionLocker(sessionLock{}))
+	}
+	p, err := goose.NewProvider(s.goose, s.writer, s.schema, options...)
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
@@ -36,7 +43,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	}
 	switch {
 	case v.Database == 0:
-		return errors.New("it is not a database of threadmill; set database to another file name")
+		return errForeign
 	case v.Database > v.Newest:
 		return fmt.Errorf("version %d, this program knows %d: %w", v.Database, v.Newest, ErrNewer)
 	case v.Database < v.Newest:
@@ -70,7 +77,7 @@ func (s *Store) SchemaVersion(ctx context.Context) (Version, error) {
 
 // Migrate brings an older database to the newest schema, after a copy of it
 // beside the file; it returns the copy's path, empty when there was nothing to
-// do. Only the holder of the lock may call it.
+// do, or on PostgreSQL, where each migration is done whole or not at all. Only the holder of the lock may call it.
 func (s *Store) Migrate(ctx context.Context) (copied string, err error) {
 	v, err := s.SchemaVersion(ctx)
 	if err != nil {
@@ -78,6 +85,9 @@ func (s *Store) Migrate(ctx context.Context) (copied string, err error) {
 	}
 	if v.Database >= v.Newest {
 		return "", nil
+	}
+	if s.pool != nil {
+		return "", s.migrate(ctx)
 	}
 	copied = fmt.Sprintf("%s.before-%d", s.path, v.Newest)
 	if err := os.Remove(copied); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -107,6 +117,9 @@ func (s *Store) migrate(ctx context.Context) error {
 // Backup writes a consistent copy of the database to path, which must not
 // exist; it may run while mail goes out.
 func (s *Store) Backup(ctx context.Context, path string) error {
+	if s.pool != nil {
+		return errors.New("back up: PostgreSQL has its own tools for that, such as pg_dump")
+	}
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("back up to %s: the file exists; name another one", path)
 	}

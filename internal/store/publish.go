@@ -28,6 +28,9 @@ func (s *Store) NextIssue(ctx context.Context) (int64, error) {
 // number first, or archived a thread, and then nothing is changed.
 func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (recipients int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
 		if slot != nil {
 			if err := claimSlot(ctx, tx, *slot, newsletter.SlotPublished, issue.Number, issue.PublishedAt); err != nil {
 				return err
@@ -79,7 +82,7 @@ func insertIssueThread(ctx context.Context, tx *sql.Tx, issue int64, position in
 	res, err := tx.ExecContext(ctx, `INSERT INTO issue_threads (issue, position, thread, source, prints)
 		SELECT $1, $2, id, $4, $5 FROM threads WHERE id = $3 AND archived_at IS NULL AND withdrawn_at IS NULL
 		ON CONFLICT DO NOTHING`,
-		issue, position, t.ID, t.Source, t.Prints().String())
+		issue, position, t.ID, plain(t.Source), t.Prints().String())
 	if err := inserted(res, err); err != nil {
 		return fmt.Errorf("claim thread %s: %w", t.ID, err)
 	}
@@ -100,40 +103,51 @@ func inserted(res sql.Result, err error) error {
 
 // insertDeliveries gives everyone their delivery, a batch after the other.
 func insertDeliveries(ctx context.Context, tx *sql.Tx, issue int64, batch int) (recipients int, err error) {
-	var id, last int64
-	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) + 1 FROM batches`).Scan(&id); err != nil {
-		return 0, fmt.Errorf("number the batches: %w", err)
-	}
 	fill, err := tx.PrepareContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
-		SELECT $1, id, $2 FROM subscribers
-		WHERE id > $3 AND status = 'active' AND key NOT IN (SELECT key FROM suppressions)
-		ORDER BY id LIMIT $4`)
+		SELECT $1, id, $2 FROM subscribers`+reached+` ORDER BY id LIMIT $4`)
 	if err != nil {
 		return 0, err
 	}
 	defer fill.Close()
-	for ; ; id++ {
+	for last := int64(0); ; {
+		id, err := beginBatch(ctx, tx, issue, last)
+		if err != nil {
+			return 0, fmt.Errorf("begin a batch: %w", err)
+		}
+		if id == 0 {
+			_, err := tx.ExecContext(ctx, `UPDATE issues SET recipients = $2 WHERE number = $1`, issue, recipients)
+			return recipients, err
+		}
 		res, err := fill.ExecContext(ctx, issue, id, last, batch)
 		if err != nil {
 			return 0, fmt.Errorf("write the deliveries: %w", err)
 		}
 		n, err := res.RowsAffected()
-		if err != nil {
-			return 0, err
-		}
-		if n == 0 {
-			_, err := tx.ExecContext(ctx, `UPDATE issues SET recipients = $2 WHERE number = $1`, issue, recipients)
-			return recipients, err
-		}
-		recipients += int(n)
-		_, err = tx.ExecContext(ctx, `INSERT INTO batches (id, issue, size) VALUES ($1, $2, $3)`, id, issue, n)
 		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE batches SET size = $2 WHERE id = $1`, id, n)
+		}
+		if err == nil && n > 0 {
 			err = tx.QueryRowContext(ctx, `SELECT max(subscriber) FROM deliveries WHERE issue = $1`, issue).Scan(&last)
 		}
 		if err != nil {
 			return 0, fmt.Errorf("write the batches: %w", err)
 		}
+		recipients += int(n)
 	}
+}
+
+// reached are the subscribers after $3 who get an issue.
+const reached = ` WHERE id > $3 AND status = 'active' AND key NOT IN (SELECT key FROM suppressions)`
+
+// beginBatch makes a batch for those after the last one, and returns its id; 0
+// when nobody is left.
+func beginBatch(ctx context.Context, tx *sql.Tx, issue, last int64) (id int64, err error) {
+	err = tx.QueryRowContext(ctx, `INSERT INTO batches (issue, size) SELECT $1, $2
+		WHERE (SELECT min(id) FROM subscribers`+reached+`) IS NOT NULL RETURNING id`, issue, 0, last).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return id, err
 }
 
 // SiteDue returns the numbers of the issues whose page and feeds are not in

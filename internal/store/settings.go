@@ -24,13 +24,17 @@ const (
 	KeyMessageIDs = "message-id" // makes Message-IDs; never rotates
 )
 
-// createKeys makes the keys of a new publication.
+// createKeys makes the keys of a new publication, unless another process did.
 func (s *Store) createKeys(ctx context.Context) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneKeys); err != nil {
+			return err
+		}
 		for _, purpose := range []string{KeyTokens, KeyMessageIDs} {
 			secret := make([]byte, 32)
 			_, _ = rand.Read(secret) // never fails
-			_, err := tx.ExecContext(ctx, `INSERT INTO keys (purpose, secret, created_at) VALUES ($1, $2, $3)`,
+			_, err := tx.ExecContext(ctx, `INSERT INTO keys (purpose, secret, created_at)
+				SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE purpose = $1)`,
 				purpose, secret, ms(time.Now()))
 			if err != nil {
 				return fmt.Errorf("create %s key: %w", purpose, err)
@@ -94,7 +98,7 @@ type Warning = newsletter.Alert
 // Warn notes a fault; a fault of the same kind keeps its time.
 func (s *Store) Warn(ctx context.Context, kind, text string) error {
 	err := s.exec(ctx, `INSERT INTO warnings (kind, text, since_at) VALUES ($1, $2, $3)
-		ON CONFLICT (kind) DO UPDATE SET text = excluded.text`, kind, text, ms(time.Now()))
+		ON CONFLICT (kind) DO UPDATE SET text = excluded.text`, kind, plain(text), ms(time.Now()))
 	if err != nil {
 		return fmt.Errorf("note warning %s: %w", kind, err)
 	}
@@ -156,17 +160,24 @@ const settingRebuild = "rebuild"
 // AskRebuild asks the holder of the lock to write the site again and returns
 // the number of the request.
 func (s *Store) AskRebuild(ctx context.Context) (int64, error) {
-	var r rebuild
-	err := s.tx(ctx, func(tx *sql.Tx) error { return askRebuild(ctx, tx, &r) })
-	return r.Asked, err
+	var n int64
+	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+		n, err = s.askRebuild(ctx, tx)
+		return err
+	})
+	return n, err
 }
 
-func askRebuild(ctx context.Context, tx *sql.Tx, r *rebuild) error {
-	if err := setting(ctx, tx, settingRebuild, r); err != nil {
-		return err
+func (s *Store) askRebuild(ctx context.Context, tx *sql.Tx) (int64, error) {
+	var r rebuild
+	if err := s.alone(ctx, tx, aloneSettings); err != nil {
+		return 0, err
+	}
+	if err := setting(ctx, tx, settingRebuild, &r); err != nil {
+		return 0, err
 	}
 	r.Asked++
-	return setSetting(ctx, tx, settingRebuild, *r)
+	return r.Asked, setSetting(ctx, tx, settingRebuild, r)
 }
 
 // RebuildAsked returns the newest request that is not done, or 0.
@@ -182,6 +193,9 @@ func (s *Store) RebuildAsked(ctx context.Context) (int64, error) {
 func (s *Store) AnswerRebuild(ctx context.Context, n int64, failure error) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		var r rebuild
+		if err := s.alone(ctx, tx, aloneSettings); err != nil {
+			return err
+		}
 		if err := setting(ctx, tx, settingRebuild, &r); err != nil {
 			return err
 		}

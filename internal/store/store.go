@@ -9,13 +9,17 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	writer *sql.DB // one connection on SQLite
 	reader *sql.DB
+	pool   *pgxpool.Pool // what both are on PostgreSQL, else nil
 	path   string
 	dialect
 	schema  fs.FS // the migrations
@@ -24,13 +28,29 @@ type Store struct {
 }
 
 // Open opens the SQLite file at path and creates it, readable by its owner
-// only, where it is not there; a new database gets the newest schema at once.
-// An older or newer schema is ErrOlder or ErrNewer, together with a usable
-// Store in the first case, so that the holder of the lock can Migrate.
+// only, where it is not there; or the PostgreSQL database with an address such
+// as postgres://user:password@host/name, which must be there and may be empty.
+// A new database gets the newest schema at once. An older or newer schema is
+// ErrOlder or ErrNewer, together with a usable Store in the first case, so that
+// the holder of the lock can Migrate.
 func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+	openKind := openFile
 	if isPostgres(path) {
-		return nil, errors.New("open the database: PostgreSQL is not supported by this version; set database to a file name such as threadmill.db")
+		openKind = openPostgres
 	}
+	s, err := openKind(ctx, path, log)
+	if err != nil {
+		return nil, err
+	}
+	err = s.checkSchema(ctx)
+	if err != nil && !errors.Is(err, ErrOlder) {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", s.path, err), s.Close())
+	}
+	return s, err
+}
+
+// openFile opens an SQLite file and creates it where it is not there.
+func openFile(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
 		if err := create(ctx, path, log); err != nil {
@@ -41,15 +61,7 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	case info.IsDir():
 		return nil, fmt.Errorf("open database: %s is a folder; set database to a file name", path)
 	}
-	s, err := open(path, log)
-	if err != nil {
-		return nil, err
-	}
-	err = s.checkSchema(ctx)
-	if err != nil && !errors.Is(err, ErrOlder) {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
-	}
-	return s, err
+	return open(path, log)
 }
 
 func open(path string, log *slog.Logger) (*Store, error) {
@@ -91,14 +103,32 @@ func create(ctx context.Context, path string, log *slog.Logger) error {
 
 // Close closes the database.
 func (s *Store) Close() error {
-	return errors.Join(s.journal.close(), s.reader.Close(), s.writer.Close())
+	err := errors.Join(s.journal.close(), s.reader.Close(), s.writer.Close())
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	return err
 }
 
-// Path is the file of the database.
+// Path is the file of the database, or its address without the password.
 func (s *Store) Path() string { return s.path }
 
-// tx runs fn in one transaction that writes, and commits unless fn fails.
+// conflicts is how often a transaction is tried that meets others.
+const conflicts = 10
+
+// tx runs fn in one transaction that writes, and commits unless fn fails. Where
+// it met another transaction it is run again, so that fn must not build on what
+// it left outside.
 func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	for try := 1; ; try++ {
+		err := s.try(ctx, fn)
+		if err == nil || try == conflicts || !s.conflict(err) {
+			return err
+		}
+	}
+}
+
+func (s *Store) try(ctx context.Context, fn func(*sql.Tx) error) error {
 	var tx *sql.Tx
 	err := s.turn(ctx, func() (err error) {
 		tx, err = s.writer.BeginTx(ctx, nil)
@@ -112,6 +142,26 @@ func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// What only one transaction does at a time, since it decides on what it reads.
+const (
+	aloneSettings = iota + 1 // changes of settings
+	aloneThreads             // who may claim and keep threads
+	aloneAudience            // who enters, and who never gets mail
+	aloneKeys                // the first keys
+)
+
+// alone keeps other transactions that do the same waiting until this one ends.
+// Whoever needs several takes them in the order of their numbers, downwards.
+func (s *Store) alone(ctx context.Context, tx *sql.Tx, what int) error {
+	if s.dialect.alone == "" {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, s.dialect.alone, lockAlone, what); err != nil {
+		return fmt.Errorf("wait for others: %w", err)
 	}
 	return nil
 }
@@ -146,7 +196,7 @@ func (s *Store) turn(ctx context.Context, try func() error) error {
 
 // view runs fn in one transaction that reads one state of the database.
 func (s *Store) view(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelSnapshot})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -180,6 +230,12 @@ func each(ctx context.Context, q queryer, scan func(*sql.Rows) error, query stri
 		}
 	}
 	return rows.Err()
+}
+
+// plain is what others wrote as a database takes it: PostgreSQL refuses NUL and
+// what is not UTF-8.
+func plain(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 }
 
 // ms is a time as the database keeps it: milliseconds UTC.

@@ -17,6 +17,7 @@ import (
 
 	"threadmill/internal/newsletter"
 	"threadmill/internal/store"
+	"threadmill/internal/store/pgtest"
 )
 
 // database is one kind of database that must pass the tests of this package.
@@ -26,7 +27,21 @@ type database struct {
 }
 
 func databases() []database {
-	return []database{{"sqlite", openFresh}}
+	return []database{{"sqlite", openFresh}, {"postgres", openPostgres}}
+}
+
+// template is a new PostgreSQL database.
+var template = pgtest.Template{Make: func(address string) error {
+	s, err := store.Open(context.Background(), address, quiet())
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}}
+
+func openPostgres(t testing.TB) *store.Store {
+	t.Helper()
+	return open(t, template.Copy(t))
 }
 
 // fresh is a new SQLite database. It is made once, since that takes most of the
@@ -68,7 +83,7 @@ func onEach(t *testing.T, test func(t *testing.T, s *store.Store)) {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// open opens the SQLite file at path until the test ends.
+// open opens the database at path until the test ends.
 func open(t testing.TB, path string) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), path, quiet())
@@ -184,10 +199,9 @@ func TestOpenRefuses(t *testing.T) {
 	for _, tt := range []struct{ path, want string }{
 		{dir, dir + " is a folder; set database to a file name"},
 		{text, "database " + text + ": "},
-		{empty, "it is not a database of threadmill; set database to another file name"},
+		{empty, "it is not a database of threadmill; set database to another name"},
 		{filepath.Join(dir, "missing", "a.db"), "create database " + filepath.Join(dir, "missing", "a.db") + ": "},
 		{filepath.Join(text, "a.db"), "open database: "},
-		{"postgres://localhost/news", "PostgreSQL is not supported by this version"},
 	} {
 		s, err := store.Open(t.Context(), tt.path, quiet())
 		if s != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -202,6 +216,12 @@ func TestOpenRefuses(t *testing.T) {
 func TestBackup(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
+		if _, file := strings.CutSuffix(s.Path(), ".db"); !file {
+			if err := s.Backup(ctx, filepath.Join(t.TempDir(), "copy.db")); err == nil || !strings.Contains(err.Error(), "pg_dump") {
+				t.Errorf("of PostgreSQL: %v", err)
+			}
+			return
+		}
 		addPeople(t, s, 500)
 		// Somebody writes all the time.
 		writing, stop := context.WithCancel(ctx)

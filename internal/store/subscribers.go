@@ -98,6 +98,10 @@ func (s *Store) CountSubscribers(ctx context.Context) (map[newsletter.Subscriber
 // tells whether it was on the list.
 func (s *Store) Suppress(ctx context.Context, key, reason string) (known bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		known = false
+		if err := s.alone(ctx, tx, aloneAudience); err != nil {
+			return err
+		}
 		if err := suppress(ctx, tx, key, reason); err != nil {
 			return err
 		}
@@ -128,6 +132,9 @@ func suppress(ctx context.Context, tx *sql.Tx, key, reason string) error {
 func (s *Store) SetSubscriberStatus(ctx context.Context, id int64, status newsletter.SubscriberStatus, reason string) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		if status == newsletter.SubscriberSuppressed {
+			if err := s.alone(ctx, tx, aloneAudience); err != nil {
+				return err
+			}
 			sub, err := subscriber(ctx, tx, `id = $1`, id)
 			if err == nil {
 				err = suppress(ctx, tx, sub.Key, reason)

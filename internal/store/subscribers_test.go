@@ -40,7 +40,7 @@ func TestAddSubscribers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s *store.Store) {
-				ctx := t.Context()
+				ctx, tt := t.Context(), tt // each has its own
 				for _, p := range []*sub{&tt.old, &tt.add, &tt.want} {
 					p.Key, p.Email, p.CreatedAt = "ada@example.com", "Ada@example.com", at(1)
 				}

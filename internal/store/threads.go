@@ -75,6 +75,9 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 // ErrTaken, and nothing is kept.
 func (s *Store) UpdateThreads(ctx context.Context, now time.Time, stamp string, updates []newsletter.ThreadUpdate) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
 		current, err := threadStamp(ctx, tx)
 		if err != nil {
 			return err
@@ -102,7 +105,7 @@ func updateThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, no
 	if u.New {
 		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, archived_at, first_seen_at, changed_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`,
-			u.ID, u.Slug, u.GUID, u.PinnedID, u.File, u.Source, u.Digest, u.Prints.String(), archived, ms(now))
+			u.ID, u.Slug, u.GUID, u.PinnedID, u.File, plain(u.Source), u.Digest, u.Prints.String(), archived, ms(now))
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE threads SET slug = $2, pinned_id = $3, file = $4, archived_at = coalesce(archived_at, $5),
@@ -112,7 +115,7 @@ func updateThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, no
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE threads SET source = $2, digest = $3, prints = $4, changed_at = $5 WHERE id = $1`,
-		u.ID, u.Source, u.Digest, u.Prints.String(), ms(now))
+		u.ID, plain(u.Source), u.Digest, u.Prints.String(), ms(now))
 	return err
 }
 
@@ -133,6 +136,9 @@ func (s *Store) ThreadSource(ctx context.Context, id string) (file, source strin
 // archived before is left as it is.
 func (s *Store) ArchiveThread(ctx context.Context, id string, at time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, `UPDATE threads SET archived_at =
 			CASE WHEN EXISTS (SELECT 1 FROM issue_threads it WHERE it.thread = threads.id) THEN archived_at ELSE coalesce(archived_at, $2) END
 			WHERE id = $1`, id, ms(at))

@@ -19,13 +19,13 @@ type untold struct{ count, tell string }
 func (s *Store) TakeWarning(ctx context.Context) (newsletter.Alert, error) {
 	for _, place := range []untold{
 		{`SELECT count(*) FROM warnings WHERE told_at IS NULL`, `UPDATE warnings SET told_at = $1
-		WHERE kind = (SELECT kind FROM warnings WHERE told_at IS NULL ORDER BY since_at, kind LIMIT 1)
+		WHERE kind = (SELECT kind FROM warnings WHERE told_at IS NULL ORDER BY since_at, kind LIMIT 1) AND told_at IS NULL
 		RETURNING kind, text, since_at, FALSE`},
 		{`SELECT count(*) FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL`, `UPDATE holds SET told_at = $1
-		WHERE domain = (SELECT domain FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL ORDER BY since_at, domain LIMIT 1)
+		WHERE domain = (SELECT domain FROM holds WHERE kind <> 'quota' AND NOT lifted AND told_at IS NULL ORDER BY since_at, domain LIMIT 1) AND told_at IS NULL
 		RETURNING '` + newsletter.WarningHeld + `', ` + heldText + `, since_at, domain = ''`},
 		{`SELECT count(*) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL`, `UPDATE issue_holds SET told_at = $1
-		WHERE issue = (SELECT min(issue) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL)
+		WHERE issue = (SELECT min(issue) FROM issue_holds WHERE fault <> '' AND NOT withdrawn AND told_at IS NULL) AND told_at IS NULL
 		RETURNING '` + newsletter.WarningMessage + `', ` + faultText + `, held_at, FALSE`},
 	} {
 		w, err := s.takeWarning(ctx, place)
@@ -63,13 +63,20 @@ func (s *Store) takeWarning(ctx context.Context, place untold) (w newsletter.Ale
 func (s *Store) TakeSlot(ctx context.Context) (bool, error) {
 	for {
 		key, well, err := s.endedSlot(ctx)
+		var mine int64
 		if err == nil && key != "" {
-			err = s.exec(ctx, `UPDATE slots SET told_at = $2 WHERE key = $1`, key, msNow())
+			err = s.tx(ctx, func(tx *sql.Tx) error {
+				res, err := tx.ExecContext(ctx, `UPDATE slots SET told_at = $2 WHERE key = $1 AND told_at IS NULL`, key, msNow())
+				if err == nil {
+					mine, err = res.RowsAffected()
+				}
+				return err
+			})
 		}
 		if err != nil {
 			return false, fmt.Errorf("read which slots ended: %w", err)
 		}
-		if key == "" || well {
+		if key == "" || well && mine > 0 {
 			return well, nil
 		}
 	}
