@@ -24,6 +24,9 @@ type dialect struct {
 	migrations string // folder below migrations
 	// tables tells whether a table exists; $1 is its name.
 	tables string
+	// now asks for the server's time in milliseconds; empty where there is no
+	// server.
+	now string
 	// busy tells whether an error means that another process is writing.
 	busy func(error) bool
 }

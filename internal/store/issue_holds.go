@@ -125,7 +125,8 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 		if undone, err = freeThreads(ctx, tx, issue); err != nil {
 			return err
 		}
-		return askRebuild(ctx, tx, new(rebuild))
+		_, err = siteChanged(ctx, tx)
+		return err
 	})
 	if err == nil {
 		err = s.cancelWithdrawn(ctx)
