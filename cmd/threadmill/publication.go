@@ -257,32 +257,11 @@ func (p *publication) upgrade(ctx context.Context) error {
 	if !p.older {
 		return nil
 	}
-	l, err := p.lock(ctx, "migrate")
+	l, err := p.lock(ctx, migrating)
 	if err != nil {
 		return fmt.Errorf("%w, and its database must be migrated first; stop it and start it again", err)
 	}
 	return l.Unlock()
-}
-
-// lock makes this process the sender and brings an older database up to date.
-func (p *publication) lock(ctx context.Context, command string) (*store.Lock, error) {
-	l, err := store.TryLock(p.store.Path(), command)
-	if err != nil {
-		return nil, err
-	}
-	if !p.older {
-		return l, nil
-	}
-	copied, err := p.store.Migrate(ctx)
-	if err == nil {
-		p.log.Info("database migrated", "copy", copied)
-		p.older = false
-		err = p.join(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, l.Unlock())
-	}
-	return l, nil
 }
 
 // place names this node's output folder in the database, where there is more
