@@ -64,7 +64,7 @@ func (a *app) askBuild(ctx context.Context, p *publication) error {
 	tick := time.NewTicker(followLook)
 	defer tick.Stop()
 	for time.Now().Before(end) {
-		done, err := p.store.RebuildDone(ctx, n)
+		done, err := p.store.RebuildDone(ctx, p.place(), n)
 		if done && err == nil {
 			fmt.Fprintln(a.stdout, "The site was written by the running threadmill.")
 		}

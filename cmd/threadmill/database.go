@@ -25,7 +25,7 @@ func (a *app) migrate(ctx context.Context) error {
 	}
 	defer p.close()
 	was := p.older
-	lock, err := p.lock(ctx, "migrate")
+	lock, err := p.lock(ctx, migrating)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -62,6 +63,9 @@ func (a *app) importThreads(ctx context.Context, format importer.Format, path, o
 	dir := p.Path(p.Threads)
 	if out != "" {
 		dir = out
+	}
+	if dir == "" {
+		return &usageError{errors.New("import: this node has no threads folder (threads in the config); name one with --out")}
 	}
 	if !write {
 		for _, f := range result.Files {

@@ -148,7 +148,8 @@ func (p *publication) join(ctx context.Context) error {
 	}
 	o := publish.Options{
 		Store:           p.store,
-		Folder:          p.reader,
+		Parse:           p.reader.Parse,
+		Place:           p.place(),
 		Publication:     p.facts,
 		Templates:       p.templates,
 		Site:            p.site,
@@ -160,6 +161,9 @@ func (p *publication) join(ctx context.Context) error {
 		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),
 		Log:             p.log,
+	}
+	if p.Threads != "" {
+		o.Folder = p.reader
 	}
 	if p.schedule != nil { // a nil *Schedule in the interface would not be nil
 		o.Schedule = p.schedule
@@ -182,11 +186,13 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 		Publication: p.facts,
 		Templates:   t,
 		FeedItems:   p.Feeds.Items,
-		OpenAsset: func(t newsletter.Thread, name string) (io.ReadCloser, error) {
-			if t.File == "" { // its folder is gone
-				return nil, fs.ErrNotExist
+		OpenAsset: func(ctx context.Context, t newsletter.Thread, name string) (io.ReadCloser, string, error) {
+			if dir != "" && t.File != "" && p.Threads != "" { // a preview shows what the folder holds
+				if f, err := p.reader.OpenAsset(t, name); err == nil {
+					return f, "", nil
+				}
 			}
-			return p.reader.OpenAsset(t, name)
+			return p.store.OpenAsset(ctx, t.ID, name)
 		},
 		Log: p.log,
 	})
@@ -251,30 +257,22 @@ func (p *publication) upgrade(ctx context.Context) error {
 	if !p.older {
 		return nil
 	}
-	l, err := p.lock(ctx, "migrate")
+	l, err := p.lock(ctx, migrating)
 	if err != nil {
 		return fmt.Errorf("%w, and its database must be migrated first; stop it and start it again", err)
 	}
 	return l.Unlock()
 }
 
-// lock makes this process the sender and brings an older database up to date.
-func (p *publication) lock(ctx context.Context, command string) (*store.Lock, error) {
-	l, err := p.store.Lock(ctx, command)
-	if err != nil {
-		return nil, err
+// place names this node's output folder in the database, where there may be
+// more than one. Beside a database that is a file there is one.
+func (p *publication) place() string {
+	if !p.store.Shared() {
+		return ""
 	}
-	if !p.older {
-		return l, nil
+	output := p.Path(p.Output)
+	if abs, err := filepath.Abs(output); err == nil {
+		output = abs
 	}
-	copied, err := p.store.Migrate(ctx)
-	if err == nil {
-		p.log.Info("database migrated", "copy", copied)
-		p.older = false
-		err = p.join(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, l.Unlock())
-	}
-	return l, nil
+	return p.facts.Host() + ":" + output
 }

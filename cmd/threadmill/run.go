@@ -19,20 +19,31 @@ import (
 	"threadmill/internal/web"
 )
 
+// roles are the parts of the daemon that a node leaves to others.
+type roles struct{ noWeb, noSend bool }
+
 func (a *app) runCommand() *cobra.Command {
-	return &cobra.Command{
+	var r roles
+	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon: schedule, sender and web server",
 		Long: `Run publishes an issue at each slot of the schedule, sends it, keeps the site in
 step with the threads, and serves it. One process does so for a publication.
 SIGTERM ends it in order; SIGHUP writes the site again and
-looks whether the warnings still stand.`,
+looks whether the warnings still stand.
+
+Where several nodes share the work, --no-web leaves serving to others, and
+--no-send sending: such a node publishes at the slots and writes its site, and
+neither mails nor tells the operator of faults.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context(), r) },
 	}
+	cmd.Flags().BoolVar(&r.noWeb, "no-web", false, "do not listen for the web")
+	cmd.Flags().BoolVar(&r.noSend, "no-send", false, "send no mail")
+	return cmd
 }
 
-func (a *app) runDaemon(ctx context.Context) error {
+func (a *app) runDaemon(ctx context.Context, r roles) error {
 	p, err := a.open(ctx, slog.LevelInfo, true)
 	if err != nil {
 		return err
@@ -49,7 +60,7 @@ func (a *app) runDaemon(ctx context.Context) error {
 	ctx, stop := lock.Context(ctx)
 	defer stop()
 	var server *web.Server
-	if p.Web.Listen != "" {
+	if p.Web.Listen != "" && !r.noWeb {
 		handler, err := p.web(nil)
 		if err != nil {
 			return err
@@ -59,12 +70,12 @@ func (a *app) runDaemon(ctx context.Context) error {
 		}
 		p.log.Info("web server", "address", "http://"+server.Addr()+"/")
 	}
-	return p.daemon(ctx, server)
+	return p.daemon(ctx, server, !r.noSend)
 }
 
 // waitForLock takes the lock, and waits while a `publish` holds it; a second
 // daemon is refused.
-func (p *publication) waitForLock(ctx context.Context) (*store.Lock, error) {
+func (p *publication) waitForLock(ctx context.Context) (*holding, error) {
 	tick := time.NewTicker(followLook)
 	defer tick.Stop()
 	for told := false; ; told = true {
@@ -121,9 +132,9 @@ func (p *publication) ready(ctx context.Context) error {
 	return nil
 }
 
-// daemon runs schedule, sender and web server until ctx is done or one of them
-// fails. The caller holds the lock.
-func (p *publication) daemon(ctx context.Context, server *web.Server) error {
+// daemon runs schedule, web server and, where it sends, sender until ctx is
+// done or one of them fails. The caller holds the lock.
+func (p *publication) daemon(ctx context.Context, server *web.Server, sends bool) error {
 	reload := make(chan struct{}, 1)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -131,18 +142,16 @@ func (p *publication) daemon(ctx context.Context, server *web.Server) error {
 
 	outer := ctx
 	group, ctx := errgroup.WithContext(ctx)
-	sender := p.sender()
-	group.Go(func() error { return sender.Run(ctx) })
-	group.Go(func() error { p.copies(ctx, sender); return nil })
-	group.Go(func() error { p.keepRate(ctx, sender); return nil })
-	operator := p.operator(sender)
-	group.Go(func() error { operator.Run(ctx, ctx); return nil })
-	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, sender.Wake) })
+	released, again := func() {}, func() {}
+	if sends {
+		released, again = p.send(ctx, group)
+	}
+	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, released) })
 	group.Go(func() error {
 		for {
 			select {
 			case <-hup:
-				operator.Again()
+				again()
 				select {
 				case reload <- struct{}{}:
 				default:
@@ -167,4 +176,16 @@ func orLost(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
+}
+
+// send runs the sender and the one who tells the operator. released wakes the
+// sender, and again looks whether the warnings still stand.
+func (p *publication) send(ctx context.Context, group *errgroup.Group) (released, again func()) {
+	sender := p.sender()
+	group.Go(func() error { return sender.Run(ctx) })
+	group.Go(func() error { p.copies(ctx, sender); return nil })
+	group.Go(func() error { p.keepRate(ctx, sender); return nil })
+	operator := p.operator(sender)
+	group.Go(func() error { operator.Run(ctx, ctx); return nil })
+	return sender.Wake, operator.Again
 }

@@ -51,8 +51,8 @@ func (p *publication) inertLink() string { return p.facts.Link("#unsubscribe") }
 
 // placeSite writes the site if an issue waits for it or somebody asked.
 func (p *publication) placeSite(ctx context.Context) error {
-	due, asked, err := p.publisher.SiteWanted(ctx)
-	if err == nil && (due || asked) {
+	wanted, err := p.publisher.SiteWanted(ctx)
+	if err == nil && wanted {
 		_, err = p.publisher.WriteSite(ctx)
 	}
 	return err

@@ -24,9 +24,9 @@ type daemon struct {
 }
 
 // startDaemon returns when the daemon runs.
-func (p place) startDaemon() *daemon {
+func (p place) startDaemon(flags ...string) *daemon {
 	p.t.Helper()
-	d := &daemon{Cmd: p.command("run"), t: p.t, log: new(strings.Builder)}
+	d := &daemon{Cmd: p.command(append([]string{"run"}, flags...)...), t: p.t, log: new(strings.Builder)}
 	stderr, err := d.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)

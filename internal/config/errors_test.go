@@ -112,7 +112,7 @@ func TestValueErrors(t *testing.T) {
 		{"publication.author.email", "jo", `"jo" is not a mail address`},
 		{"publication.accent", "red", `"red" is not a colour; write it as six hex digits in quotes, such as "#b4532a"`},
 		{"publication.accent", `"#12345"`, "is not a colour"},
-		{"threads", `""`, "empty; write a path or leave the key out"},
+		{"output", `""`, "empty; write a path or leave the key out"},
 		{"templates", `"a\0"`, "holds a control character"},
 		{"database", `""`, "empty; write a path such as threadmill.db"},
 		{"output", ".", `"." holds the config itself, and readers would get it; write a folder below, such as public`},

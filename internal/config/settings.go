@@ -37,7 +37,7 @@ func (c *Config) siteSettings() []setting {
 		bind("publication.address", &p.Address, parseLine),
 		bind("publication.accent", &p.Accent, parseColour),
 
-		bind("threads", &c.Threads, parsePath),
+		bind("threads", &c.Threads, parseOptionalPath),
 		bind("templates", &c.Templates, parseOptionalPath),
 		bind("output", &c.Output, parsePath),
 		bind("database", &c.Database, parseDatabase),

@@ -12,6 +12,8 @@ type KnownThread struct {
 	Digest   string // of the source last seen
 	Prints   Prints // of the text last seen
 	Sent     Prints // of the text that went out; none while it has not
+	// Present tells whether a file that can be read holds it.
+	Present bool
 
 	Issue     int64     // the issue it went out in; 0 while it has not
 	OutAt     time.Time // when it went out, in an issue or elsewhere
@@ -42,6 +44,11 @@ type ThreadUpdate struct {
 	Prints Prints
 	New    bool
 	Edited bool // its source changed, and not only its place or slug
+	Gone   bool // no file that can be read holds it; only the ID counts
 	// Archive says that it went out elsewhere, at Published.
 	Archive bool
+	// Pictures replaces the thread's pictures with Assets, which are kept
+	// already.
+	Pictures bool
+	Assets   []Asset
 }

@@ -31,6 +31,7 @@ type Listed struct {
 	Archived    bool
 	Withdrawn   bool
 	DuplicateOf string
+	Second      bool // a second file of the thread that it repeats, whose id it shows
 }
 
 // State is where the thread stands at the given time.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -64,26 +63,55 @@ func (c Catalogue) Entries() []newsletter.Entry {
 	return list
 }
 
-// Catalogue reads the folder and the database, and writes nothing.
+// Catalogue reads the folder and the database, and writes nothing. Where there
+// is no folder, the database tells both.
 func (p *Publisher) Catalogue(ctx context.Context) (Catalogue, error) {
-	c, _, err := p.survey(ctx, time.Now())
+	if p.o.Folder == nil {
+		return p.stored(ctx, nil)
+	}
+	folder, err := p.o.Folder.Read(ctx)
+	if err != nil {
+		return Catalogue{}, err
+	}
+	c, _, err := p.survey(ctx, folder, time.Now())
 	return c, err
 }
 
-// Sync is Catalogue, and keeps what is new: the identities of threads seen for
-// the first time, and the text of those that were edited.
+// Sync takes in what is new in the folder, where there is one: the identities
+// of threads seen for the first time, the text of those that were edited, their
+// pictures, and which are gone. Then it returns the catalogue as the database
+// alone tells it, which is the same on every node.
 func (p *Publisher) Sync(ctx context.Context) (Catalogue, error) {
-	for try := 1; ; try++ {
-		now := time.Now()
-		c, news, err := p.survey(ctx, now)
-		if err != nil || len(news.updates) == 0 {
-			return c, err
-		}
-		err = p.o.Store.UpdateThreads(ctx, now, news.stamp, news.updates)
-		if !errors.Is(err, newsletter.ErrTaken) || try == tries {
-			return c, err
-		}
+	parsed, err := p.takeIn(ctx)
+	if err != nil {
+		return Catalogue{}, err
 	}
+	return p.stored(ctx, parsed)
+}
+
+// stored is the catalogue as the database tells it. Texts that were parsed
+// already, by their files, are not parsed again.
+func (p *Publisher) stored(ctx context.Context, parsed map[string]newsletter.Thread) (Catalogue, error) {
+	known, folder, err := p.o.Store.Kept(ctx)
+	if err != nil {
+		return Catalogue{}, err
+	}
+	for i, k := range folder.Threads {
+		t, ok := parsed[k.File]
+		if !ok || t.Source != k.Source {
+			t = p.o.Parse(k.File, k.Source)
+		}
+		folder.Threads[i] = t
+	}
+	slices.SortStableFunc(folder.Threads, func(a, b newsletter.Thread) int { return strings.Compare(entry(a.File), entry(b.File)) })
+	c, _, err := p.match(ctx, folder, known, time.Now())
+	return c, err
+}
+
+// entry is the name in the threads folder that a file stands for or below.
+func entry(file string) string {
+	name, _, _ := strings.Cut(file, "/")
+	return name
 }
 
 // news is what a survey found that is not known yet, and the stamp of what was.
@@ -92,16 +120,16 @@ type news struct {
 	updates []newsletter.ThreadUpdate
 }
 
-// survey reads folder and database and decides which file is which thread.
-func (p *Publisher) survey(ctx context.Context, now time.Time) (Catalogue, news, error) {
-	folder, err := p.o.Folder.Read(ctx)
-	if err != nil {
-		return Catalogue{}, news{}, err
-	}
+// survey decides which file of the folder is which thread.
+func (p *Publisher) survey(ctx context.Context, folder newsletter.Folder, now time.Time) (Catalogue, news, error) {
 	known, err := p.o.Store.Threads(ctx)
 	if err != nil {
 		return Catalogue{}, news{}, err
 	}
+	return p.match(ctx, folder, known, now)
+}
+
+func (p *Publisher) match(ctx context.Context, folder newsletter.Folder, known newsletter.Known, now time.Time) (Catalogue, news, error) {
 	broken := folder.Broken()
 	for _, k := range newsletter.Undecided(folder.Threads, broken, known.Threads) {
 		t, err := p.kept(ctx, known.Threads[k].ID)
@@ -126,6 +154,11 @@ func (p *Publisher) survey(ctx context.Context, now time.Time) (Catalogue, news,
 			n.updates = append(n.updates, u)
 		}
 	}
+	for _, k := range known.Threads {
+		if k.Present && !seen[k.ID] {
+			n.updates = append(n.updates, newsletter.ThreadUpdate{Thread: newsletter.Thread{ID: k.ID}, Gone: true})
+		}
+	}
 	gone, err := p.gone(ctx, known.Threads, seen)
 	c.Threads = append(c.Threads, gone...)
 	return c, n, err
@@ -142,7 +175,7 @@ func (p *Publisher) kept(ctx context.Context, id string) (newsletter.Thread, err
 	if err != nil {
 		return newsletter.Thread{}, err
 	}
-	return p.o.Folder.Parse(file, source), nil
+	return p.o.Parse(file, source), nil
 }
 
 // compare notes what is new about a thread, and tells whether anything is.
@@ -150,14 +183,14 @@ func compare(u *newsletter.ThreadUpdate, known *newsletter.KnownThread) bool {
 	u.New = known == nil
 	u.Archive = !u.Published.IsZero() && (u.New || !known.Out())
 	u.Edited = !u.New && u.Digest != known.Digest
-	return u.New || u.Edited || u.Archive || known.File != u.File || known.Slug != u.Slug || known.PinnedID != u.PinnedID
+	return u.New || u.Edited || u.Archive || !known.Present || known.File != u.File || known.Slug != u.Slug || known.PinnedID != u.PinnedID
 }
 
 // listed joins what a file says with what is known.
 func listed(t newsletter.Identified, u newsletter.ThreadUpdate, now time.Time) newsletter.Listed {
 	l := newsletter.Listed{Thread: t.Thread, DuplicateOf: t.DuplicateOf, ChangedAt: now}
 	if t.ID == "" {
-		l.ID = t.DuplicateOf
+		l.ID, l.Second = t.DuplicateOf, true
 	}
 	if t.Known != nil {
 		remember(&l, *t.Known)
@@ -205,7 +238,10 @@ func (p *Publisher) Archive(ctx context.Context, ids []string) ([]newsletter.Lis
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var list []newsletter.Listed
 	for _, id := range ids {
 		t, err := c.Find(id)

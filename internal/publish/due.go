@@ -15,7 +15,10 @@ func (p *Publisher) Begin(ctx context.Context) error {
 	if p.o.Schedule == nil {
 		return p.o.Store.EndSchedule(ctx)
 	}
-	_, err := p.o.Store.BeginSchedule(ctx, p.o.Expression, p.zone(), time.Now())
+	now, err := p.o.Store.Now(ctx)
+	if err == nil {
+		_, err = p.o.Store.BeginSchedule(ctx, p.o.Expression, p.zone(), now)
+	}
 	return err
 }
 
@@ -47,7 +50,7 @@ func (p *Publisher) due(ctx context.Context, now time.Time) (*newsletter.Slot, e
 	}
 	slot := &newsletter.Slot{Key: p.o.Schedule.Key(at), Due: at}
 	// The same slot may lie elsewhere than when it was claimed: new zone data.
-	if over, err := p.o.Store.SlotOver(ctx, slot.Key); over || err != nil {
+	if over, err := p.o.Store.SlotOver(ctx, *slot); over || err != nil {
 		return nil, err
 	}
 	return slot, nil
@@ -113,7 +116,10 @@ func (p *Publisher) NextSlot(ctx context.Context, now time.Time) (next time.Time
 
 // Pause holds the schedule from now on, until a time if it is not zero.
 func (p *Publisher) Pause(ctx context.Context, until time.Time, sending bool) error {
-	now := time.Now()
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
 	if !until.IsZero() && !until.After(now) {
 		return fmt.Errorf("pause until %s: that is over already", until.Format(time.RFC3339))
 	}
@@ -145,7 +151,10 @@ func (p *Publisher) Resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
 	return p.o.Store.Resume(ctx, p.passedUnder(pause, now), now)
 }
 

@@ -24,7 +24,10 @@ type Outcome struct {
 // number of processes: a slot publishes at most one issue.
 func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, error) {
 	return p.again(ctx, func() (Outcome, error) {
-		now := time.Now()
+		now, err := p.o.Store.Now(ctx)
+		if err != nil {
+			return Outcome{}, err
+		}
 		pause, err := p.o.Store.Pause(ctx)
 		if err != nil {
 			return Outcome{}, err
@@ -56,7 +59,10 @@ func (p *Publisher) PublishNow(ctx context.Context, thread string, graced bool) 
 		grace = p.o.Grace
 	}
 	return p.again(ctx, func() (Outcome, error) {
-		now := time.Now()
+		now, err := p.o.Store.Now(ctx)
+		if err != nil {
+			return Outcome{}, err
+		}
 		slot, err := p.due(ctx, now)
 		if err != nil {
 			return Outcome{}, err
@@ -93,7 +99,10 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		return Outcome{}, err
 	}
 	p.logProblems(c)
-	now := time.Now() // not before the last edit was noticed
+	now, err := p.o.Store.Now(ctx) // not before the last edit was noticed
+	if err != nil {
+		return Outcome{}, err
+	}
 	chosen, err := p.choose(c, thread, now)
 	if err != nil {
 		return Outcome{}, err
@@ -127,7 +136,10 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 // DryRun tells what PublishDue or, with anyhow, PublishNow would publish, and
 // publishes nothing.
 func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Outcome, error) {
-	now := time.Now()
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
 	if slot, err := p.due(ctx, now); err != nil || slot == nil && !anyhow {
 		return Outcome{Reason: p.nothingDue(now)}, err
 	}

@@ -93,7 +93,7 @@ func (d *desk) options(s settings) publish.Options {
 	}
 	o.Publication = newsletter.Publication{Title: "Test", URL: "https://example.com", Language: "en", Accent: "#b4532a", Zone: zone}
 	reader := thread.Reader{Dir: filepath.Join(d.dir, "threads"), Label: "threads", Zone: zone}
-	o.Folder = reader
+	o.Folder, o.Parse = reader, reader.Parse
 	o.Templates = func() (*render.Templates, error) {
 		var override fs.FS
 		if _, err := os.Stat(filepath.Join(d.dir, "templates")); err == nil {
@@ -107,7 +107,9 @@ func (d *desk) options(s settings) publish.Options {
 		}
 		return site.New(site.Options{
 			Dir: dir, Publication: o.Publication, Templates: t,
-			OpenAsset: func(t newsletter.Thread, name string) (io.ReadCloser, error) { return reader.OpenAsset(t, name) },
+			OpenAsset: func(ctx context.Context, t newsletter.Thread, name string) (io.ReadCloser, string, error) {
+				return d.store.OpenAsset(ctx, t.ID, name)
+			},
 		})
 	}
 	return o

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	netmail "net/mail"
+	"os"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -15,8 +16,8 @@ import (
 type Folder interface {
 	// Read reads every thread; one that is broken is a problem, not an error.
 	Read(ctx context.Context) (newsletter.Folder, error)
-	// Parse reads a thread from text that was kept.
-	Parse(file, source string) newsletter.Thread
+	// OpenAsset opens a picture of a thread by its name below the thread's folder.
+	OpenAsset(t newsletter.Thread, name string) (*os.File, error)
 	// Stamp changes when the folder does.
 	Stamp() (string, error)
 }
@@ -36,15 +37,24 @@ type CatchUp interface {
 // Store is what publishing needs of the database.
 type Store interface {
 	Threads(ctx context.Context) (newsletter.Known, error)
+	Kept(ctx context.Context) (newsletter.Known, newsletter.Folder, error)
+	KeepFolder(ctx context.Context, f newsletter.Folder) error
 	UpdateThreads(ctx context.Context, now time.Time, stamp string, updates []newsletter.ThreadUpdate) error
 	ThreadSource(ctx context.Context, id string) (file, source string, err error)
 	ArchiveThread(ctx context.Context, id string, at time.Time) error
 
+	ThreadAssets(ctx context.Context) (map[string][]newsletter.Asset, error)
+	KeepAsset(ctx context.Context, mediaType string, content []byte) (digest string, err error)
+	NoteAssetTime(ctx context.Context, thread string, a newsletter.Asset) error
+	SweepAssets(ctx context.Context, before time.Time) (removed int, err error)
+
+	// Now is the clock by which slots are due.
+	Now(ctx context.Context) (time.Time, error)
 	ScheduleSince(ctx context.Context, expression, zone string, now time.Time) (time.Time, error)
 	BeginSchedule(ctx context.Context, expression, zone string, now time.Time) (time.Time, error)
 	EndSchedule(ctx context.Context) error
 	LastSlot(ctx context.Context, now time.Time) (last, future time.Time, err error)
-	SlotOver(ctx context.Context, key string) (bool, error)
+	SlotOver(ctx context.Context, slot newsletter.Slot) (bool, error)
 	ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	SetPause(ctx context.Context, p newsletter.Pause) error
@@ -55,8 +65,9 @@ type Store interface {
 	SiteDue(ctx context.Context) ([]int64, error)
 	WithdrawnIssues(ctx context.Context) ([]int64, error)
 	SiteWritten(ctx context.Context, issues []int64) error
-	RebuildAsked(ctx context.Context) (int64, error)
-	AnswerRebuild(ctx context.Context, n int64, failure error) error
+	Revision(ctx context.Context) (int64, error)
+	SiteState(ctx context.Context, place string) (newsletter.SiteState, error)
+	SiteTried(ctx context.Context, place string, revision int64, failure error) error
 	Warn(ctx context.Context, kind, text string) error
 	Unwarn(ctx context.Context, kind string) error
 }
@@ -75,13 +86,19 @@ type Letterhead struct {
 
 // Options are what a Publisher is made of.
 type Options struct {
-	Store       Store
-	Folder      Folder
+	Store Store
+	// Folder is nil on a node that has none, and lives on what others keep.
+	Folder Folder
+	// Parse reads a thread from text that was kept.
+	Parse       func(file, source string) newsletter.Thread
 	Publication newsletter.Publication
 	// Templates reads the templates anew, so that an edit shows at once.
 	Templates func() (*render.Templates, error)
 	// Site is the output folder, or another one where dir is not empty.
 	Site func(t *render.Templates, dir string) *site.Site
+	// Place names the output folder among those of all nodes; empty where there
+	// is only one.
+	Place string
 
 	Schedule        Schedule // nil: only by hand
 	Expression      string   // of the schedule
@@ -97,7 +114,10 @@ type Options struct {
 }
 
 // Publisher turns threads into issues.
-type Publisher struct{ o Options }
+type Publisher struct {
+	o     Options
+	taken taken
+}
 
 // New returns a Publisher.
-func New(o Options) *Publisher { return &Publisher{o} }
+func New(o Options) *Publisher { return &Publisher{o: o} }

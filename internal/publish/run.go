@@ -16,6 +16,10 @@ const (
 	look = time.Second
 	// folderLook is how often it looks whether the threads folder changed.
 	folderLook = 20 * time.Second
+	// sweepEvery is how often it looks for pictures that no thread has used for
+	// unusedFor.
+	sweepEvery = time.Hour
+	unusedFor  = 7 * 24 * time.Hour
 	// retryMax bounds the wait between two tries to write the site.
 	retryMax = 30 * time.Second
 )
@@ -47,11 +51,13 @@ type daemon struct {
 	released func()
 	watches  bool // the threads folder
 
+	revision  int64     // the newest that was seen
 	stale     bool      // the site must be written
 	notBefore time.Time // of the next try, after one that failed
 	wait      time.Duration
 	stamp     string // of the threads folder
 	stamped   time.Time
+	swept     time.Time
 }
 
 func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
@@ -67,6 +73,7 @@ func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
 		case <-tick.C:
 			d.asked(ctx)
 			d.changed()
+			d.sweep(ctx)
 		case <-ctx.Done():
 		}
 	}
@@ -89,23 +96,29 @@ func (d *daemon) slot(ctx context.Context) {
 	d.clear(ctx, WarningSlot)
 }
 
-// asked looks for issues that another process published and for requests to
-// build.
+// asked looks for a revision that is newer than the site, which also those
+// make who ask for a new site, and for issues that wait for their page.
 func (d *daemon) asked(ctx context.Context) {
-	due, asked, err := d.SiteWanted(ctx)
+	wanted, err := d.SiteWanted(ctx)
+	var revision int64
+	if err == nil {
+		revision, err = d.o.Store.Revision(ctx)
+	}
 	if err != nil {
-		d.o.Log.Error("look for work", "err", err)
+		if ctx.Err() == nil {
+			d.o.Log.Error("look for work", "err", err)
+		}
 		return
 	}
-	d.stale = d.stale || due || asked
-	if asked {
-		d.notBefore = time.Time{}
+	d.stale = d.stale || wanted
+	if revision > d.revision { // not the one that could not be written
+		d.revision, d.notBefore = revision, time.Time{}
 	}
 }
 
 // changed looks whether the author did something in the threads folder.
 func (d *daemon) changed() {
-	if !d.watches || time.Since(d.stamped) < folderLook {
+	if !d.watches || d.o.Folder == nil || time.Since(d.stamped) < folderLook {
 		return
 	}
 	d.stamped = time.Now()
@@ -139,6 +152,21 @@ func (d *daemon) site(ctx context.Context) {
 		d.o.Log.Info("site written", "written", report.Written, "unchanged", report.Unchanged)
 	}
 	d.released()
+}
+
+// sweep removes pictures that nothing uses any more.
+func (d *daemon) sweep(ctx context.Context) {
+	if !d.watches || time.Since(d.swept) < sweepEvery {
+		return
+	}
+	d.swept = time.Now()
+	switch n, err := d.o.Store.SweepAssets(ctx, time.Now().Add(-unusedFor)); {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.o.Log.Error("sweep", "err", err)
+	case n > 0:
+		d.o.Log.Info("unused pictures removed", "pictures", n)
+	}
 }
 
 func (d *daemon) warn(ctx context.Context, kind string, err error) {

@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -241,6 +242,28 @@ func TestClaimedSlotThatMoved(t *testing.T) {
 		if got := d.now(); got != "2024-01-01-t0" {
 			t.Errorf("by hand: %q", got)
 		}
+	})
+}
+
+// A slot in the gap of a spring night has the key of its own wall clock now. It
+// is over when an older version claimed it by another.
+func TestSlotOfAnOlderVersion(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d := newDesk(t, settings{cron: "30 2 * * *", zone: "America/New_York"})
+		d.threads(1)
+		until("2000-04-02T07:00:00Z")
+		early := newsletter.Slot{Key: "2000-04-02T03:00[America/New_York]", Due: time.Now()}
+		if err := d.store.ClaimSlot(t.Context(), early, newsletter.SlotEmpty, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		slot := newsletter.Slot{Key: "2000-04-02T02:30[America/New_York]", Due: time.Now()}
+		if over, err := d.store.SlotOver(t.Context(), slot); err != nil || !over {
+			t.Errorf("over %v, %v", over, err)
+		}
+		if err := d.store.ClaimSlot(t.Context(), slot, newsletter.SlotEmpty, time.Now()); !errors.Is(err, newsletter.ErrTaken) {
+			t.Errorf("claimed once more: %v", err)
+		}
+		wantNothing(t, "the slot", d.due(), "no slot is due")
 	})
 }
 

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,45 +11,51 @@ import (
 	"threadmill/internal/site"
 )
 
-// SiteWanted tells whether an issue waits for its page, or a command asked for
-// a new site.
-func (p *Publisher) SiteWanted(ctx context.Context) (due, asked bool, err error) {
+// SiteWanted tells whether an issue waits for its page, or the publication has
+// a revision that the output folder does not show yet.
+func (p *Publisher) SiteWanted(ctx context.Context) (bool, error) {
 	issues, err := p.o.Store.SiteDue(ctx)
-	if err != nil {
-		return false, false, err
+	if err != nil || len(issues) > 0 {
+		return err == nil, err
 	}
-	request, err := p.o.Store.RebuildAsked(ctx)
-	return len(issues) > 0, request > 0, err
+	revision, err := p.o.Store.Revision(ctx)
+	if err != nil {
+		return false, err
+	}
+	state, err := p.o.Store.SiteState(ctx, p.o.Place)
+	return state.Revision < revision, err
 }
 
-// WriteSite writes pages and feeds from threads, templates and database, and
-// lets the mail of the issues go that are in them now. It answers those who
-// asked for it, and a warning stands while it fails. Only the holder of the
-// lock may call it.
+// WriteSite writes pages and feeds from threads, templates and database, lets
+// the mail of the issues go that are in them now, and notes which revision the
+// output folder shows. A warning stands while it fails. Only the one who holds
+// the output folder may call it.
 func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
-	request, err := p.o.Store.RebuildAsked(ctx)
-	if err != nil {
+	parsed, err := p.takeIn(ctx)
+	revision, rerr := p.o.Store.Revision(ctx) // before what is read of it
+	if err := cmp.Or(ctx.Err(), rerr); err != nil {
 		return site.Report{}, err
 	}
-	report, err := p.writeSite(ctx)
+	var report site.Report
+	if err == nil {
+		report, err = p.writeSite(ctx, parsed)
+	}
 	if ctx.Err() != nil { // it says nothing about the site
 		return report, err
 	}
-	if request > 0 {
-		err = errors.Join(err, p.o.Store.AnswerRebuild(ctx, request, err))
-	}
+	err = errors.Join(err, p.o.Store.SiteTried(ctx, p.o.Place, revision, err))
 	if err != nil {
 		return report, errors.Join(err, p.o.Store.Warn(ctx, WarningSite, err.Error()))
 	}
 	return report, p.o.Store.Unwarn(ctx, WarningSite)
 }
 
-func (p *Publisher) writeSite(ctx context.Context) (site.Report, error) {
+func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.Thread) (site.Report, error) {
 	due, err := p.o.Store.SiteDue(ctx)
 	if err != nil {
 		return site.Report{}, err
 	}
-	c, err := p.Sync(ctx)
+	c, err := p.stored(ctx, parsed)
 	if err != nil {
 		return site.Report{}, err
 	}

@@ -71,14 +71,21 @@ func (s *Schedule) Slots(from time.Time) iter.Seq[time.Time] {
 // distinct keys, and the text is the same on every machine and in every
 // version, so that it may be stored:
 //
-//	2026-03-08T03:00[America/New_York]         fixed hour: wall clock and zone
+//	2026-03-08T02:30[America/New_York]         fixed hour: wall clock and zone
 //	2026-11-01T01:30-04:00[America/New_York]   wild hour: with the offset
 //	@every 1m30s/1762000020                    interval and Unix seconds
+//
+// The wall clock is the expression's own, also inside a gap, where no clock
+// shows it: machines with unlike zone data disagree on the instant of a slot,
+// but not on its key.
 func (s *Schedule) Key(at time.Time) string {
 	if s.every > 0 {
 		return fmt.Sprintf("@every %v/%d", time.Duration(s.every)*time.Second, at.Unix())
 	}
 	local := at.In(s.zone)
+	if !s.wild {
+		local = s.clock(local)
+	}
 	layout := "2006-01-02T15:04"
 	if local.Second() != 0 {
 		layout += ":05"
@@ -87,6 +94,21 @@ func (s *Schedule) Key(at time.Time) string {
 		layout += "-07:00"
 	}
 	return local.Format(layout) + "[" + s.zone.String() + "]"
+}
+
+// clock is the wall-clock time of the slot at the given instant, held in UTC.
+// At the end of a gap it is the first one of the expression inside the gap.
+func (s *Schedule) clock(at time.Time) time.Time {
+	clock := wallClock(at)
+	_, offset := at.Zone()
+	_, before := at.Add(-time.Second).Zone()
+	if before >= offset {
+		return clock
+	}
+	if first := s.nextClock(at.Add(seconds(before) - time.Second).UTC()); first.Before(clock) {
+		return first
+	}
+	return clock
 }
 
 // String is the expression and the zone, such as "0 9 * * MON Europe/London".

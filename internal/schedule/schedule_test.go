@@ -287,14 +287,17 @@ func TestKey(t *testing.T) {
 	tests := []struct {
 		expression, zone, at, want string
 	}{
-		{"30 2 * * SUN", "America/New_York", "2026-03-08T07:00:00Z", "2026-03-08T03:00[America/New_York]"},
+		{"30 2 * * SUN", "America/New_York", "2026-03-08T07:00:00Z", "2026-03-08T02:30[America/New_York]"},
+		{"0,15 2,3 * * SUN", "America/New_York", "2026-03-08T07:00:00Z", "2026-03-08T02:00[America/New_York]"},
+		{"0 3 * * SUN", "America/New_York", "2026-03-08T07:00:00Z", "2026-03-08T03:00[America/New_York]"},
+		{"30 1 * * SUN", "America/New_York", "2026-11-01T05:30:00Z", "2026-11-01T01:30[America/New_York]"},
 		{"30 * * * *", "America/New_York", "2026-11-01T05:30:00Z", "2026-11-01T01:30-04:00[America/New_York]"},
 		{"30 * * * *", "America/New_York", "2026-11-01T06:30:00Z", "2026-11-01T01:30-05:00[America/New_York]"},
 		{"0 9 * * *", "", "2026-11-01T09:00:00Z", "2026-11-01T09:00[UTC]"},
 		{"@every 1s", "UTC", "2025-11-01T12:26:40Z", "@every 1s/1762000000"},
 		{"@every 60m", "Europe/Oslo", "1970-01-01T01:00:00Z", "@every 1h0m0s/3600"},
 		// Monrovia was 44 min 30 s behind until this gap.
-		{"0 0 7 1 *", "Africa/Monrovia", "1972-01-07T00:44:30Z", "1972-01-07T00:44:30[Africa/Monrovia]"},
+		{"0 0 7 1 *", "Africa/Monrovia", "1972-01-07T00:44:30Z", "1972-01-07T00:00[Africa/Monrovia]"},
 	}
 	for _, test := range tests {
 		s := parse(t, test.expression, test.zone)

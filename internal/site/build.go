@@ -69,7 +69,7 @@ func (s *Site) copy(ctx context.Context, st *stage, t newsletter.Thread, dir, na
 		s.opt.Log.WarnContext(ctx, "picture has a name that cannot be used", "thread", t.Slug, "picture", name)
 		return nil
 	}
-	r, err := s.opt.OpenAsset(t, name)
+	r, digest, err := s.opt.OpenAsset(ctx, t, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := st.root.Stat(target); err != nil {
 			s.opt.Log.WarnContext(ctx, "picture is missing", "thread", t.Slug, "picture", name)
@@ -80,6 +80,9 @@ func (s *Site) copy(ctx context.Context, st *stage, t newsletter.Thread, dir, na
 		return err
 	}
 	defer r.Close()
+	if same, err := st.keep(target, digest); same || err != nil {
+		return err
+	}
 	return st.put(ctx, target, r)
 }
 

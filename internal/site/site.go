@@ -25,9 +25,10 @@ type Options struct {
 	// 50.
 	FeedItems int
 	// OpenAsset opens a picture of a thread by its name below the thread's
-	// folder. Its error is fs.ErrNotExist when the picture is gone; a nil
-	// OpenAsset says so of all.
-	OpenAsset func(t newsletter.Thread, name string) (io.ReadCloser, error)
+	// folder, and tells its SHA-256 in hexadecimal digits where it is known: what
+	// the output folder holds already is not read then. Its error is
+	// fs.ErrNotExist when the picture is gone; a nil OpenAsset says so of all.
+	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error)
 	// Log gets a warning for a picture that is nowhere; nil drops it.
 	Log *slog.Logger
 }
@@ -43,7 +44,9 @@ type Site struct {
 func New(opt Options) *Site {
 	opt.FeedItems = cmp.Or(opt.FeedItems, 50)
 	if opt.OpenAsset == nil {
-		opt.OpenAsset = func(newsletter.Thread, string) (io.ReadCloser, error) { return nil, fs.ErrNotExist }
+		opt.OpenAsset = func(context.Context, newsletter.Thread, string) (io.ReadCloser, string, error) {
+			return nil, "", fs.ErrNotExist
+		}
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)

@@ -2,6 +2,8 @@ package site
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -41,12 +43,13 @@ func newFolder(t *testing.T) *folder {
 		Publication: newsletter.Publication{Title: "Bench", URL: "https://example.org/news", Language: "en", Zone: time.UTC},
 		Templates:   tmpl,
 		FeedItems:   2,
-		OpenAsset: func(_ newsletter.Thread, name string) (io.ReadCloser, error) {
+		OpenAsset: func(_ context.Context, _ newsletter.Thread, name string) (io.ReadCloser, string, error) {
 			text, ok := f.pictures[name]
 			if !ok {
-				return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+				return nil, "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 			}
-			return io.NopCloser(strings.NewReader(text)), nil
+			sum := sha256.Sum256([]byte(text))
+			return io.NopCloser(strings.NewReader(text)), hex.EncodeToString(sum[:]), nil
 		},
 		Log: slog.New(slog.NewTextHandler(&f.log, nil)),
 	})
@@ -279,11 +282,11 @@ func TestWriteFails(t *testing.T) {
 			f.write(t, entries(2))
 			before := f.tree(t)
 			open := f.opt.OpenAsset
-			f.opt.OpenAsset = func(t newsletter.Thread, name string) (io.ReadCloser, error) {
+			f.opt.OpenAsset = func(ctx context.Context, t newsletter.Thread, name string) (io.ReadCloser, string, error) {
 				if name == "bad.png" {
-					return nil, errors.New("disk on fire")
+					return nil, "", errors.New("disk on fire")
 				}
-				return open(t, name)
+				return open(ctx, t, name)
 			}
 			_, err := f.Write(tt.ctx, tt.entries, nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -42,7 +42,7 @@ func (s *Store) TakeCopy(ctx context.Context) (newsletter.AuthorCopy, error) {
 
 // ReturnCopy says that an author's copy was not sent.
 func (s *Store) ReturnCopy(ctx context.Context, issue int64) error {
-	if err := s.exec(ctx, `UPDATE author_copies SET sent_at = NULL WHERE issue = $1`, issue); err != nil {
+	if _, err := s.exec(ctx, `UPDATE author_copies SET sent_at = NULL WHERE issue = $1`, issue); err != nil {
 		return fmt.Errorf("return the author's copy of issue %d: %w", issue, err)
 	}
 	return nil

@@ -48,7 +48,7 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 // TakeBatch begins a batch and returns what is pending in it. From then on its
 // deliveries are counted one by one, until it is closed.
 func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
-	if err := s.exec(ctx, `UPDATE batches SET lease = lease + 1 WHERE id = $1`, batch.ID); err != nil {
+	if _, err := s.exec(ctx, `UPDATE batches SET lease = lease + 1 WHERE id = $1`, batch.ID); err != nil {
 		return nil, fmt.Errorf("begin batch %d of issue %d: %w", batch.ID, batch.Issue, err)
 	}
 	var list []newsletter.Delivery

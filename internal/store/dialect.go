@@ -35,6 +35,9 @@ type dialect struct {
 	// incoming is the table of the subscribers in $1, a list in JSON, with n for
 	// their order.
 	incoming string
+	// now asks for the server's time in milliseconds; empty where there is no
+	// server.
+	now string
 	// busy tells whether an error means that another process is writing.
 	busy func(error) bool
 	// conflict tells whether an error means that a transaction met another and

@@ -37,7 +37,7 @@ func (s *Store) Holds(ctx context.Context) ([]newsletter.Hold, error) {
 func (s *Store) SetHold(ctx context.Context, h newsletter.Hold) error {
 	undo, err := json.Marshal(append([]int64{}, h.Undo...))
 	if err == nil {
-		err = s.exec(ctx, `INSERT INTO holds (domain, kind, reason, since_at, probe_at, step, undo, lifted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		_, err = s.exec(ctx, `INSERT INTO holds (domain, kind, reason, since_at, probe_at, step, undo, lifted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since_at = excluded.since_at,
 			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted,
 			told_at = CASE WHEN holds.since_at = excluded.since_at THEN holds.told_at END`,
@@ -53,7 +53,7 @@ func (s *Store) SetHold(ctx context.Context, h newsletter.Hold) error {
 // until next where that is earlier.
 func (s *Store) HoldBack(ctx context.Context, domain string, ids []int64, next time.Time) error {
 	args := []any{domain, ms(next)}
-	err := s.exec(ctx, `UPDATE deliveries SET state = 'deferred', hold = $1, next_at = $2
+	_, err := s.exec(ctx, `UPDATE deliveries SET state = 'deferred', hold = $1, next_at = $2
 		WHERE state = 'pending' AND id IN (`+placeholders(&args, ids)+`)`, args...)
 	if err != nil {
 		return fmt.Errorf("hold the mail to %s: %w", domain, err)

@@ -134,7 +134,7 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 		if undone, err = freeThreads(ctx, tx, issue); err != nil {
 			return err
 		}
-		_, err = s.askRebuild(ctx, tx)
+		_, err = siteChanged(ctx, tx)
 		return err
 	})
 	if err == nil {

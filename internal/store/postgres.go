@@ -23,6 +23,7 @@ import (
 
 var postgres = dialect{
 	goose:      goose.DialectPostgres,
+	now:        `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
 	migrations: "migrations/postgres",
 	tables:     `SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = $1`,
 	alone:      `SELECT pg_advisory_xact_lock($1, $2)`,

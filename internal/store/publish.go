@@ -54,7 +54,11 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 				return err
 			}
 		}
-		return finishIssue(ctx, tx, issue.Number, issue.PublishedAt)
+		if err := finishIssue(ctx, tx, issue.Number, issue.PublishedAt); err != nil {
+			return err
+		}
+		_, err := siteChanged(ctx, tx)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("publish issue %d: %w", issue.Number, err)

@@ -97,7 +97,7 @@ type Warning = newsletter.Alert
 
 // Warn notes a fault; a fault of the same kind keeps its time.
 func (s *Store) Warn(ctx context.Context, kind, text string) error {
-	err := s.exec(ctx, `INSERT INTO warnings (kind, text, since_at) VALUES ($1, $2, $3)
+	_, err := s.exec(ctx, `INSERT INTO warnings (kind, text, since_at) VALUES ($1, $2, $3)
 		ON CONFLICT (kind) DO UPDATE SET text = excluded.text`, kind, plain(text), ms(time.Now()))
 	if err != nil {
 		return fmt.Errorf("note warning %s: %w", kind, err)
@@ -110,7 +110,7 @@ func (s *Store) Unwarn(ctx context.Context, kind string) error {
 	var n int
 	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM warnings WHERE kind = $1`, kind).Scan(&n)
 	if err == nil && n > 0 {
-		err = s.exec(ctx, `DELETE FROM warnings WHERE kind = $1`, kind)
+		_, err = s.exec(ctx, `DELETE FROM warnings WHERE kind = $1`, kind)
 	}
 	if err != nil {
 		return fmt.Errorf("clear warning %s: %w", kind, err)
@@ -145,76 +145,4 @@ func (s *Store) Warnings(ctx context.Context) ([]Warning, error) {
 		return nil, fmt.Errorf("read warnings: %w", err)
 	}
 	return list, nil
-}
-
-// rebuild is how a command asks the writer of the output folder to write it
-// again: asked counts up, and done follows.
-type rebuild struct {
-	Asked int64  `json:"asked"`
-	Done  int64  `json:"done"`
-	Error string `json:"error,omitempty"`
-}
-
-const settingRebuild = "rebuild"
-
-// AskRebuild asks the holder of the lock to write the site again and returns
-// the number of the request.
-func (s *Store) AskRebuild(ctx context.Context) (int64, error) {
-	var n int64
-	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
-		n, err = s.askRebuild(ctx, tx)
-		return err
-	})
-	return n, err
-}
-
-func (s *Store) askRebuild(ctx context.Context, tx *sql.Tx) (int64, error) {
-	var r rebuild
-	if err := s.alone(ctx, tx, aloneSettings); err != nil {
-		return 0, err
-	}
-	if err := setting(ctx, tx, settingRebuild, &r); err != nil {
-		return 0, err
-	}
-	r.Asked++
-	return r.Asked, setSetting(ctx, tx, settingRebuild, r)
-}
-
-// RebuildAsked returns the newest request that is not done, or 0.
-func (s *Store) RebuildAsked(ctx context.Context) (int64, error) {
-	var r rebuild
-	if err := setting(ctx, s.reader, settingRebuild, &r); err != nil || r.Asked <= r.Done {
-		return 0, err
-	}
-	return r.Asked, nil
-}
-
-// AnswerRebuild says that the requests up to n are done, and how that ended.
-func (s *Store) AnswerRebuild(ctx context.Context, n int64, failure error) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		var r rebuild
-		if err := s.alone(ctx, tx, aloneSettings); err != nil {
-			return err
-		}
-		if err := setting(ctx, tx, settingRebuild, &r); err != nil {
-			return err
-		}
-		r.Done, r.Error = max(r.Done, n), ""
-		if failure != nil {
-			r.Error = failure.Error()
-		}
-		return setSetting(ctx, tx, settingRebuild, r)
-	})
-}
-
-// RebuildDone tells whether request n is done; a rebuild that failed is an error.
-func (s *Store) RebuildDone(ctx context.Context, n int64) (bool, error) {
-	var r rebuild
-	if err := setting(ctx, s.reader, settingRebuild, &r); err != nil || r.Done < n {
-		return false, err
-	}
-	if r.Error != "" {
-		return true, errors.New(r.Error)
-	}
-	return true, nil
 }

@@ -31,7 +31,7 @@ func (s *Store) BeginSchedule(ctx context.Context, expression, zone string, now 
 	if err != nil || seen {
 		return since, err
 	}
-	err = s.exec(ctx, `INSERT INTO schedules (name, expression, timezone, since_at) VALUES ($1, $2, $3, $4)
+	_, err = s.exec(ctx, `INSERT INTO schedules (name, expression, timezone, since_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (name) DO UPDATE SET expression = excluded.expression, timezone = excluded.timezone, since_at = excluded.since_at`,
 		mainSchedule, expression, zone, ms(now))
 	if err != nil {
@@ -56,13 +56,28 @@ func (s *Store) EndSchedule(ctx context.Context) error {
 	return nil
 }
 
-// SlotOver tells whether the slot with a key was claimed.
-func (s *Store) SlotOver(ctx context.Context, key string) (bool, error) {
+// SlotOver tells whether a slot was claimed, under its key or for the same
+// instant: an older version may have called it by another key.
+func (s *Store) SlotOver(ctx context.Context, slot newsletter.Slot) (bool, error) {
 	var n int
-	if err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM slots WHERE key = $1`, key).Scan(&n); err != nil {
-		return false, fmt.Errorf("read slot %s: %w", key, err)
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM slots WHERE key = $1 OR due_at = $2`, slot.Key, ms(slot.Due)).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("read slot %s: %w", slot.Key, err)
 	}
 	return n > 0, nil
+}
+
+// Now is the time by which slots are due: the server's, so that all nodes have
+// the same; with a database that is a file, this machine's.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if s.now == "" {
+		return time.Now(), nil
+	}
+	var now int64
+	if err := s.reader.QueryRowContext(ctx, s.now).Scan(&now); err != nil {
+		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
+	}
+	return time.UnixMilli(now).UTC(), nil
 }
 
 // scheduleSince reads since when the schedule counts; one that begins in the
@@ -100,7 +115,8 @@ func (s *Store) ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome new
 }
 
 func claimSlot(ctx context.Context, tx *sql.Tx, slot newsletter.Slot, outcome newsletter.SlotOutcome, issue int64, now time.Time) error {
-	res, err := tx.ExecContext(ctx, `INSERT INTO slots (key, due_at, claimed_at, outcome, issue) VALUES ($1, $2, $3, $4, $5)
+	res, err := tx.ExecContext(ctx, `INSERT INTO slots (key, due_at, claimed_at, outcome, issue)
+		SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), $4, CAST($5 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM slots WHERE due_at = $2)
 		ON CONFLICT (key) DO NOTHING`,
 		slot.Key, ms(slot.Due), ms(now), outcome, sql.NullInt64{Int64: issue, Valid: issue > 0})
 	if err != nil {

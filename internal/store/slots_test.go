@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -120,42 +119,6 @@ func TestWarnings(t *testing.T) {
 		must(t, s.Unwarn(ctx, "relay"))
 		if list := got(s.Warnings(ctx))(t); len(list) != 1 || list[0].Kind != "site" {
 			t.Errorf("warnings %+v", list)
-		}
-	})
-}
-
-func TestRebuild(t *testing.T) {
-	onEach(t, func(t *testing.T, s *store.Store) {
-		ctx := t.Context()
-		if n := got(s.RebuildAsked(ctx))(t); n != 0 {
-			t.Errorf("request %d, want none", n)
-		}
-		var wg sync.WaitGroup
-		for range 5 {
-			wg.Go(func() {
-				if _, err := s.AskRebuild(ctx); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		if n := got(s.RebuildAsked(ctx))(t); n != 5 {
-			t.Errorf("request %d, want 5", n)
-		}
-		must(t, s.AnswerRebuild(ctx, 4, nil))
-		if done := got(s.RebuildDone(ctx, 4))(t); !done {
-			t.Error("request 4 is not done")
-		}
-		if done := got(s.RebuildDone(ctx, 5))(t); done {
-			t.Error("request 5 is done")
-		}
-		must(t, s.AnswerRebuild(ctx, 5, errors.New("disk full")))
-		if done, err := s.RebuildDone(ctx, 5); !done || err == nil || err.Error() != "disk full" {
-			t.Errorf("done %v, %v; want the error", done, err)
-		}
-		must(t, s.AnswerRebuild(ctx, 3, nil)) // a late answer
-		if n := got(s.RebuildAsked(ctx))(t); n != 0 {
-			t.Errorf("request %d, want none", n)
 		}
 	})
 }

@@ -110,6 +110,9 @@ func (s *Store) Close() error {
 	return err
 }
 
+// Shared tells whether other machines may use the database as well.
+func (s *Store) Shared() bool { return s.pool != nil }
+
 // Path is the file of the database, or its address without the password.
 func (s *Store) Path() string { return s.path }
 
@@ -167,11 +170,15 @@ func (s *Store) alone(ctx context.Context, tx *sql.Tx, what int) error {
 }
 
 // exec runs one statement that writes.
-func (s *Store) exec(ctx context.Context, query string, args ...any) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, query, args...)
+func (s *Store) exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, query, args...)
+		if err == nil {
+			rows, err = res.RowsAffected()
+		}
 		return err
 	})
+	return rows, err
 }
 
 // patience bounds the wait for other processes that write.

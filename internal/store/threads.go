@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -41,7 +42,7 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 		var k newsletter.KnownThread
 		var prints, sent string
 		var issue, published, archived, withdrawn, changed sql.NullInt64
-		err := rows.Scan(&k.ID, &k.Slug, &k.GUID, &k.PinnedID, &k.File, &k.Digest, &prints, &changed,
+		err := rows.Scan(&k.ID, &k.Slug, &k.GUID, &k.PinnedID, &k.File, &k.Present, &k.Digest, &prints, &changed,
 			&archived, &withdrawn, &issue, &published, &sent)
 		if err != nil {
 			return err
@@ -58,7 +59,7 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 		k.Sent, serr = newsletter.ParsePrints(sent)
 		list = append(list, k)
 		return errors.Join(perr, serr)
-	}, `SELECT t.id, t.slug, t.guid, t.pinned_id, t.file, t.digest, t.prints, t.changed_at,
+	}, `SELECT t.id, t.slug, t.guid, t.pinned_id, t.file, t.present, t.digest, t.prints, t.changed_at,
 			t.archived_at, t.withdrawn_at, i.number, i.published_at, coalesce(it.prints, '')
 		FROM threads t
 		LEFT JOIN issue_threads it ON it.thread = t.id
@@ -90,26 +91,54 @@ func (s *Store) UpdateThreads(ctx context.Context, now time.Time, stamp string, 
 				return fmt.Errorf("keep thread %s: %w", u.ID, err)
 			}
 		}
-		return nil
+		_, err = siteChanged(ctx, tx)
+		return err
 	})
 }
 
 func updateThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, now time.Time) error {
+	if u.Gone {
+		return threadGone(ctx, tx, u.ID)
+	}
 	if u.File != "" {
-		_, err := tx.ExecContext(ctx, `UPDATE threads SET file = '', revision = revision + 1 WHERE file = $1 AND id <> $2`, u.File, u.ID)
+		_, err := tx.ExecContext(ctx, `UPDATE threads SET file = '', present = FALSE, revision = revision + 1
+			WHERE file = $1 AND id <> $2`, u.File, u.ID)
 		if err != nil {
 			return err
 		}
 	}
+	if err := writeThread(ctx, tx, u, now); err != nil || !u.Pictures {
+		return err
+	}
+	return setThreadAssets(ctx, tx, u.ID, u.Assets)
+}
+
+// threadGone notes that no file holds a thread any more. One that went out
+// stays online, with its pictures; for another they wait for the sweep.
+func threadGone(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE threads SET present = FALSE, revision = revision + 1 WHERE id = $1`, id)
+	if err != nil {
+		return err
+	}
+	var out bool
+	err = tx.QueryRowContext(ctx, `SELECT archived_at IS NOT NULL OR EXISTS (SELECT 1 FROM issue_threads it WHERE it.thread = threads.id)
+		FROM threads WHERE id = $1`, id).Scan(&out)
+	if err != nil || out {
+		return err
+	}
+	return setThreadAssets(ctx, tx, id, nil)
+}
+
+func writeThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, now time.Time) error {
 	archived := sql.NullInt64{Int64: ms(u.Published), Valid: u.Archive}
 	if u.New {
-		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, archived_at, first_seen_at, changed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, archived_at, first_seen_at, changed_at, present)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, TRUE)`,
 			u.ID, u.Slug, u.GUID, u.PinnedID, u.File, plain(u.Source), u.Digest, u.Prints.String(), archived, ms(now))
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE threads SET slug = $2, pinned_id = $3, file = $4, archived_at = coalesce(archived_at, $5),
-			revision = revision + 1 WHERE id = $1`,
+			present = TRUE, revision = revision + 1 WHERE id = $1`,
 		u.ID, u.Slug, u.PinnedID, u.File, archived)
 	if err != nil || !u.Edited {
 		return err
@@ -117,6 +146,55 @@ func updateThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, no
 	_, err = tx.ExecContext(ctx, `UPDATE threads SET source = $2, digest = $3, prints = $4, changed_at = $5 WHERE id = $1`,
 		u.ID, plain(u.Source), u.Digest, u.Prints.String(), ms(now))
 	return err
+}
+
+// Kept returns what is known of threads, and the folder as it was last kept,
+// both of one moment. Of a thread in the folder only ID, File and Source are
+// set.
+func (s *Store) Kept(ctx context.Context) (known newsletter.Known, folder newsletter.Folder, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		if known.Threads, err = threads(ctx, tx); err != nil {
+			return err
+		}
+		var facts folderFacts
+		if err := setting(ctx, tx, settingFolder, &facts); err != nil {
+			return err
+		}
+		folder = newsletter.Folder{Label: facts.Label, Queue: facts.Queue, Problems: facts.Problems}
+		return each(ctx, tx, func(rows *sql.Rows) error {
+			var t newsletter.Thread
+			err := rows.Scan(&t.ID, &t.File, &t.Source)
+			folder.Threads = append(folder.Threads, t)
+			return err
+		}, `SELECT id, file, source FROM threads WHERE present ORDER BY number`)
+	})
+	if err != nil {
+		return newsletter.Known{}, newsletter.Folder{}, fmt.Errorf("read the threads: %w", err)
+	}
+	return known, folder, nil
+}
+
+// folderFacts are what the threads folder tells besides its threads.
+type folderFacts struct {
+	Label    string               `json:"label"`
+	Queue    []string             `json:"queue,omitempty"`
+	Problems []newsletter.Problem `json:"problems,omitempty"`
+}
+
+const settingFolder = "folder"
+
+// KeepFolder keeps the queue of the threads folder and its problems. It writes
+// nothing when they are the same.
+func (s *Store) KeepFolder(ctx context.Context, f newsletter.Folder) error {
+	facts := folderFacts{f.Label, f.Queue, f.Problems}
+	var old folderFacts
+	if err := setting(ctx, s.reader, settingFolder, &old); err != nil {
+		return err
+	}
+	if old.Label == facts.Label && slices.Equal(old.Queue, facts.Queue) && slices.Equal(old.Problems, facts.Problems) {
+		return nil
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error { return setSetting(ctx, tx, settingFolder, facts) })
 }
 
 // ThreadSource returns the text of a thread as last seen, and the file it
@@ -148,6 +226,7 @@ func (s *Store) ArchiveThread(ctx context.Context, id string, at time.Time) erro
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, fmt.Errorf("archive thread %s: %w", id, newsletter.ErrNotFound))
 		}
-		return nil
+		_, err = siteChanged(ctx, tx)
+		return err
 	})
 }

@@ -65,13 +65,7 @@ func (s *Store) TakeSlot(ctx context.Context) (bool, error) {
 		key, well, err := s.endedSlot(ctx)
 		var mine int64
 		if err == nil && key != "" {
-			err = s.tx(ctx, func(tx *sql.Tx) error {
-				res, err := tx.ExecContext(ctx, `UPDATE slots SET told_at = $2 WHERE key = $1 AND told_at IS NULL`, key, msNow())
-				if err == nil {
-					mine, err = res.RowsAffected()
-				}
-				return err
-			})
+			mine, err = s.exec(ctx, `UPDATE slots SET told_at = $2 WHERE key = $1 AND told_at IS NULL`, key, msNow())
 		}
 		if err != nil {
 			return false, fmt.Errorf("read which slots ended: %w", err)

@@ -134,8 +134,11 @@ func (r Reader) readThread(root *os.Root, file string, folder *newsletter.Folder
 	}
 	t, pictures, faults := parse(file, source, r.Zone)
 	for _, p := range pictures {
-		if err := regular(root, path.Join(path.Dir(file), p.name)); err != nil {
+		switch err := regular(root, path.Join(path.Dir(file), p.name)); {
+		case err != nil:
 			faults.errorf(p.line, p.field, "picture %s: %v: put it beside the file", p.name, err)
+		case tooLarge(root, path.Join(path.Dir(file), p.name)):
+			faults.errorf(p.line, p.field, "picture %s: larger than %d MB: make it smaller", p.name, newsletter.AssetMax>>20)
 		}
 	}
 	for _, p := range faults.sorted() {
@@ -220,6 +223,12 @@ func regular(root *os.Root, file string) error {
 		return errors.New("not a file")
 	}
 	return nil
+}
+
+// tooLarge tells whether a picture is larger than the publication keeps.
+func tooLarge(root *os.Root, file string) bool {
+	info, err := root.Stat(file)
+	return err == nil && info.Size() > newsletter.AssetMax
 }
 
 // cause is err without the operation and the path, which the caller names in
