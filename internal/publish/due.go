@@ -15,8 +15,24 @@ func (p *Publisher) Begin(ctx context.Context) error {
 	if p.o.Schedule == nil {
 		return p.o.Store.EndSchedule(ctx)
 	}
-	_, err := p.o.Store.BeginSchedule(ctx, p.o.Expression, p.zone(), time.Now())
+	now := time.Now()
+	begun, err := p.Begun(ctx)
+	if err != nil || begun {
+		return err
+	}
+	_, err = p.o.Store.BeginSchedule(ctx, p.o.Expression, p.zone(), now)
+	if err == nil {
+		p.began = now
+	}
 	return err
+}
+
+// Begun tells whether the schedule counts already, because a holder of the
+// lock has seen it.
+func (p *Publisher) Begun(ctx context.Context) (bool, error) {
+	now := time.Now().Truncate(time.Millisecond).Add(1) // as no time is kept
+	since, err := p.o.Store.ScheduleSince(ctx, p.o.Expression, p.zone(), now)
+	return !since.Equal(now), err
 }
 
 // zone is the schedule's zone, as the database keeps it.

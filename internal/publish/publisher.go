@@ -97,7 +97,10 @@ type Options struct {
 }
 
 // Publisher turns threads into issues.
-type Publisher struct{ o Options }
+type Publisher struct {
+	o     Options
+	began time.Time // when Begin saw the schedule first; zero when it was known
+}
 
 // New returns a Publisher.
-func New(o Options) *Publisher { return &Publisher{o} }
+func New(o Options) *Publisher { return &Publisher{o: o} }
