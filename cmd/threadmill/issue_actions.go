@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,7 +74,7 @@ site and the feeds, and never mailed again. A slot stays over.`, withdrawIssue,
 	} {
 		parent.AddCommand(&cobra.Command{
 			Use: action.use, Short: action.short, Long: action.long,
-			Args: cobra.ExactArgs(1),
+			Args: oneIssue("issues " + strings.TrimSuffix(action.use, " N")),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				n, err := issueNumber(args[0])
 				if err != nil {
@@ -120,6 +121,9 @@ func goIssue(ctx context.Context, p *publication, r store.IssueRow) (string, err
 
 func withdrawIssue(ctx context.Context, p *publication, r store.IssueRow) (string, error) {
 	undone, err := p.store.WithdrawIssue(ctx, r.Number)
+	if err == nil {
+		err = p.endRelayFault(ctx)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"text/tabwriter"
@@ -45,7 +44,7 @@ func (a *app) issuesCommand() *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show N",
 		Short: "Show one issue, and each recipient whose mail did not simply go out",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneIssue("issues show"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := issueNumber(args[0])
 			if err != nil {
@@ -158,63 +157,4 @@ func deliveryNote(d store.Unsettled, zone *time.Location) string {
 		note += "; again on " + longTime(*d.NextAt, zone)
 	}
 	return note
-}
-
-func (a *app) retryCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "retry N",
-		Short: "Send the failed deliveries of issue N again",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.reopen(cmd.Context(), args[0], "will be tried again by `threadmill run` or `threadmill publish`", (*store.Store).Retry)
-		},
-	}
-}
-
-func (a *app) resolveCommand() *cobra.Command {
-	var resend, skip bool
-	cmd := &cobra.Command{
-		Use:   "resolve N",
-		Short: "Settle the deliveries of issue N that are in doubt",
-		Long: `After a crash a relay may or may not have taken a message. Resolve sends those of
-issue N again, with the same Message-ID, or takes them as sent.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if resend == skip {
-				return &usageError{errors.New("resolve: say --resend to send them again, or --skip to take them as sent")}
-			}
-			if skip {
-				return a.reopen(cmd.Context(), args[0], "taken as sent", (*store.Store).ResolveSkip)
-			}
-			return a.reopen(cmd.Context(), args[0], "will be sent again by `threadmill run` or `threadmill publish`", (*store.Store).ResolveResend)
-		},
-	}
-	cmd.Flags().BoolVar(&resend, "resend", false, "send them again")
-	cmd.Flags().BoolVar(&skip, "skip", false, "take them as sent")
-	return cmd
-}
-
-// reopen changes deliveries of one issue and tells how many.
-func (a *app) reopen(ctx context.Context, number, what string, change func(*store.Store, context.Context, int64) (int, error)) error {
-	n, err := issueNumber(number)
-	if err != nil {
-		return err
-	}
-	return a.withStore(ctx, func(p *publication) error {
-		if _, err := p.store.Issue(ctx, n); err != nil {
-			return badArgument(err)
-		}
-		changed, err := change(p.store, ctx, n)
-		if err == nil {
-			fmt.Fprintf(a.stdout, "Issue %d: %s %s.\n", n, deliveryCount(changed), what)
-		}
-		return err
-	})
-}
-
-func deliveryCount(n int) string {
-	if n == 1 {
-		return "1 delivery"
-	}
-	return thousands(n) + " deliveries"
 }

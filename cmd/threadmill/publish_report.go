@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -84,10 +85,46 @@ func (a *app) printPublished(ctx context.Context, p *publication, row store.Issu
 		return err
 	}
 	fmt.Fprintf(a.stdout, "Issue %d, “%s”, is out: %s, %s sent.\n", row.Number, row.Title, plural(row.Recipients, "recipient"), thousands(row.Sent))
-	if row.Failed+row.Canceled > 0 {
-		fmt.Fprintf(a.stdout, "%s failed, %s canceled.\n", thousands(row.Failed), thousands(row.Canceled))
+	if err := a.printFailed(ctx, p, row); err != nil {
+		return err
 	}
 	return a.printLeft(ctx, p, row.Counts)
+}
+
+// printFailed tells what failed for good or was canceled, and of whom it took
+// off the list.
+func (a *app) printFailed(ctx context.Context, p *publication, row store.IssueRow) error {
+	if note := countsNote(newsletter.Counts{Failed: row.Failed, Canceled: row.Canceled}); note != "" {
+		fmt.Fprintf(a.stdout, "%s.\n", note)
+	}
+	if row.Failed == 0 {
+		return nil
+	}
+	failed, err := p.store.Failed(ctx, row.Number)
+	switch n := failed[newsletter.SubscriberBounced]; {
+	case n == 1:
+		fmt.Fprintln(a.stdout, "1 address does not exist and is off the list now (bounced).")
+	case n > 1:
+		fmt.Fprintf(a.stdout, "%s addresses do not exist and are off the list now (bounced).\n", thousands(n))
+	}
+	return err
+}
+
+// countsNote names the counts that are not zero: "3 failed, 1 canceled".
+func countsNote(c newsletter.Counts) string {
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{
+		{c.Sent, "sent"}, {c.Pending, "pending"}, {c.Deferred, "deferred"}, {c.Failed, "failed"},
+		{c.Canceled, "canceled"}, {c.InDoubt, "in doubt"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, thousands(part.n)+" "+part.what)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // printLeft tells what is not settled, why, and what there is to do.
@@ -106,10 +143,11 @@ func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts
 		}
 		fmt.Fprintf(a.stdout, "%s deferred; the next is tried again on %s.\n", thousands(c.Deferred), longTime(next, p.facts.Zone))
 	}
-	if c.InDoubt > 0 {
-		fmt.Fprintf(a.stdout, "%s in doubt: `threadmill issues` tells of which issue N; settle them with `threadmill resolve N --resend` or `--skip`.\n", thousands(c.InDoubt))
+	doubts, err := p.store.InDoubt(ctx)
+	if note := doubtNote(doubts); note != "" {
+		fmt.Fprintf(a.stdout, "%s.\n", note)
 	}
-	return nil
+	return err
 }
 
 // whyPending tells which issue is held by itself, empty when none is.

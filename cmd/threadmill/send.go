@@ -33,12 +33,24 @@ func (p *publication) finish(ctx context.Context, wait time.Duration) (sent int,
 	err = p.drain(ctx, sender, wait)
 	stop()
 	wg.Wait()
+	err = errors.Join(err, p.endRelayFault(ctx))
 	operator.Once(ctx)
 	sent = int(sender.Progress().Sent)
 	if relay, ok := errors.AsType[*deliver.RelayError](err); ok {
 		return sent, fmt.Errorf("%w; the mail waits: run `threadmill publish` again when that is mended", relay)
 	}
 	return sent, err
+}
+
+// endRelayFault takes back the warning about the relay when no mail waits for
+// it any more: nobody would try it.
+func (p *publication) endRelayFault(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	left, err := p.leftover(ctx)
+	if err != nil || left.Pending+left.Deferred > 0 {
+		return err
+	}
+	return p.store.Unwarn(ctx, deliver.WarningRelay)
 }
 
 // copies sends the author's copies of issues that are held at first.
