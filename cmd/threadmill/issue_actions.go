@@ -44,9 +44,9 @@ func holdNote(r store.IssueRow, zone *time.Location) string {
 	case issueGrace:
 		return fmt.Sprintf("leaves on %s; `threadmill issues stop %d` holds it, `issues go %d` lets it go now", longTime(r.Hold.Until, zone), r.Number, r.Number)
 	case issueStopped:
-		return fmt.Sprintf("stopped; `threadmill issues go %d` lets it go, `issues withdraw %d` cancels it", r.Number, r.Number)
+		return fmt.Sprintf("is stopped; `threadmill issues go %d` lets it go, `issues withdraw %d` cancels it", r.Number, r.Number)
 	case issueWithdrawn:
-		return "withdrawn; what had not left is canceled"
+		return "is withdrawn; what had not left is canceled"
 	}
 	return ""
 }

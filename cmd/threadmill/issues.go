@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -134,7 +135,7 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 		fmt.Fprintf(w, "Site\tnot written yet; the mail waits for it\n")
 	}
 	if note := holdNote(r, p.facts.Zone); note != "" {
-		fmt.Fprintf(w, "Mail\t%s\n", note)
+		fmt.Fprintf(w, "Mail\t%s\n", strings.TrimPrefix(note, "is "))
 	}
 	fmt.Fprintf(w, "Recipients\t%d: %d pending, %d sent, %d deferred, %d failed, %d canceled, %d in doubt\n",
 		r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt)

@@ -67,7 +67,7 @@ func TestProgressBar(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("publish: %v\n%s", err, screen.String())
 	}
-	bar := regexp.MustCompile(`sending, (\d+) left, 0 failed +\d+% .*\((\d+)/40, \d+ it/s\)`)
+	bar := regexp.MustCompile(`sending, (\d+) left, 0 failed +\d+% .*\((\d+)/40, \d+ mails/s\)`)
 	if !bar.MatchString(screen.String()) {
 		t.Errorf("no bar %s in %q", bar, screen.String())
 	}

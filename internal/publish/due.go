@@ -131,7 +131,7 @@ func (p *Publisher) NextSlot(ctx context.Context, now time.Time) (next time.Time
 func (p *Publisher) Pause(ctx context.Context, until time.Time, sending bool) error {
 	now := time.Now()
 	if !until.IsZero() && !until.After(now) {
-		return fmt.Errorf("pause until %s: that is over already", until.Format(time.RFC3339))
+		return fmt.Errorf("pause until %s: that is over already", p.longTime(until))
 	}
 	old, err := p.o.Store.Pause(ctx)
 	if err != nil {

@@ -40,9 +40,9 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 			reason, err := p.nothingDue(ctx, now)
 			return Outcome{Reason: reason}, err
 		case pause.Covers(slot.Due):
-			return Outcome{Reason: "the slot " + slot.Key + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
+			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
 		case !p.o.CatchUp.Allows(slot.Due, now):
-			return Outcome{Reason: "the slot " + slot.Key + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
+			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
 		}
 		return p.publish(ctx, slot, thread, p.o.Grace)
 	})
@@ -139,7 +139,7 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		if err := p.over(ctx, *slot, newsletter.SlotEmpty, now); err != nil {
 			return o, err
 		}
-		return o, p.o.Store.Warn(ctx, newsletter.WarningSlotEmpty, "the slot "+slot.Key+" passed: "+o.Reason)
+		return o, p.o.Store.Warn(ctx, newsletter.WarningSlotEmpty, "the slot of "+p.longTime(slot.Due)+" passed: "+o.Reason)
 	}
 	issue, snap, err := p.prepare(ctx, c, chosen, slot, now)
 	if err != nil {
