@@ -38,6 +38,15 @@ func issueState(r store.IssueRow) string {
 	return issueSending
 }
 
+// stateWord is the state of an issue for people: one of which nothing is left
+// but doubts is not simply sent.
+func stateWord(r store.IssueRow) string {
+	if s := issueState(r); s != issueSent || r.InDoubt == 0 {
+		return s
+	}
+	return "unsettled"
+}
+
 // holdNote tells why the mail of an issue does not leave; empty when it may.
 func holdNote(r store.IssueRow, zone *time.Location) string {
 	switch issueState(r) {
@@ -94,6 +103,9 @@ func (a *app) actOnIssue(ctx context.Context, p *publication, number int64, acti
 		return err
 	}
 	told, err := action.do(ctx, p, r)
+	if errors.Is(err, store.ErrWithdrawn) {
+		return fmt.Errorf("issue %d is withdrawn and cannot %s", number, strings.TrimSuffix(action.use, " N"))
+	}
 	if err != nil {
 		return err
 	}
@@ -103,8 +115,7 @@ func (a *app) actOnIssue(ctx context.Context, p *publication, number int64, acti
 	if asJSON {
 		return printJSON(a.stdout, newIssueRow(r))
 	}
-	fmt.Fprintf(a.stdout, "Issue %d, “%s”, %s: %s sent, %s pending, %s canceled.\n", r.Number, r.Title, told,
-		thousands(r.Sent), thousands(r.Pending+r.Deferred), thousands(r.Canceled))
+	fmt.Fprintf(a.stdout, "Issue %d, “%s”, %s: %s.\n", r.Number, r.Title, told, progressNote(r.Counts))
 	return nil
 }
 

@@ -42,6 +42,7 @@ func (a *app) issuesCommand() *cobra.Command {
 			return a.withStore(cmd.Context(), func(p *publication) error { return a.issues(cmd.Context(), p, asJSON) })
 		},
 	}
+	var all bool
 	show := &cobra.Command{
 		Use:   "show N",
 		Short: "Show one issue, and each recipient whose mail did not simply go out",
@@ -51,9 +52,10 @@ func (a *app) issuesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd.Context(), func(p *publication) error { return badArgument(a.showIssue(cmd.Context(), p, n, asJSON)) })
+			return a.withStore(cmd.Context(), func(p *publication) error { return badArgument(a.showIssue(cmd.Context(), p, n, asJSON, all)) })
 		},
 	}
+	show.Flags().BoolVar(&all, "all", false, "name also those whose mail was canceled")
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(show)
 	a.addIssueActions(cmd, &asJSON)
@@ -97,13 +99,14 @@ func (a *app) issues(ctx context.Context, p *publication, asJSON bool) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ISSUE\tPUBLISHED\tSTATE\tRECIPIENTS\tPENDING\tSENT\tDEFERRED\tFAILED\tCANCELED\tIN DOUBT\tTITLE")
 	for _, r := range list {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
-			issueState(r), r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt, r.Title)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
+			stateWord(r), thousands(r.Recipients), thousands(r.Pending), thousands(r.Sent), thousands(r.Deferred),
+			thousands(r.Failed), thousands(r.Canceled), thousands(r.InDoubt), r.Title)
 	}
 	return w.Flush()
 }
 
-func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSON bool) error {
+func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSON, all bool) error {
 	r, err := p.store.Issue(ctx, number)
 	if err != nil {
 		return err
@@ -121,12 +124,16 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 	if asJSON {
 		return printJSON(a.stdout, issueDetail{newIssueRow(r), r.Subject, holds, deliveries})
 	}
+	return a.printIssue(p, r, holds, deliveries, all)
+}
+
+func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Hold, deliveries []store.Unsettled, all bool) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "Issue\t%d, “%s”\n", r.Number, r.Title)
 	fmt.Fprintf(w, "Subject\t%s\n", r.Subject)
 	fmt.Fprintf(w, "Published\t%s\n", longTime(r.PublishedAt, p.facts.Zone))
 	if r.Slot != "" {
-		fmt.Fprintf(w, "Slot\t%s\n", r.Slot)
+		fmt.Fprintf(w, "Slot\t%s\n", slotText(r.Slot, p.facts.Zone))
 	}
 	for _, id := range r.ThreadIDs {
 		fmt.Fprintf(w, "Thread\t%s\n", id)
@@ -137,10 +144,18 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 	if note := holdNote(r, p.facts.Zone); note != "" {
 		fmt.Fprintf(w, "Mail\t%s\n", strings.TrimPrefix(note, "is "))
 	}
-	fmt.Fprintf(w, "Recipients\t%d: %d pending, %d sent, %d deferred, %d failed, %d canceled, %d in doubt\n",
-		r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt)
+	fmt.Fprintf(w, "Recipients\t%s\n", strings.TrimSuffix(thousands(r.Recipients)+": "+countsNote(r.Counts), ": "))
 	printHolds(w, holds, p.facts.Zone)
+	if r.InDoubt > 0 {
+		fmt.Fprintf(w, "In doubt\t%s\n", doubtNote([]store.Doubt{{Issue: r.Number, N: r.InDoubt}}))
+	}
+	if r.Canceled > 0 && !all {
+		fmt.Fprintf(w, "Canceled\t%s, of people who left the list or as it was withdrawn; `threadmill issues show %d --all` names them\n", thousands(r.Canceled), r.Number)
+	}
 	for _, d := range deliveries {
+		if d.State == newsletter.DeliveryCanceled && !all {
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", d.State, d.Email, deliveryNote(d, p.facts.Zone))
 	}
 	return w.Flush()

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -69,10 +70,31 @@ func TestDoubts(t *testing.T) {
 	p := newPlace(t, r, 2, 12, "delivery: {in_doubt: hold}")
 	const first = "2 in doubt, of issue 1: `threadmill resolve 1 --resend` or `--skip`"
 	wantText(t, "publish", p.tell("publish", "--now"), first)
-	wantText(t, "status", p.tell("status"), first+" (in_doubt)")
+	wantText(t, "status", p.tell("status"), first+" (in_doubt)",
+		"Unsettled     issue 1, “Part 0”: 10 of 12 sent, 2 in doubt; settle it with `threadmill resolve 1 --resend` or `--skip`")
+	wantText(t, "issues show", p.run("issues", "show", "1"), "In doubt", first)
+	wantText(t, "issues", p.run("issues"), "unsettled")
 	const both = "4 in doubt, of issues 1 (2), 2 (2): `threadmill resolve 1 --resend` or `--skip`, and so on for each"
 	wantText(t, "publish", p.tell("publish", "--now"), both)
 	wantText(t, "resolve", p.run("resolve", "1", "--skip"), "Issue 1: 2 deliveries taken as sent.")
 	wantText(t, "resolve", p.run("resolve", "1", "--skip"), "Issue 1: there is nothing to settle")
 	wantText(t, "publish", p.tell("publish"), "2 in doubt, of issue 2: `threadmill resolve 2 --resend` or `--skip`")
+}
+
+func TestSlotText(t *testing.T) {
+	for key, want := range map[string]string{
+		"2026-03-09T09:00[Europe/London]":          "Monday 9 March 2026 09:00 GMT",
+		"2026-11-01T01:30-04:00[America/New_York]": "Sunday 1 November 2026 05:30 GMT",
+		"2026-11-01T01:30:10+00:00[UTC]":           "Sunday 1 November 2026 01:30:10 GMT",
+		"@every 1m30s/1762000020":                  "Saturday 1 November 2025 12:27 GMT",
+		"something else":                           "something else",
+	} {
+		zone, err := time.LoadLocation("Europe/London")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slotText(key, zone); got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+	}
 }
