@@ -83,7 +83,7 @@ site and the feeds, and never mailed again. A slot stays over.`, withdrawIssue,
 	} {
 		parent.AddCommand(&cobra.Command{
 			Use: action.use, Short: action.short, Long: action.long,
-			Args: oneIssue("issues " + strings.TrimSuffix(action.use, " N")),
+			Args: one("which issue", "issues "+action.use),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				n, err := issueNumber(args[0])
 				if err != nil {

@@ -46,7 +46,7 @@ func (a *app) issuesCommand() *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show N",
 		Short: "Show one issue, and each recipient whose mail did not simply go out",
-		Args:  oneIssue("issues show"),
+		Args:  one("which issue", "issues show N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := issueNumber(args[0])
 			if err != nil {

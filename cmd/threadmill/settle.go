@@ -22,7 +22,7 @@ func (a *app) retryCommand() *cobra.Command {
 		Long: `Retry sends the failed deliveries of issue N again to those who still get mail.
 Addresses that do not exist are off the list; "subscribers add --again" brings
 back one that was refused by mistake.`,
-		Args: oneIssue("retry"),
+		Args: one("which issue", "retry N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onIssue(cmd.Context(), args[0], a.retry)
 		},
@@ -101,7 +101,7 @@ func (a *app) resolveCommand() *cobra.Command {
 		Short: "Settle the deliveries of issue N that are in doubt",
 		Long: `After a crash a relay may or may not have taken a message. Resolve sends those of
 issue N again, with the same Message-ID, or takes them as sent.`,
-		Args: oneIssue("resolve"),
+		Args: one("which issue", "resolve N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if resend == skip {
 				return &usageError{errors.New("resolve: say --resend to send them again, or --skip to take them as sent")}
@@ -130,19 +130,6 @@ func (a *app) resolve(ctx context.Context, p *publication, issue int64, skip boo
 		fmt.Fprintf(a.stdout, "Issue %d: %s %s.\n", issue, deliveryCount(changed), what)
 	}
 	return nil
-}
-
-// oneIssue refuses a command line without the number of one issue.
-func oneIssue(command string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		switch len(args) {
-		case 0:
-			return fmt.Errorf("say which issue: `threadmill %s N`; `threadmill issues` lists them", command)
-		case 1:
-			return nil
-		}
-		return fmt.Errorf("one issue at a time: `threadmill %s N`", command)
-	}
 }
 
 // doubtNote tells how many deliveries are in doubt, and how to settle them;

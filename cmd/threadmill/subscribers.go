@@ -44,7 +44,7 @@ func (a *app) subscribersAdd() *cobra.Command {
 		Short: "Add people; they are active at once",
 		Long: `Add puts people on the list. Whoever unsubscribed, complained or was removed stays
 away. So does an address that bounced, unless --again says that it is good now.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: named("which address", "subscribers add ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				return eachAddress(args, func(address string) error {
@@ -151,7 +151,7 @@ func (a *app) subscribersImport() *cobra.Command {
 		Long: `Import reads a CSV file, its own or one of the well-known services. It is safe to
 repeat, and never raises anybody from unsubscribed, bounced, complained or
 suppressed. Lines that give no subscriber are named and left out.`,
-		Args: cobra.ExactArgs(1),
+		Args: one("which file", "subscribers import FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error { return a.importSubscribers(cmd.Context(), p, args[0], asJSON) })
 		},
@@ -221,7 +221,7 @@ func (a *app) subscribersRemove() *cobra.Command {
 		Use:   "remove ADDRESS...",
 		Short: "Take people off the list for good",
 		Long:  `Remove leaves a suppression: no later import brings these addresses back.`,
-		Args:  cobra.MinimumNArgs(1),
+		Args:  named("which address", "subscribers remove ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				return eachAddress(args, func(address string) error {
