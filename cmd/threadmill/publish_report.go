@@ -170,9 +170,10 @@ func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts
 	held := slices.DeleteFunc(rows, func(r store.IssueRow) bool { return r.Pending+r.Deferred == 0 || holdNote(r, p.facts.Zone) == "" })
 	if c.Pending > 0 {
 		why := ""
-		if len(held) > 0 && (held[0].Number == issue || issue == 0 && len(held) == 1) {
-			why = fmt.Sprintf("; issue %d %s", held[0].Number, holdNote(held[0], p.facts.Zone))
-			held = held[1:]
+		i := slices.IndexFunc(held, func(r store.IssueRow) bool { return r.Number == issue || issue == 0 && len(held) == 1 })
+		if i >= 0 {
+			why = fmt.Sprintf("; issue %d %s", held[i].Number, holdNote(held[i], p.facts.Zone))
+			held = slices.Delete(held, i, i+1)
 		}
 		fmt.Fprintf(a.stdout, "%s pending%s.\n", thousands(c.Pending), why)
 	}
