@@ -14,7 +14,7 @@ func (a *app) archiveCommand() *cobra.Command {
 		Use:   "archive THREAD...",
 		Short: "Mark threads as gone out elsewhere",
 		Long:  `An archived thread stands on the site and in the feeds, and is never mailed.`,
-		Args:  cobra.MinimumNArgs(1),
+		Args:  named("which thread", "archive THREAD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				return a.archive(cmd.Context(), p, args)

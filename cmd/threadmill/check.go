@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"time"
 
@@ -49,6 +50,9 @@ func (a *app) check(ctx context.Context) error {
 	for _, w := range held(c, p.Threads, now) {
 		fmt.Fprintln(a.stdout, w)
 	}
+	for _, w := range p.unfilled() {
+		fmt.Fprintln(a.stdout, w)
+	}
 	dir, err := os.MkdirTemp("", "threadmill-check-*")
 	if err != nil {
 		return err
@@ -62,6 +66,25 @@ func (a *app) check(ctx context.Context) error {
 		return fmt.Errorf("%s found", plural(faults, "error"))
 	}
 	return a.printReady(ctx, p)
+}
+
+// unfilled names what init wrote and nobody has changed, and a grace of which
+// no author hears.
+func (p *publication) unfilled() []string {
+	var list []string
+	warn := func(key, text string) {
+		list = append(list, fmt.Sprintf("%s: warning: %s: %s", p.Position(key), key, text))
+	}
+	if u, err := url.Parse(p.Publication.URL); err == nil && u.Hostname() == "example.com" {
+		warn("publication.url", "is still the example; write the public address of the site")
+	}
+	if p.letterhead().From.Address == "newsletter@example.com" {
+		warn("mail.from", "is still the example; write the address that sends the mail")
+	}
+	if p.Delivery.Grace > 0 && p.Publication.Author.Email == "" {
+		warn("publication.author.email", "is empty, so nobody gets the author's copy during the grace (delivery.grace)")
+	}
+	return list
 }
 
 // held names the threads that repeat others, and the entries of the queue that

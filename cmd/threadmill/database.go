@@ -42,7 +42,7 @@ func (a *app) backupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write a copy of the database, also while mail goes out",
-		Args:  cobra.ExactArgs(1),
+		Args:  one("which file", "backup FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				if err := p.store.Backup(cmd.Context(), args[0]); err != nil {

@@ -45,7 +45,8 @@ delivery: {grace: 2s}`)
 
 	p.write("config.yaml", strings.Replace(config, "grace: 2s", "grace: 1h", 1))
 	got, told = p.publishDue("--wait", "1s")
-	if got.Issue != 2 || got.Sent != 0 || got.Pending != 4 || !strings.HasSuffix(told, "; this command ends before (--wait)\n") {
+	if got.Issue != 2 || got.Sent != 0 || got.Pending != 4 || !strings.Contains(told, "; this command ends before (--wait)\n") ||
+		!strings.Contains(told, "to go on, run `threadmill publish` again after ") {
 		t.Errorf("longer than --wait: %+v\n%s", got, told)
 	}
 	if got := p.publish("--wait", "1s"); got.Issue != 3 || got.Sent != 4 {

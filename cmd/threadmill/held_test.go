@@ -31,7 +31,7 @@ func TestPublishHeld(t *testing.T) {
 			r := newRelay(t)
 			r.answer(func(string) error { return &tt.answer })
 			p := newPlace(t, r, 2, 10, "")
-			check := func(args ...string) {
+			check := func(args ...string) (told string) {
 				t.Helper()
 				var report publishReport
 				var stderr strings.Builder
@@ -53,12 +53,15 @@ func TestPublishHeld(t *testing.T) {
 				if !strings.Contains(stderr.String(), "threadmill: "+tt.want) {
 					t.Errorf("stderr: %s", stderr.String())
 				}
+				return stderr.String()
 			}
 			check("--now")
-			check() // nothing is due, and yet mail waits
+			told := check() // nothing is due, and yet mail waits
+			wantText(t, "publish", told, "threadmill: to go on, run `threadmill publish` again after ")
 			d := p.startDaemon()
 			defer d.stop()
-			check("--now", "--wait", "14m")
+			told = check("--now", "--wait", "14m")
+			wantText(t, "publish", told, "; threadmill run (process ", ") is sending them\n", ") goes on with the rest\n")
 		})
 	}
 }

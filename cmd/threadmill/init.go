@@ -53,7 +53,7 @@ func (a *app) initCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&withTemplates, "templates", false, "write the templates too, to change them")
-	cmd.Flags().BoolVar(&yes, "yes", false, "take the defaults and ask nothing")
+	cmd.Flags().BoolVar(&yes, "yes", false, "for scripts: take the defaults; init asks nothing without it either")
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,15 +38,24 @@ func issueState(r store.IssueRow) string {
 	return issueSending
 }
 
+// stateWord is the state of an issue for people: one of which nothing is left
+// but doubts is not simply sent.
+func stateWord(r store.IssueRow) string {
+	if s := issueState(r); s != issueSent || r.InDoubt == 0 {
+		return s
+	}
+	return "unsettled"
+}
+
 // holdNote tells why the mail of an issue does not leave; empty when it may.
 func holdNote(r store.IssueRow, zone *time.Location) string {
 	switch issueState(r) {
 	case issueGrace:
 		return fmt.Sprintf("leaves on %s; `threadmill issues stop %d` holds it, `issues go %d` lets it go now", longTime(r.Hold.Until, zone), r.Number, r.Number)
 	case issueStopped:
-		return fmt.Sprintf("stopped; `threadmill issues go %d` lets it go, `issues withdraw %d` cancels it", r.Number, r.Number)
+		return fmt.Sprintf("is stopped; `threadmill issues go %d` lets it go, `issues withdraw %d` cancels it", r.Number, r.Number)
 	case issueWithdrawn:
-		return "withdrawn; what had not left is canceled"
+		return "is withdrawn; what had not left is canceled"
 	}
 	return ""
 }
@@ -73,7 +83,7 @@ site and the feeds, and never mailed again. A slot stays over.`, withdrawIssue,
 	} {
 		parent.AddCommand(&cobra.Command{
 			Use: action.use, Short: action.short, Long: action.long,
-			Args: cobra.ExactArgs(1),
+			Args: one("which issue", "issues "+action.use),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				n, err := issueNumber(args[0])
 				if err != nil {
@@ -93,6 +103,9 @@ func (a *app) actOnIssue(ctx context.Context, p *publication, number int64, acti
 		return err
 	}
 	told, err := action.do(ctx, p, r)
+	if errors.Is(err, store.ErrWithdrawn) {
+		return fmt.Errorf("issue %d is withdrawn and cannot %s", number, strings.TrimSuffix(action.use, " N"))
+	}
 	if err != nil {
 		return err
 	}
@@ -102,8 +115,7 @@ func (a *app) actOnIssue(ctx context.Context, p *publication, number int64, acti
 	if asJSON {
 		return printJSON(a.stdout, newIssueRow(r))
 	}
-	fmt.Fprintf(a.stdout, "Issue %d, “%s”, %s: %s sent, %s pending, %s canceled.\n", r.Number, r.Title, told,
-		thousands(r.Sent), thousands(r.Pending+r.Deferred), thousands(r.Canceled))
+	fmt.Fprintf(a.stdout, "Issue %d, “%s”, %s: %s.\n", r.Number, r.Title, told, progressNote(r.Counts))
 	return nil
 }
 
@@ -120,6 +132,9 @@ func goIssue(ctx context.Context, p *publication, r store.IssueRow) (string, err
 
 func withdrawIssue(ctx context.Context, p *publication, r store.IssueRow) (string, error) {
 	undone, err := p.store.WithdrawIssue(ctx, r.Number)
+	if err == nil {
+		err = p.endRelayFault(ctx)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -42,18 +42,20 @@ func (a *app) issuesCommand() *cobra.Command {
 			return a.withStore(cmd.Context(), func(p *publication) error { return a.issues(cmd.Context(), p, asJSON) })
 		},
 	}
+	var all bool
 	show := &cobra.Command{
 		Use:   "show N",
 		Short: "Show one issue, and each recipient whose mail did not simply go out",
-		Args:  cobra.ExactArgs(1),
+		Args:  one("which issue", "issues show N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := issueNumber(args[0])
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd.Context(), func(p *publication) error { return badArgument(a.showIssue(cmd.Context(), p, n, asJSON)) })
+			return a.withStore(cmd.Context(), func(p *publication) error { return badArgument(a.showIssue(cmd.Context(), p, n, asJSON, all)) })
 		},
 	}
+	show.Flags().BoolVar(&all, "all", false, "name also those whose mail was canceled")
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(show)
 	a.addIssueActions(cmd, &asJSON)
@@ -97,13 +99,14 @@ func (a *app) issues(ctx context.Context, p *publication, asJSON bool) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ISSUE\tPUBLISHED\tSTATE\tRECIPIENTS\tPENDING\tSENT\tDEFERRED\tFAILED\tCANCELED\tIN DOUBT\tTITLE")
 	for _, r := range list {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
-			issueState(r), r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt, r.Title)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
+			stateWord(r), thousands(r.Recipients), thousands(r.Pending), thousands(r.Sent), thousands(r.Deferred),
+			thousands(r.Failed), thousands(r.Canceled), thousands(r.InDoubt), r.Title)
 	}
 	return w.Flush()
 }
 
-func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSON bool) error {
+func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSON, all bool) error {
 	r, err := p.store.Issue(ctx, number)
 	if err != nil {
 		return err
@@ -121,12 +124,16 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 	if asJSON {
 		return printJSON(a.stdout, issueDetail{newIssueRow(r), r.Subject, holds, deliveries})
 	}
+	return a.printIssue(p, r, holds, deliveries, all)
+}
+
+func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Hold, deliveries []store.Unsettled, all bool) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "Issue\t%d, “%s”\n", r.Number, r.Title)
 	fmt.Fprintf(w, "Subject\t%s\n", r.Subject)
 	fmt.Fprintf(w, "Published\t%s\n", longTime(r.PublishedAt, p.facts.Zone))
 	if r.Slot != "" {
-		fmt.Fprintf(w, "Slot\t%s\n", r.Slot)
+		fmt.Fprintf(w, "Slot\t%s\n", slotText(r.Slot, p.facts.Zone))
 	}
 	for _, id := range r.ThreadIDs {
 		fmt.Fprintf(w, "Thread\t%s\n", id)
@@ -135,12 +142,20 @@ func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSO
 		fmt.Fprintf(w, "Site\tnot written yet; the mail waits for it\n")
 	}
 	if note := holdNote(r, p.facts.Zone); note != "" {
-		fmt.Fprintf(w, "Mail\t%s\n", note)
+		fmt.Fprintf(w, "Mail\t%s\n", strings.TrimPrefix(note, "is "))
 	}
-	fmt.Fprintf(w, "Recipients\t%d: %d pending, %d sent, %d deferred, %d failed, %d canceled, %d in doubt\n",
-		r.Recipients, r.Pending, r.Sent, r.Deferred, r.Failed, r.Canceled, r.InDoubt)
+	fmt.Fprintf(w, "Recipients\t%s\n", strings.TrimSuffix(thousands(r.Recipients)+": "+countsNote(r.Counts), ": "))
 	printHolds(w, holds, p.facts.Zone)
+	if r.InDoubt > 0 {
+		fmt.Fprintf(w, "In doubt\t%s\n", doubtNote([]store.Doubt{{Issue: r.Number, N: r.InDoubt}}))
+	}
+	if r.Canceled > 0 && !all {
+		fmt.Fprintf(w, "Canceled\t%s, of people who left the list or as it was withdrawn; `threadmill issues show %d --all` names them\n", thousands(r.Canceled), r.Number)
+	}
 	for _, d := range deliveries {
+		if d.State == newsletter.DeliveryCanceled && !all {
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", d.State, d.Email, deliveryNote(d, p.facts.Zone))
 	}
 	return w.Flush()
@@ -158,63 +173,4 @@ func deliveryNote(d store.Unsettled, zone *time.Location) string {
 		note += "; again on " + longTime(*d.NextAt, zone)
 	}
 	return note
-}
-
-func (a *app) retryCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "retry N",
-		Short: "Send the failed deliveries of issue N again",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.reopen(cmd.Context(), args[0], "will be tried again by `threadmill run` or `threadmill publish`", (*store.Store).Retry)
-		},
-	}
-}
-
-func (a *app) resolveCommand() *cobra.Command {
-	var resend, skip bool
-	cmd := &cobra.Command{
-		Use:   "resolve N",
-		Short: "Settle the deliveries of issue N that are in doubt",
-		Long: `After a crash a relay may or may not have taken a message. Resolve sends those of
-issue N again, with the same Message-ID, or takes them as sent.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if resend == skip {
-				return &usageError{errors.New("resolve: say --resend to send them again, or --skip to take them as sent")}
-			}
-			if skip {
-				return a.reopen(cmd.Context(), args[0], "taken as sent", (*store.Store).ResolveSkip)
-			}
-			return a.reopen(cmd.Context(), args[0], "will be sent again by `threadmill run` or `threadmill publish`", (*store.Store).ResolveResend)
-		},
-	}
-	cmd.Flags().BoolVar(&resend, "resend", false, "send them again")
-	cmd.Flags().BoolVar(&skip, "skip", false, "take them as sent")
-	return cmd
-}
-
-// reopen changes deliveries of one issue and tells how many.
-func (a *app) reopen(ctx context.Context, number, what string, change func(*store.Store, context.Context, int64) (int, error)) error {
-	n, err := issueNumber(number)
-	if err != nil {
-		return err
-	}
-	return a.withStore(ctx, func(p *publication) error {
-		if _, err := p.store.Issue(ctx, n); err != nil {
-			return badArgument(err)
-		}
-		changed, err := change(p.store, ctx, n)
-		if err == nil {
-			fmt.Fprintf(a.stdout, "Issue %d: %s %s.\n", n, deliveryCount(changed), what)
-		}
-		return err
-	})
-}
-
-func deliveryCount(n int) string {
-	if n == 1 {
-		return "1 delivery"
-	}
-	return thousands(n) + " deliveries"
 }

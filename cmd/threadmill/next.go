@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -49,7 +50,7 @@ func (a *app) nextCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, nextRows(planned, p.facts.Zone))
 			}
-			return a.printNext(p, planned)
+			return a.printNext(cmd.Context(), p, planned)
 		},
 	}
 	cmd.Flags().IntVarP(&n, "number", "n", 5, "how many slots")
@@ -82,10 +83,17 @@ func plannedTitle(s publish.Planned) string {
 	return title
 }
 
-func (a *app) printNext(p *publication, planned []publish.Planned) error {
+func (a *app) printNext(ctx context.Context, p *publication, planned []publish.Planned) error {
 	if p.schedule == nil {
 		fmt.Fprintln(a.stderr, "There is no schedule; set schedule.cron, or publish by hand with `threadmill publish --now`.")
 		return nil
+	}
+	begun, err := p.publisher.Begun(ctx)
+	if err != nil {
+		return err
+	}
+	if !begun {
+		fmt.Fprintln(a.stderr, "The schedule has not begun: it counts from the first `threadmill run` or `threadmill publish` that sees it; a slot before that is not taken.")
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, s := range planned {

@@ -64,13 +64,11 @@ func (p *publication) operator(sender *deliver.Sender) *operator.Operator {
 }
 
 func (p *publication) lookForDoubt(ctx context.Context) (map[string]string, error) {
-	n, issue, err := p.store.InDoubt(ctx)
-	if err != nil || n == 0 {
+	doubts, err := p.store.InDoubt(ctx)
+	if err != nil || len(doubts) == 0 {
 		return nil, err
 	}
-	return map[string]string{
-		newsletter.WarningInDoubt: fmt.Sprintf("%s in doubt, of issue %d or later: `threadmill resolve %d --resend` or `--skip`", deliveryCount(n), issue, issue),
-	}, nil
+	return map[string]string{newsletter.WarningInDoubt: doubtNote(doubts)}, nil
 }
 
 func (p *publication) lookAtDisk(context.Context) (map[string]string, error) {

@@ -43,6 +43,27 @@ func longTime(t time.Time, zone *time.Location) string {
 	return t.In(zone).Format(layout)
 }
 
+// slotText is how people read the key of a slot; see [schedule.Schedule.Key].
+func slotText(key string, zone *time.Location) string {
+	if every, ok := strings.CutPrefix(key, "@every "); ok {
+		_, seconds, _ := strings.Cut(every, "/")
+		if n, err := strconv.ParseInt(seconds, 10, 64); err == nil {
+			return longTime(time.Unix(n, 0), zone)
+		}
+	}
+	civil, name, _ := strings.Cut(strings.TrimSuffix(key, "]"), "[")
+	at, err := time.LoadLocation(name)
+	if err != nil {
+		return key
+	}
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05Z07:00"} {
+		if t, err := time.ParseInLocation(layout, civil, at); err == nil {
+			return longTime(t, zone)
+		}
+	}
+	return key
+}
+
 // parseTime reads a time or a date in the given zone; empty means now.
 func parseTime(text string, zone *time.Location) (time.Time, error) {
 	if text == "" {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
+
 	"threadmill/internal/deliver"
 )
 
@@ -44,7 +46,7 @@ func (p *publication) drawBar(ctx context.Context, look func(ctx context.Context
 	if err != nil {
 		return
 	}
-	bar := newBar(p.stderr, now.done+now.left, "sending")
+	bar := newBar(p.stderr, now.done+now.left, "sending", progressbar.OptionSetItsString("mails"))
 	for ctx.Err() == nil {
 		if now, err := look(ctx); err == nil {
 			bar.ChangeMax64(now.done + now.left)

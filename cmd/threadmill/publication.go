@@ -247,6 +247,7 @@ func (p *publication) sender() *deliver.Sender {
 		Probes:       deliver.ProbesAfter(p.Delivery.Probe),
 		Resend:       p.Delivery.InDoubt == "resend",
 		StopTimeout:  p.Delivery.StopTimeout,
+		Zone:         p.facts.Zone,
 		Log:          p.log,
 	})
 }

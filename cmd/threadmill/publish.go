@@ -93,21 +93,24 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	if err = p.noteSlot(ctx, lock != nil && !o.now, err); err != nil {
 		return err
 	}
-	sent, err := p.sendOut(ctx, lock != nil, outcome.Issue, o.wait)
+	done, err := p.sendOut(ctx, lock != nil, outcome.Issue, o.wait)
 	err = orLost(ctx, err)
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w; run `threadmill publish` to go on", errInterrupted)
 	}
-	return a.reportPublish(p, outcome, sent, o, err)
+	return a.reportPublish(p, outcome, done, o, err)
 }
 
 // sendOut sends as the holder of the lock, or follows the one who is.
-func (p *publication) sendOut(ctx context.Context, holder bool, issue *newsletter.Issue, wait time.Duration) (sent int, err error) {
+func (p *publication) sendOut(ctx context.Context, holder bool, issue *newsletter.Issue, wait time.Duration) (done tally, err error) {
 	if err := p.tellGrace(ctx, wait); err != nil {
-		return 0, err
+		return done, err
 	}
 	if holder {
 		return p.finish(ctx, wait)
+	}
+	if err := p.tellSender(ctx); err != nil {
+		return done, err
 	}
 	return p.follow(ctx, issue, wait)
 }
@@ -161,14 +164,26 @@ func (a *app) mayPublish(ctx context.Context, p *publication, o publishOptions) 
 	if !o.now {
 		return p.refusePaused(ctx)
 	}
+	earlier, err := p.earlierNotes(ctx)
+	if err != nil {
+		return err
+	}
 	if o.yes || o.json || !terminal(a.stdin) || !terminal(a.stdout) {
+		for _, note := range earlier {
+			fmt.Fprintf(a.stderr, "threadmill: %s\n", note)
+		}
 		return nil
 	}
 	plan, people, err := p.plan(ctx, o)
 	if err != nil || plan.Issue == nil {
 		return err
 	}
-	return a.confirm(ctx, fmt.Sprintf("Send “%s” to %s?", plan.Issue.Title, peopleCount(people)))
+	question := fmt.Sprintf("Send “%s” to %s", plan.Issue.Title, peopleCount(people))
+	if len(earlier) > 0 {
+		printLines(a.stdout, earlier...)
+		question += " as well"
+	}
+	return a.confirm(ctx, question+"?")
 }
 
 // refusePaused is an error while the schedule is paused.
@@ -191,7 +206,8 @@ func (p *publication) plan(ctx context.Context, o publishOptions) (publish.Outco
 	return plan, counts[newsletter.SubscriberActive], err
 }
 
-// confirm asks a question on the terminal; anything but yes is errInterrupted.
+// confirm asks a question on the terminal; anything but yes is an error, and
+// errInterrupted a signal.
 func (a *app) confirm(ctx context.Context, question string) error {
 	fmt.Fprintf(a.stdout, "%s [y/N] ", question)
 	answer := make(chan string, 1)
@@ -204,10 +220,11 @@ func (a *app) confirm(ctx context.Context, question string) error {
 		if line == "y" || line == "yes" {
 			return nil
 		}
+		return errors.New("nothing was published")
 	case <-ctx.Done():
 		fmt.Fprintln(a.stdout)
+		return fmt.Errorf("%w: nothing was published", errInterrupted)
 	}
-	return fmt.Errorf("%w: nothing was published", errInterrupted)
 }
 
 func (a *app) dryRun(ctx context.Context, p *publication, o publishOptions) error {
@@ -220,9 +237,16 @@ func (a *app) dryRun(ctx context.Context, p *publication, o publishOptions) erro
 	if err != nil {
 		return err
 	}
+	earlier, err := p.earlierNotes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, note := range earlier {
+		fmt.Fprintf(a.stderr, "threadmill: %s\n", note)
+	}
 	if plan.Issue == nil {
 		if o.json {
-			return printJSON(a.stdout, nothingReport{Reason: plan.Reason, DryRun: true})
+			return printJSON(a.stdout, nothingReport{Reason: plan.Reason, reportEnd: reportEnd{DryRun: true}})
 		}
 		fmt.Fprintf(a.stdout, "Nothing would be published: %s.\n", plan.Reason)
 		return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -19,8 +21,15 @@ type publishReport struct {
 	Slot    *string  `json:"slot"`
 	Threads []string `json:"threads"`
 	newsletter.Counts
-	Held   []string `json:"held,omitempty"` // what keeps mail back, and until when
-	DryRun bool     `json:"dry_run,omitempty"`
+	reportEnd
+}
+
+// reportEnd is what both reports end with.
+type reportEnd struct {
+	Earlier *tally   `json:"earlier,omitempty"` // mail of earlier issues that this call settled
+	Held    []string `json:"held,omitempty"`    // what keeps mail back, and until when
+	Error   string   `json:"error,omitempty"`
+	DryRun  bool     `json:"dry_run,omitempty"`
 }
 
 // nothingReport is what it prints when nothing was published; the counts are
@@ -29,8 +38,19 @@ type nothingReport struct {
 	Issue  *int64 `json:"issue"`
 	Reason string `json:"reason"`
 	newsletter.Counts
-	Held   []string `json:"held,omitempty"`
-	DryRun bool     `json:"dry_run,omitempty"`
+	reportEnd
+}
+
+// endOf is the end of a report.
+func endOf(earlier tally, held []string, failure error) reportEnd {
+	end := reportEnd{Held: held}
+	if earlier != (tally{}) {
+		end.Earlier = &earlier
+	}
+	if failure != nil {
+		end.Error = failure.Error()
+	}
+	return end
 }
 
 func newPublishReport(issue newsletter.Issue) publishReport {
@@ -45,12 +65,12 @@ func newPublishReport(issue newsletter.Issue) publishReport {
 }
 
 // reportPublish tells what was published and how far it is, whatever ended
-// the sending; the report must come out even after an interrupt. sent counts
+// the sending; the report must come out even after an interrupt. done counts
 // all messages of this run.
-func (a *app) reportPublish(p *publication, outcome publish.Outcome, sent int, o publishOptions, failure error) error {
+func (a *app) reportPublish(p *publication, outcome publish.Outcome, done tally, o publishOptions, failure error) error {
 	ctx := context.Background()
 	if outcome.Issue == nil {
-		return errors.Join(a.reportNothing(ctx, p, outcome.Reason, sent, o.json), failure)
+		return errors.Join(a.reportNothing(ctx, p, outcome.Reason, done, o.json, failure), failure)
 	}
 	row, err := p.store.Issue(ctx, outcome.Issue.Number)
 	if err != nil {
@@ -60,18 +80,25 @@ func (a *app) reportPublish(p *publication, outcome publish.Outcome, sent int, o
 	if err != nil {
 		return errors.Join(failure, err)
 	}
-	defer p.tellHeld(held)
 	if o.json {
 		r := newPublishReport(*outcome.Issue)
-		r.Counts, r.Held = row.Counts, held
+		r.Counts, r.reportEnd = row.Counts, endOf(done.without(row.Counts), held, failure)
 		err = printJSON(a.stdout, r)
 	} else {
 		err = a.printPublished(ctx, p, row)
 	}
+	p.tellHeld(held)
+	err = errors.Join(err, p.tellHowOn(ctx, failure))
 	if row.Failed > 0 && failure == nil {
 		failure = fmt.Errorf("issue %d: %d of %d: %w; `threadmill issues show %d` names them", row.Number, row.Failed, row.Recipients, errPartly, row.Number)
 	}
 	return errors.Join(failure, err)
+}
+
+// without is what became of the messages of other issues than one that was
+// new; where another process sent, that is not known.
+func (t tally) without(c newsletter.Counts) tally {
+	return tally{Sent: max(t.Sent-c.Sent, 0), Failed: max(t.Failed-c.Failed, 0), Canceled: max(t.Canceled-c.Canceled, 0)}
 }
 
 func (a *app) printPublished(ctx context.Context, p *publication, row store.IssueRow) error {
@@ -83,21 +110,75 @@ func (a *app) printPublished(ctx context.Context, p *publication, row store.Issu
 		}
 		return err
 	}
-	fmt.Fprintf(a.stdout, "Issue %d, “%s”, is out: %s, %s sent.\n", row.Number, row.Title, plural(row.Recipients, "recipient"), thousands(row.Sent))
-	if row.Failed+row.Canceled > 0 {
-		fmt.Fprintf(a.stdout, "%s failed, %s canceled.\n", thousands(row.Failed), thousands(row.Canceled))
+	switch {
+	case row.Sent > 0:
+		fmt.Fprintf(a.stdout, "Issue %d, “%s”, is out: %s, %s sent.\n", row.Number, row.Title, plural(row.Recipients, "recipient"), thousands(row.Sent))
+	case row.SiteReady:
+		fmt.Fprintf(a.stdout, "Issue %d, “%s”, is published on the site; 0 of %s sent.\n", row.Number, row.Title, plural(row.Recipients, "mail"))
+	default:
+		fmt.Fprintf(a.stdout, "Issue %d, “%s”, is published, but its page is not written yet; 0 of %s sent.\n", row.Number, row.Title, plural(row.Recipients, "mail"))
 	}
-	return a.printLeft(ctx, p, row.Counts)
+	if err := a.printFailed(ctx, p, row); err != nil {
+		return err
+	}
+	return a.printLeft(ctx, p, row.Counts, row.Number)
 }
 
-// printLeft tells what is not settled, why, and what there is to do.
-func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts) error {
+// printFailed tells what failed for good or was canceled, and of whom it took
+// off the list.
+func (a *app) printFailed(ctx context.Context, p *publication, row store.IssueRow) error {
+	if note := countsNote(newsletter.Counts{Failed: row.Failed, Canceled: row.Canceled}); note != "" {
+		fmt.Fprintf(a.stdout, "%s.\n", note)
+	}
+	if row.Failed == 0 {
+		return nil
+	}
+	failed, err := p.store.Failed(ctx, row.Number)
+	switch n := failed[newsletter.SubscriberBounced]; {
+	case n == 1:
+		fmt.Fprintln(a.stdout, "1 address does not exist and is off the list now (bounced).")
+	case n > 1:
+		fmt.Fprintf(a.stdout, "%s addresses do not exist and are off the list now (bounced).\n", thousands(n))
+	}
+	return err
+}
+
+// countsNote names the counts that are not zero: "3 failed, 1 canceled".
+func countsNote(c newsletter.Counts) string {
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{
+		{c.Sent, "sent"}, {c.Pending, "pending"}, {c.Deferred, "deferred"}, {c.Failed, "failed"},
+		{c.Canceled, "canceled"}, {c.InDoubt, "in doubt"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, thousands(part.n)+" "+part.what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// printLeft tells what is not settled of an issue, or of all where issue is 0,
+// why, and what there is to do; also which other issues are held by themselves.
+func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts, issue int64) error {
+	rows, err := p.store.UnfinishedIssues(ctx)
+	if err != nil {
+		return err
+	}
+	held := slices.DeleteFunc(rows, func(r store.IssueRow) bool { return r.Pending+r.Deferred == 0 || holdNote(r, p.facts.Zone) == "" })
 	if c.Pending > 0 {
-		why, err := p.whyPending(ctx)
-		if err != nil {
-			return err
+		why := ""
+		i := slices.IndexFunc(held, func(r store.IssueRow) bool { return r.Number == issue || issue == 0 && len(held) == 1 })
+		if i >= 0 {
+			why = fmt.Sprintf("; issue %d %s", held[i].Number, holdNote(held[i], p.facts.Zone))
+			held = slices.Delete(held, i, i+1)
 		}
 		fmt.Fprintf(a.stdout, "%s pending%s.\n", thousands(c.Pending), why)
+	}
+	for _, r := range held {
+		fmt.Fprintf(a.stdout, "Issue %d, “%s”, has %s to send: it %s.\n", r.Number, r.Title, plural(r.Pending+r.Deferred, "message"), holdNote(r, p.facts.Zone))
 	}
 	if c.Deferred > 0 {
 		next, err := p.store.NextDeferred(ctx)
@@ -106,21 +187,11 @@ func (a *app) printLeft(ctx context.Context, p *publication, c newsletter.Counts
 		}
 		fmt.Fprintf(a.stdout, "%s deferred; the next is tried again on %s.\n", thousands(c.Deferred), longTime(next, p.facts.Zone))
 	}
-	if c.InDoubt > 0 {
-		fmt.Fprintf(a.stdout, "%s in doubt: `threadmill issues` tells of which issue N; settle them with `threadmill resolve N --resend` or `--skip`.\n", thousands(c.InDoubt))
+	doubts, err := p.store.InDoubt(ctx)
+	if note := doubtNote(doubts); note != "" {
+		fmt.Fprintf(a.stdout, "%s.\n", note)
 	}
-	return nil
-}
-
-// whyPending tells which issue is held by itself, empty when none is.
-func (p *publication) whyPending(ctx context.Context) (string, error) {
-	rows, err := p.store.UnfinishedIssues(ctx)
-	for _, r := range rows {
-		if note := holdNote(r, p.facts.Zone); note != "" && r.Pending > 0 {
-			return fmt.Sprintf("; issue %d %s", r.Number, note), nil
-		}
-	}
-	return "", err
+	return err
 }
 
 // sentToday counts the messages of the last 24 hours.
@@ -132,7 +203,7 @@ func (p *publication) sentToday(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-func (a *app) reportNothing(ctx context.Context, p *publication, reason string, sent int, asJSON bool) error {
+func (a *app) reportNothing(ctx context.Context, p *publication, reason string, done tally, asJSON bool, failure error) error {
 	left, err := p.leftover(ctx)
 	if err != nil {
 		return err
@@ -141,15 +212,24 @@ func (a *app) reportNothing(ctx context.Context, p *publication, reason string, 
 	if err != nil {
 		return err
 	}
-	defer p.tellHeld(held)
 	if asJSON {
-		return printJSON(a.stdout, nothingReport{Reason: reason, Counts: left, Held: held})
+		err = printJSON(a.stdout, nothingReport{Reason: reason, Counts: left, reportEnd: endOf(done, held, failure)})
+	} else {
+		err = a.printNothing(ctx, p, reason, done, left)
 	}
+	p.tellHeld(held)
+	return errors.Join(err, p.tellHowOn(ctx, failure))
+}
+
+func (a *app) printNothing(ctx context.Context, p *publication, reason string, done tally, left newsletter.Counts) error {
 	fmt.Fprintf(a.stdout, "Nothing was published: %s.\n", reason)
-	if sent > 0 {
-		fmt.Fprintf(a.stdout, "%s of earlier issues went out.\n", plural(sent, "message"))
+	if done.Sent > 0 {
+		fmt.Fprintf(a.stdout, "%s of earlier issues went out.\n", plural(done.Sent, "message"))
 	}
-	return a.printLeft(ctx, p, left)
+	if note := countsNote(newsletter.Counts{Failed: done.Failed, Canceled: done.Canceled}); note != "" {
+		fmt.Fprintf(a.stdout, "Of earlier issues: %s.\n", note)
+	}
+	return a.printLeft(ctx, p, left, 0)
 }
 
 // leftover counts the deliveries of the issues that are not finished.

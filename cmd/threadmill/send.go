@@ -14,10 +14,10 @@ import (
 
 // finish puts the site in place and sends all that is due, as the holder of
 // the lock, which also does what other commands ask for meanwhile. It returns
-// how many messages went out.
-func (p *publication) finish(ctx context.Context, wait time.Duration) (sent int, err error) {
+// what became of the messages.
+func (p *publication) finish(ctx context.Context, wait time.Duration) (done tally, err error) {
 	if err := p.placeSite(ctx); err != nil {
-		return 0, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
+		return done, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
 	}
 	sender := p.sender()
 	if err := sender.SendCopies(ctx, p.store, p.facts.Author.Name, p.inertLink()); err != nil {
@@ -33,12 +33,32 @@ func (p *publication) finish(ctx context.Context, wait time.Duration) (sent int,
 	err = p.drain(ctx, sender, wait)
 	stop()
 	wg.Wait()
+	err = errors.Join(err, p.endRelayFault(ctx))
 	operator.Once(ctx)
-	sent = int(sender.Progress().Sent)
+	n := sender.Progress()
+	done = tally{Sent: int(n.Sent), Failed: int(n.Failed), Canceled: int(n.Canceled)}
 	if relay, ok := errors.AsType[*deliver.RelayError](err); ok {
-		return sent, fmt.Errorf("%w; the mail waits: run `threadmill publish` again when that is mended", relay)
+		return done, fmt.Errorf("%w; the mail waits: run `threadmill publish` again when that is mended", relay)
 	}
-	return sent, err
+	return done, err
+}
+
+// tally is what became of the messages of one run.
+type tally struct {
+	Sent     int `json:"sent"`
+	Failed   int `json:"failed"`
+	Canceled int `json:"canceled"`
+}
+
+// endRelayFault takes back the warning about the relay when no mail waits for
+// it any more: nobody would try it.
+func (p *publication) endRelayFault(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	left, err := p.leftover(ctx)
+	if err != nil || left.Pending+left.Deferred > 0 {
+		return err
+	}
+	return p.store.Unwarn(ctx, deliver.WarningRelay)
 }
 
 // copies sends the author's copies of issues that are held at first.
@@ -60,11 +80,16 @@ func (p *publication) placeSite(ctx context.Context) error {
 
 // drain sends, and shows how far it is.
 func (p *publication) drain(ctx context.Context, sender *deliver.Sender, wait time.Duration) error {
-	left, err := p.leftover(ctx)
+	rows, err := p.store.UnfinishedIssues(ctx)
 	if err != nil {
 		return err
 	}
-	total := int64(left.Pending + left.Deferred)
+	var total int64
+	for _, r := range rows {
+		if issueState(r) != issueStopped {
+			total += int64(r.Pending + r.Deferred)
+		}
+	}
 	defer p.watch(ctx, func(context.Context) (sending, error) {
 		n := sender.Progress()
 		done := n.Sent + n.Failed + n.Canceled
@@ -78,9 +103,9 @@ const followLook = 200 * time.Millisecond
 
 // follow waits while another process sends the issue, at most as long as wait.
 // When that one ends before its work, the follower takes over.
-func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait time.Duration) (sent int, err error) {
+func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait time.Duration) (done tally, err error) {
 	if issue == nil {
-		return 0, nil
+		return done, nil
 	}
 	end := time.Now().Add(wait)
 	defer p.watch(ctx, func(ctx context.Context) (sending, error) {
@@ -93,33 +118,33 @@ func (p *publication) follow(ctx context.Context, issue *newsletter.Issue, wait 
 	for {
 		row, err := p.store.Issue(ctx, issue.Number)
 		if err != nil {
-			return 0, err
+			return done, err
 		}
 		next, err := p.store.NextDeferred(ctx)
 		if err != nil {
-			return 0, err
+			return done, err
 		}
 		closed, err := p.closedUntil(ctx)
 		if err != nil {
-			return 0, err
+			return done, err
 		}
 		if nothingSoon(row, next, closed, end) {
-			return row.Sent, nil
+			return done, nil
 		}
 		if time.Now().After(end) {
-			return row.Sent, p.held(ctx)
+			return done, p.held(ctx)
 		}
 		if lock, err := p.lock(ctx, "publish"); err == nil {
 			held, stop := lock.Context(ctx)
-			sent, err := p.finish(held, time.Until(end))
+			done, err := p.finish(held, time.Until(end))
 			err = orLost(held, err)
 			stop()
-			return sent, errors.Join(err, lock.Unlock())
+			return done, errors.Join(err, lock.Unlock())
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return row.Sent, nil
+			return done, nil
 		}
 	}
 }

@@ -28,13 +28,16 @@ type statusReport struct {
 	Subscribers    int               `json:"subscribers"`  // active ones
 	Rate           float64           `json:"rate"`         // mail.rate, 0 for no limit
 	Daily          int               `json:"daily"`        // mail.daily, 0 for no limit
-	SentToday      int               `json:"sent_today"`   // in 24 hours, counted where there is a limit
+	SentToday      int               `json:"sent_today"`   // in 24 hours
 	SendingRate    float64           `json:"sending_rate"` // messages a second that go out now
 	Sending        []issueRow        `json:"sending"`
 	OldestDeferred *time.Time        `json:"oldest_deferred"`
 	NextAttempt    *time.Time        `json:"next_attempt"`
 	Holds          []newsletter.Hold `json:"holds"`
 	Warnings       []store.Warning   `json:"warnings"`
+
+	held    []string // what keeps all mail back
+	sending bool     // somebody sends
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -150,13 +153,17 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 	if s.Holds, err = p.holds(ctx); err != nil {
 		return err
 	}
-	if s.SendingRate, err = p.store.Rate(ctx); err != nil {
-		return err
-	}
-	if s.Daily = p.Mail.Daily; s.Daily > 0 {
-		if s.SentToday, err = p.sentToday(ctx); err != nil {
+	if s.sending = p.sendingNow() != nil; s.sending {
+		if s.SendingRate, err = p.store.Rate(ctx); err != nil {
 			return err
 		}
+	}
+	s.Daily = p.Mail.Daily
+	if s.SentToday, err = p.sentToday(ctx); err != nil {
+		return err
+	}
+	if s.held, err = p.heldBy(ctx, newsletter.Counts{Pending: 1}); err != nil { // as if one waited
+		return err
 	}
 	warnings, err := p.store.Warnings(ctx)
 	for _, w := range warnings {
@@ -179,6 +186,39 @@ func printHolds(w io.Writer, holds []newsletter.Hold, zone *time.Location) {
 		fmt.Fprintf(w, "Held\t%s since %s (%s): %s; it is tried again on %s\n",
 			heldMail(h), longTime(h.Since, zone), h.Kind, h.Reason, longTime(h.ProbeAt, zone))
 	}
+}
+
+// standing is how an unfinished issue stands, in one word and a note.
+func (s statusReport) standing(r issueRow, zone *time.Location) (word, note string) {
+	switch {
+	case r.State == issueStopped:
+		return "Stopped", fmt.Sprintf("; `threadmill issues go %d` lets it go, `issues withdraw %d` cancels it", r.Issue, r.Issue)
+	case r.Pending+r.Deferred == 0:
+		return "Unsettled", fmt.Sprintf("; settle it with `threadmill resolve %d --resend` or `--skip`", r.Issue)
+	case !r.SiteReady:
+		return "Waiting", "; its page is not written yet, and its mail waits for that"
+	case r.State == issueGrace && r.HeldUntil != nil:
+		return "In its grace", fmt.Sprintf(" until %s; `threadmill issues stop %d` holds it", longTime(*r.HeldUntil, zone), r.Issue)
+	case r.Pending > 0 && len(s.held) > 0:
+		return "Held", "; " + s.held[0]
+	case !s.sending:
+		return "Waiting", "; nobody sends: run `threadmill run` or `threadmill publish`"
+	case r.Pending == 0:
+		return "Waiting", ""
+	case s.SendingRate > 0:
+		return "Sending", fmt.Sprintf("; %.1f a second go out", s.SendingRate)
+	}
+	return "Sending", ""
+}
+
+// progressNote tells how far an issue is: "1,500 of 2,000 sent, 500 pending".
+func progressNote(c newsletter.Counts) string {
+	note := fmt.Sprintf("%s of %s sent", thousands(c.Sent), thousands(c.Recipients))
+	c.Sent = 0
+	if rest := countsNote(c); rest != "" {
+		note += ", " + rest
+	}
+	return note
 }
 
 func (a *app) printStatus(s statusReport, zone *time.Location) error {
@@ -206,23 +246,13 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	fmt.Fprintf(w, "Threads left\t%d\n", s.ThreadsLeft)
 	fmt.Fprintf(w, "Subscribers\t%s\n", thousands(s.Subscribers))
 	for _, r := range s.Sending {
-		if r.State == issueStopped {
-			fmt.Fprintf(w, "Stopped\tissue %d; `threadmill issues go %d` lets it go\n", r.Issue, r.Issue)
-		}
-		if r.State == issueGrace {
-			fmt.Fprintf(w, "Held\tissue %d leaves on %s\n", r.Issue, when(r.HeldUntil, ""))
-		}
-		fmt.Fprintf(w, "Sending\tissue %d, “%s”: %d of %d sent, %d pending, %d deferred, %d failed, %d in doubt\n",
-			r.Issue, r.Title, r.Sent, r.Recipients, r.Pending, r.Deferred, r.Failed, r.InDoubt)
-		if !r.SiteReady {
-			fmt.Fprintf(w, "\tits page is not written yet, and its mail waits for that\n")
-		}
-	}
-	if s.SendingRate > 0 {
-		fmt.Fprintf(w, "\t%.1f messages a second\n", s.SendingRate)
+		word, note := s.standing(r, zone)
+		fmt.Fprintf(w, "%s\tissue %d, “%s”: %s%s\n", word, r.Issue, r.Title, progressNote(r.Counts), note)
 	}
 	if s.Daily > 0 {
 		fmt.Fprintf(w, "Sent in 24 h\t%s of %s\n", thousands(s.SentToday), thousands(s.Daily))
+	} else {
+		fmt.Fprintf(w, "Sent in 24 h\t%s\n", thousands(s.SentToday))
 	}
 	if s.NextAttempt != nil {
 		fmt.Fprintf(w, "Deferred\tsince %s; the next attempt is on %s\n", when(s.OldestDeferred, "–"), when(s.NextAttempt, ""))

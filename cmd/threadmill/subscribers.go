@@ -38,14 +38,21 @@ func (a *app) subscribersCommand() *cobra.Command {
 func (a *app) subscribersAdd() *cobra.Command {
 	var name string
 	var tags []string
+	var again bool
 	cmd := &cobra.Command{
 		Use:   "add ADDRESS...",
 		Short: "Add people; they are active at once",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Add puts people on the list. Whoever unsubscribed, complained or was removed stays
+away. So does an address that bounced, unless --again says that it is good now.`,
+		Args: named("which address", "subscribers add ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				return eachAddress(args, func(address string) error {
-					result, sub, err := p.audience.Add(cmd.Context(), address, name, tags)
+					add := p.audience.Add
+					if again {
+						add = p.audience.Readd
+					}
+					result, sub, err := add(cmd.Context(), address, name, tags)
 					if err == nil {
 						fmt.Fprintf(a.stdout, "%s: %s\n", sub.Email, addNote(result, sub))
 					}
@@ -54,6 +61,7 @@ func (a *app) subscribersAdd() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&again, "again", false, "also an address that bounced")
 	cmd.Flags().StringVar(&name, "name", "", "the person's `name`")
 	cmd.Flags().StringSliceVar(&tags, "tags", nil, "tags, separated by commas")
 	return cmd
@@ -62,6 +70,9 @@ func (a *app) subscribersAdd() *cobra.Command {
 func addNote(r newsletter.AddResult, sub newsletter.Subscriber) string {
 	switch r {
 	case newsletter.Kept:
+		if sub.Status == newsletter.SubscriberBounced {
+			return fmt.Sprintf("is bounced and stays so; if it is good now: `threadmill subscribers add --again %s`", sub.Email)
+		}
 		return fmt.Sprintf("is %s and stays so", sub.Status)
 	case newsletter.Unchanged:
 		return "is on the list already"
@@ -140,7 +151,7 @@ func (a *app) subscribersImport() *cobra.Command {
 		Long: `Import reads a CSV file, its own or one of the well-known services. It is safe to
 repeat, and never raises anybody from unsubscribed, bounced, complained or
 suppressed. Lines that give no subscriber are named and left out.`,
-		Args: cobra.ExactArgs(1),
+		Args: one("which file", "subscribers import FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error { return a.importSubscribers(cmd.Context(), p, args[0], asJSON) })
 		},
@@ -210,7 +221,7 @@ func (a *app) subscribersRemove() *cobra.Command {
 		Use:   "remove ADDRESS...",
 		Short: "Take people off the list for good",
 		Long:  `Remove leaves a suppression: no later import brings these addresses back.`,
-		Args:  cobra.MinimumNArgs(1),
+		Args:  named("which address", "subscribers remove ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				return eachAddress(args, func(address string) error {

@@ -67,11 +67,54 @@ func TestProgressBar(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("publish: %v\n%s", err, screen.String())
 	}
-	bar := regexp.MustCompile(`sending, (\d+) left, 0 failed +\d+% .*\((\d+)/40, \d+ it/s\)`)
+	bar := regexp.MustCompile(`sending, (\d+) left, 0 failed +\d+% .*\((\d+)/40, \d+ mails/s\)`)
 	if !bar.MatchString(screen.String()) {
 		t.Errorf("no bar %s in %q", bar, screen.String())
 	}
 	if strings.Contains(screen.String(), "msg=sending") {
 		t.Errorf("lines of a log at a terminal: %q", screen.String())
+	}
+}
+
+// The question of publish --now tells of earlier mail that waits; who says no
+// has published nothing.
+func TestQuestion(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	p := newPlace(t, r, 2, 3, "")
+	p.run("pause", "--sending")
+	wantText(t, "publish", p.tell("publish", "--now"), "Issue 1, “Part 0”, is published on the site; 0 of 3 mails sent.\n3 pending.\n")
+	user, program := openTerminal(t)
+	cmd := p.command("publish", "--now")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var screen strings.Builder
+	buf := make([]byte, 4096)
+	for answered := false; ; {
+		n, err := user.Read(buf)
+		screen.Write(buf[:n])
+		if err != nil { // EIO
+			break
+		}
+		if !answered && strings.Contains(screen.String(), "[y/N] ") {
+			answered = true
+			if _, err := user.WriteString("n\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != statusFailed {
+		t.Errorf("exit status %d, want %d", status, statusFailed)
+	}
+	wantText(t, "the screen", screen.String(), "Issue 1, “Part 0”, has 3 messages to send yet; `threadmill publish` sends them.\r\n",
+		"Send “Part 1” to 3 people as well? [y/N] ", "threadmill: nothing was published\r\n")
+	if list := p.run("issues"); strings.Contains(list, "Part 1") {
+		t.Errorf("an issue was published: %s", list)
 	}
 }

@@ -31,6 +31,9 @@ type Store interface {
 	// Suppress keeps a mailbox from ever getting mail, and tells whether it was
 	// on the list.
 	Suppress(ctx context.Context, key, reason string) (known bool, err error)
+	// LiftBounce makes a mailbox active that is off the list because of a
+	// bounce, and tells whether it was.
+	LiftBounce(ctx context.Context, key string) (lifted bool, err error)
 	// Subscriber returns an error that is newsletter.ErrNotFound where nobody
 	// has the id.
 	Subscriber(ctx context.Context, id int64) (newsletter.Subscriber, error)
@@ -80,6 +83,24 @@ func (a *Audience) Add(ctx context.Context, address, name string, tags []string)
 		return "", none, fmt.Errorf("add subscriber %s: %w", addr.Email, err)
 	}
 	return results[0], sub, nil
+}
+
+// Readd is Add, also for a mailbox that bounced: it gets mail again. Whoever
+// left, complained or was removed stays away.
+func (a *Audience) Readd(ctx context.Context, address, name string, tags []string) (newsletter.AddResult, newsletter.Subscriber, error) {
+	addr, err := ParseAddress(address)
+	if err != nil {
+		return "", newsletter.Subscriber{}, fmt.Errorf("add subscriber: %w", err)
+	}
+	lifted, err := a.store.LiftBounce(ctx, addr.Key)
+	if err != nil {
+		return "", newsletter.Subscriber{}, fmt.Errorf("add subscriber %s: %w", addr.Email, err)
+	}
+	result, sub, err := a.Add(ctx, address, name, tags)
+	if lifted && err == nil {
+		result = newsletter.Added
+	}
+	return result, sub, err
 }
 
 // Remove takes a mailbox off the list for good: it is suppressed, and no later

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -21,6 +22,7 @@ type gate struct {
 	transport mail.Transport
 	log       *slog.Logger
 	probes    Probes
+	zone      *time.Location // of the times that people read
 	// fault hears of each failed try, whether the relay ever took a message,
 	// and when the next try may be.
 	fault func(err error, ever bool, next time.Time) (stop bool)
@@ -45,7 +47,7 @@ const (
 )
 
 func newGate(s *Sender, fault func(error, bool, time.Time) bool) *gate {
-	return &gate{store: s.Store, transport: s.Transport, log: s.Log, probes: s.Probes, fault: fault, probe: make(chan struct{}, 1)}
+	return &gate{store: s.Store, transport: s.Transport, log: s.Log, probes: s.Probes, zone: cmp.Or(s.Zone, time.UTC), fault: fault, probe: make(chan struct{}, 1)}
 }
 
 // dial opens a connection once the gate is open. While nobody is connected,
@@ -177,7 +179,7 @@ func (g *gate) close(ctx context.Context, err error) {
 	text := relay + ": " + err.Error()
 	if permanent(err) {
 		g.pause, g.step = g.probes.wait(newsletter.Hold{Step: g.step}), g.step+1
-		text += "; it is tried again at " + now.Add(g.pause).UTC().Format(time.RFC3339)
+		text += "; it is tried again on " + now.Add(g.pause).In(g.zone).Format("Monday 2 January 2006 15:04:05 MST")
 	} else {
 		g.pause = min(max(2*g.pause, gateFirst), gateMax)
 	}

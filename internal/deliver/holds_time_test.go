@@ -254,7 +254,7 @@ func TestPasswordStaysWrong(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- New(options(s, d)).Run(ctx) }()
 			time.Sleep(80 * time.Minute)
-			next := time.Now().Add(4*time.Hour - 5*time.Minute).UTC().Format("2006-01-02T15:04")
+			next := time.Now().Add(4*time.Hour - 5*time.Minute).UTC().Format("2 January 2006 15:04")
 			if list, err := s.Warnings(ctx); err != nil || len(list) != 1 || !strings.Contains(list[0].Text, "wrong password") || !strings.Contains(list[0].Text, next) {
 				t.Errorf("warnings %+v, %v, want the next try, %s", list, err, next)
 			}

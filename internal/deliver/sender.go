@@ -58,6 +58,7 @@ type Options struct {
 	Resend bool
 	// StopTimeout is how long messages under way may take to end after a stop.
 	StopTimeout time.Duration
+	Zone        *time.Location // of the times that people read; nil for UTC
 	Log         *slog.Logger
 }
 

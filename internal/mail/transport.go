@@ -118,7 +118,11 @@ func (r *Refusal) Error() string {
 	if r.Enhanced != "" {
 		code += " " + r.Enhanced
 	}
-	return fmt.Sprintf("refused at %s: %s %s", r.Stage, code, r.Text)
+	text := fmt.Sprintf("refused at %s: %s %s", r.Stage, code, r.Text)
+	if r.Stage == StageAuth && !r.Temporary() || r.Code == 530 {
+		text += "; check mail.smtp.username and mail.smtp.password"
+	}
+	return text
 }
 
 // Fault is the lack of a proper answer: the connection broke, time ran out,

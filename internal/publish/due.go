@@ -15,11 +15,27 @@ func (p *Publisher) Begin(ctx context.Context) error {
 	if p.o.Schedule == nil {
 		return p.o.Store.EndSchedule(ctx)
 	}
+	begun, err := p.Begun(ctx)
+	if err != nil || begun {
+		return err
+	}
 	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = p.o.Store.BeginSchedule(ctx, p.o.Expression, p.zone(), now)
 	if err == nil {
-		_, err = p.o.Store.BeginSchedule(ctx, p.o.Expression, p.zone(), now)
+		p.began = now
 	}
 	return err
+}
+
+// Begun tells whether the schedule counts already, because a holder of the
+// lock has seen it.
+func (p *Publisher) Begun(ctx context.Context) (bool, error) {
+	now := time.Now().Truncate(time.Millisecond).Add(1) // as no time is kept
+	since, err := p.o.Store.ScheduleSince(ctx, p.o.Expression, p.zone(), now)
+	return !since.Equal(now), err
 }
 
 // zone is the schedule's zone, as the database keeps it.
@@ -121,7 +137,7 @@ func (p *Publisher) Pause(ctx context.Context, until time.Time, sending bool) er
 		return err
 	}
 	if !until.IsZero() && !until.After(now) {
-		return fmt.Errorf("pause until %s: that is over already", until.Format(time.RFC3339))
+		return fmt.Errorf("pause until %s: that is over already", p.longTime(until))
 	}
 	old, err := p.o.Store.Pause(ctx)
 	if err != nil {

@@ -40,11 +40,12 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 		case err != nil:
 			return Outcome{}, err
 		case slot == nil:
-			return Outcome{Reason: p.nothingDue(now)}, nil
+			reason, err := p.nothingDue(ctx, now)
+			return Outcome{Reason: reason}, err
 		case pause.Covers(slot.Due):
-			return Outcome{Reason: "the slot " + slot.Key + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
+			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
 		case !p.o.CatchUp.Allows(slot.Due, now):
-			return Outcome{Reason: "the slot " + slot.Key + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
+			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
 		}
 		return p.publish(ctx, slot, thread, p.o.Grace)
 	})
@@ -84,12 +85,44 @@ func (p *Publisher) again(ctx context.Context, try func() (Outcome, error)) (o O
 	return o, err
 }
 
-func (p *Publisher) nothingDue(now time.Time) string {
+func (p *Publisher) nothingDue(ctx context.Context, now time.Time) (string, error) {
 	if p.o.Schedule == nil {
-		return "there is no schedule; publish by hand with --now, or set schedule.cron"
+		return "there is no schedule; publish by hand with --now, or set schedule.cron", nil
 	}
-	next := p.o.Schedule.Next(now)
-	return "no slot is due; the next is " + next.In(p.o.Publication.Zone).Format("Monday 2 January 2006 15:04 MST")
+	fresh, err := p.fresh(ctx, now)
+	return "no slot is due; the next is " + p.longTime(p.o.Schedule.Next(now)) + fresh, err
+}
+
+// longTime is how people read a time.
+func (p *Publisher) longTime(t time.Time) string {
+	return t.In(p.o.Publication.Zone).Format("Monday 2 January 2006 15:04 MST")
+}
+
+// fresh says that a new schedule left a slot out which it would have had
+// lately; empty when it did not.
+func (p *Publisher) fresh(ctx context.Context, now time.Time) (string, error) {
+	begun, err := p.Begun(ctx)
+	if err != nil || begun && p.began.IsZero() {
+		return "", err
+	}
+	since, text := p.began, ". The schedule is new and counts from now; the slot of %s was not taken"
+	if !begun {
+		since, text = now, ". The schedule is new and counts from the first `threadmill run` or `threadmill publish` on; the slot of %s is not taken"
+	}
+	next := p.o.Schedule.Next(since)
+	slot, ok := p.o.Schedule.Last(since.Add(next.Sub(p.o.Schedule.Next(next))), since)
+	if !ok {
+		return "", nil
+	}
+	if last, _, err := p.o.Store.LastSlot(ctx, now); err != nil || !last.Before(slot) {
+		return "", err
+	}
+	text = fmt.Sprintf(text, p.longTime(slot))
+	c, err := p.Catalogue(ctx)
+	if chosen := p.pick(c, now, map[string]bool{}); len(chosen) > 0 {
+		text += ". `threadmill publish --now` sends “" + p.issue(0, chosen, now).Title + "”"
+	}
+	return text, err
 }
 
 // publish makes an issue, for a slot or for none, whose mail waits for grace.
@@ -115,7 +148,7 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		if err := p.over(ctx, *slot, newsletter.SlotEmpty, now); err != nil {
 			return o, err
 		}
-		return o, p.o.Store.Warn(ctx, newsletter.WarningSlotEmpty, "the slot "+slot.Key+" passed: "+o.Reason)
+		return o, p.o.Store.Warn(ctx, newsletter.WarningSlotEmpty, "the slot of "+p.longTime(slot.Due)+" passed: "+o.Reason)
 	}
 	issue, snap, err := p.prepare(ctx, c, chosen, slot, now)
 	if err != nil {
@@ -141,7 +174,11 @@ func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Out
 		return Outcome{}, err
 	}
 	if slot, err := p.due(ctx, now); err != nil || slot == nil && !anyhow {
-		return Outcome{Reason: p.nothingDue(now)}, err
+		if err != nil {
+			return Outcome{}, err
+		}
+		reason, err := p.nothingDue(ctx, now)
+		return Outcome{Reason: reason}, err
 	}
 	c, err := p.Catalogue(ctx)
 	if err != nil {

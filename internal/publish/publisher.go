@@ -117,6 +117,7 @@ type Options struct {
 type Publisher struct {
 	o     Options
 	taken taken
+	began time.Time // when Begin saw the schedule first; zero when it was known
 }
 
 // New returns a Publisher.

@@ -56,6 +56,35 @@ func TestWeekly(t *testing.T) {
 	})
 }
 
+// A new schedule counts from when it was first seen, and says so where it
+// leaves a slot out that somebody may wait for.
+func TestFreshSchedule(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		until("2000-01-03T09:00:01Z")
+		d := newDesk(t, weekly)
+		d.threads(3)
+		const left = "counts from now; the slot of Monday 3 January 2000 09:00 GMT was not taken. `threadmill publish --now` sends “The thread number 0 "
+		wantNothing(t, "first seen", d.due(), left)
+		if got := d.now(); got != "2024-01-01-t0" {
+			t.Errorf("by hand: %q", got)
+		}
+		until("2000-01-10T09:00:00Z")
+		if got := d.due(); got != "2024-01-02-t1" {
+			t.Errorf("at the slot: %q", got)
+		}
+		until("2000-01-10T09:30:00Z")
+		edited := publish.New(d.options(settings{cron: "15 9 * * MON", zone: "Europe/London"}))
+		o, err := edited.DryRun(t.Context(), "", false)
+		if err != nil || !strings.Contains(o.Reason, "counts from the first `threadmill run` or `threadmill publish` on; the slot of Monday 10 January 2000 09:15 GMT is not taken. ") {
+			t.Errorf("an edited one, not seen yet: %q, %v", o.Reason, err)
+		}
+		earlier := publish.New(d.options(settings{cron: "45 8 * * MON", zone: "Europe/London"}))
+		if o, err := earlier.DryRun(t.Context(), "", false); err != nil || strings.Contains(o.Reason, "slot of") {
+			t.Errorf("its slot was before the last one that was taken: %q, %v", o.Reason, err)
+		}
+	})
+}
+
 func TestCatchUp(t *testing.T) {
 	tests := []struct{ catchUp, want string }{
 		{"one", "2024-01-01-t0"},

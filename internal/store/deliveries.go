@@ -239,11 +239,30 @@ func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err 
 	return again, held, nil
 }
 
-// Retry makes the failed deliveries of an issue pending, and returns how many;
-// those of subscribers who left meanwhile will be canceled. They have as much
-// time as new ones until they are given up.
+// Retry makes the failed deliveries of an issue pending whose subscribers get
+// mail, and returns how many. They have as much time as new ones until they
+// are given up.
 func (s *Store) Retry(ctx context.Context, issue int64) (int, error) {
-	return s.reopen(ctx, issue, `, attempts = 0`, `issue = $1 AND state = 'failed'`)
+	return s.reopen(ctx, issue, `, attempts = 0`, `issue = $1 AND state = 'failed'
+		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')`)
+}
+
+// Failed counts the failed deliveries of an issue by what their subscribers
+// are now; the status is empty for those who are forgotten.
+func (s *Store) Failed(ctx context.Context, issue int64) (map[newsletter.SubscriberStatus]int, error) {
+	counts := map[newsletter.SubscriberStatus]int{}
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var status newsletter.SubscriberStatus
+		var n int
+		err := rows.Scan(&status, &n)
+		counts[status] = n
+		return err
+	}, `SELECT coalesce(s.status, ''), count(*) FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber
+		WHERE d.issue = $1 AND d.state = 'failed' GROUP BY s.status`, issue)
+	if err != nil {
+		return nil, fmt.Errorf("count what failed of issue %d: %w", issue, err)
+	}
+	return counts, nil
 }
 
 // ResolveResend sends an issue's deliveries in doubt again.

@@ -292,6 +292,20 @@ func TestReopen(t *testing.T) {
 				t.Errorf("of an issue that is not there: %d, %v", n, err)
 			}
 		}
+		gone := got(s.SubscriberByKey(ctx, "s2@example.com"))(t)
+		must(t, s.SetSubscriberStatus(ctx, gone.ID, newsletter.SubscriberBounced, "550 no"))
+		if n := got(s.Retry(ctx, 1))(t); n != 0 {
+			t.Errorf("%d of somebody who gets no mail are tried again", n)
+		}
+		if diff := cmp.Diff(map[newsletter.SubscriberStatus]int{newsletter.SubscriberBounced: 1}, got(s.Failed(ctx, 1))(t)); diff != "" {
+			t.Error("failed (-want +got):\n" + diff)
+		}
+		if diff := cmp.Diff([]store.Doubt{{Issue: 1, N: 2}}, got(s.InDoubt(ctx))(t)); diff != "" {
+			t.Error("in doubt (-want +got):\n" + diff)
+		}
+		if !got(s.LiftBounce(ctx, "s2@example.com"))(t) {
+			t.Error("the bounce is not lifted")
+		}
 		if n := got(s.Retry(ctx, 1))(t); n != 1 || finished(t, s) {
 			t.Errorf("retry: %d, finished %v", n, finished(t, s))
 		}

@@ -121,10 +121,38 @@ func (s *Store) Suppress(ctx context.Context, key, reason string) (known bool, e
 	return known, nil
 }
 
+// suppress takes the place of a suppression that a bounce left, which can be
+// lifted.
 func suppress(ctx context.Context, tx *sql.Tx, key, reason string) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO suppressions (key, reason, created_at) VALUES ($1, $2, $3)
-		ON CONFLICT (key) DO NOTHING`, key, reason, msNow())
+		ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, created_at = excluded.created_at
+		WHERE suppressions.reason = '`+bounced+`'`, key, reason, msNow())
 	return err
+}
+
+// LiftBounce makes a mailbox active again that is off the list because of a
+// bounce, and tells whether it was. Who left, complained or was removed stays
+// away.
+func (s *Store) LiftBounce(ctx context.Context, key string) (lifted bool, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE subscribers SET status = 'active', status_reason = $2, status_at = $3, bounces = 0
+			WHERE key = $1 AND (status = 'bounced' OR status = 'suppressed'
+				AND EXISTS (SELECT 1 FROM suppressions x WHERE x.key = $1 AND x.reason = '`+bounced+`'))`,
+			key, "bounce lifted by the operator", msNow())
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if lifted = n > 0; err != nil || !lifted {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM suppressions WHERE key = $1 AND reason = '`+bounced+`'`, key)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("lift a bounce: %w", err)
+	}
+	return lifted, nil
 }
 
 // SetSubscriberStatus changes a subscriber's status; ErrNotFound where there

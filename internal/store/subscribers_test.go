@@ -129,3 +129,35 @@ func TestSubscribers(t *testing.T) {
 		}
 	})
 }
+
+// Only a bounce is lifted, and not once the operator removed the mailbox.
+func TestLiftBounce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		addPeople(t, s, 6)
+		for key, status := range map[string]newsletter.SubscriberStatus{
+			"s1@example.com": newsletter.SubscriberBounced,
+			"s2@example.com": newsletter.SubscriberUnsubscribed,
+			"s3@example.com": newsletter.SubscriberComplained,
+			"s4@example.com": newsletter.SubscriberSuppressed,
+		} {
+			sub := got(s.SubscriberByKey(ctx, key))(t)
+			must(t, s.SetSubscriberStatus(ctx, sub.ID, status, "for a test"))
+		}
+		sub := got(s.SubscriberByKey(ctx, "s5@example.com"))(t)
+		must(t, s.SetSubscriberStatus(ctx, sub.ID, newsletter.SubscriberSuppressed, "bounced"))
+		for key, want := range map[string]bool{
+			"s1@example.com": true, "s2@example.com": false, "s3@example.com": false, "s4@example.com": false,
+			"s5@example.com": true, "s6@example.com": false, "nobody": false,
+		} {
+			if lifted := got(s.LiftBounce(ctx, key))(t); lifted != want {
+				t.Errorf("%s: lifted %v, want %v", key, lifted, want)
+			}
+		}
+		must(t, s.SetSubscriberStatus(ctx, sub.ID, newsletter.SubscriberSuppressed, "bounced"))
+		got(s.Suppress(ctx, "s5@example.com", "removed"))(t)
+		if got(s.LiftBounce(ctx, "s5@example.com"))(t) {
+			t.Error("a removed mailbox is brought back")
+		}
+	})
+}

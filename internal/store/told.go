@@ -94,14 +94,25 @@ func (s *Store) endedSlot(ctx context.Context) (key string, well bool, err error
 	return key, well, err
 }
 
-// InDoubt counts the deliveries in doubt, and names the oldest issue of them.
-func (s *Store) InDoubt(ctx context.Context) (n int, issue int64, err error) {
-	err = s.reader.QueryRowContext(ctx, `SELECT count(*), coalesce(min(issue), 0) FROM deliveries
-		WHERE state = 'in_doubt'`).Scan(&n, &issue)
+// Doubt is how many deliveries of an issue are in doubt.
+type Doubt struct {
+	Issue int64
+	N     int
+}
+
+// InDoubt counts the deliveries in doubt by issue, the oldest first.
+func (s *Store) InDoubt(ctx context.Context) ([]Doubt, error) {
+	var list []Doubt
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var d Doubt
+		err := rows.Scan(&d.Issue, &d.N)
+		list = append(list, d)
+		return err
+	}, `SELECT issue, count(*) FROM deliveries WHERE state = 'in_doubt' GROUP BY issue ORDER BY issue`)
 	if err != nil {
-		return 0, 0, fmt.Errorf("count deliveries in doubt: %w", err)
+		return nil, fmt.Errorf("count deliveries in doubt: %w", err)
 	}
-	return n, issue, nil
+	return list, nil
 }
 
 // sendingRate is how fast the holder of the lock sends.

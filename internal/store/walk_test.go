@@ -14,7 +14,7 @@ import (
 // holds the counts of its batches against its deliveries after each step.
 func TestCountsWalk(t *testing.T) {
 	for seed := range uint64(5) {
-		w := walk{T: t, Store: openFresh(t), rand: rand.New(rand.NewPCG(seed, 1))}
+		w := walk{t: t, Store: openFresh(t), rand: rand.New(rand.NewPCG(seed, 1))}
 		publish(t, w.Store, 40, 7)
 		db := got(sql.Open("sqlite", w.Path()))(t)
 		defer db.Close()
@@ -45,14 +45,14 @@ func oneByOne(t *testing.T, db *sql.DB) (c newsletter.Counts) {
 
 // walk is a sender and an operator who do anything.
 type walk struct {
-	*testing.T
+	t *testing.T
 	*store.Store
 	rand *rand.Rand
 	out  []newsletter.Delivery // taken and not marked
 }
 
 func (w *walk) step() string {
-	ctx := w.Context()
+	ctx := w.t.Context()
 	switch w.rand.IntN(14) {
 	case 0, 1, 2:
 		w.take()
@@ -61,47 +61,47 @@ func (w *walk) step() string {
 		w.send()
 		return "sending"
 	case 7:
-		must(w, w.CloseBatch(ctx, newsletter.Batch{ID: int64(1 + w.rand.IntN(6)), Issue: 1}))
+		must(w.t, w.CloseBatch(ctx, newsletter.Batch{ID: int64(1 + w.rand.IntN(6)), Issue: 1}))
 		return "closing a batch"
 	case 8:
-		got(w.WakeDeferred(ctx, time.Now(), 1+w.rand.IntN(5)))(w)
+		got(w.WakeDeferred(ctx, time.Now(), 1+w.rand.IntN(5)))(w.t)
 		return "waking"
 	case 9:
-		got(w.Retry(ctx, 1))(w)
+		got(w.Retry(ctx, 1))(w.t)
 		return "a retry"
 	case 10:
 		got([]func(*walk) (int, error){
 			func(w *walk) (int, error) { return w.ResolveResend(ctx, 1) },
 			func(w *walk) (int, error) { return w.ResolveSkip(ctx, 1) },
-		}[w.rand.IntN(2)](w))(w)
+		}[w.rand.IntN(2)](w))(w.t)
 		return "resolving"
 	case 11:
 		h := newsletter.Hold{Domain: []string{"", "example.com"}[w.rand.IntN(2)], Reason: "550 no"}
-		got(w.GiveUpHeld(ctx, h, time.Now().Add(time.Hour), 1+w.rand.IntN(4)))(w)
+		got(w.GiveUpHeld(ctx, h, time.Now().Add(time.Hour), 1+w.rand.IntN(4)))(w.t)
 		return "giving up"
 	case 12:
-		got(w.UndoBounces(ctx, []int64{int64(1 + w.rand.IntN(40)), int64(1 + w.rand.IntN(40))}))(w)
+		got(w.UndoBounces(ctx, []int64{int64(1 + w.rand.IntN(40)), int64(1 + w.rand.IntN(40))}))(w.t)
 		return "taking refusals back"
 	}
 	w.out = nil
-	recoverAll(w.T, w.Store)
+	recoverAll(w.t, w.Store)
 	if w.rand.IntN(8) == 0 {
-		got(w.WithdrawIssue(ctx, 1))(w)
+		got(w.WithdrawIssue(ctx, 1))(w.t)
 		return "a withdrawal"
 	}
 	return "a restart"
 }
 
 func (w *walk) take() {
-	ctx := w.Context()
-	open := got(w.OpenBatches(ctx, 10))(w)
+	ctx := w.t.Context()
+	open := got(w.OpenBatches(ctx, 10))(w.t)
 	if len(open) == 0 {
 		return
 	}
 	b := open[w.rand.IntN(len(open))]
-	list := got(w.TakeBatch(ctx, b))(w)
+	list := got(w.TakeBatch(ctx, b))(w.t)
 	if len(list) == 0 {
-		must(w, w.CloseBatch(ctx, b))
+		must(w.t, w.CloseBatch(ctx, b))
 	}
 	w.out = append(w.out, list...)
 }
@@ -114,7 +114,7 @@ func (w *walk) send() {
 		w.out = append(w.out[:i], w.out[i+1:]...)
 	}
 	var ended []newsletter.DeliveryEnd
-	for i, goes := range got(w.Journal(w.Context(), entries))(w) {
+	for i, goes := range got(w.Journal(w.t.Context(), entries))(w.t) {
 		if !goes || w.rand.IntN(8) == 0 {
 			continue // the process is killed
 		}
@@ -131,5 +131,5 @@ func (w *walk) send() {
 		}
 		ended = append(ended, d)
 	}
-	got(w.Journal(w.Context(), []newsletter.JournalEntry{{Ended: ended}}))(w)
+	got(w.Journal(w.t.Context(), []newsletter.JournalEntry{{Ended: ended}}))(w.t)
 }
