@@ -150,8 +150,12 @@ func countsNote(c newsletter.Counts) string {
 		n    int
 		what string
 	}{
-		{c.Sent, "sent"}, {c.Pending, "pending"}, {c.Deferred, "deferred"}, {c.Failed, "failed"},
-		{c.Canceled, "canceled"}, {c.InDoubt, "in doubt"},
+		{c.Sent, "sent"},
+		{c.Pending, "pending"},
+		{c.Deferred, "deferred"},
+		{c.Failed, "failed"},
+		{c.Canceled, "canceled"},
+		{c.InDoubt, "in doubt"},
 	} {
 		if part.n > 0 {
 			parts = append(parts, thousands(part.n)+" "+part.what)
