@@ -29,7 +29,7 @@ build: ## build the static binary bin/threadmill
 .PHONY: test
 test: peers ## run all tests, with the race detector where there is a C compiler
 	@$(if $(RACE),:,echo 'no C compiler: the tests run without the race detector')
-	go test $(RACE) $(PKG)
+	go test $(RACE) -timeout 20m $(PKG)
 
 .PHONY: short
 short: ## run the quick tests without the race detector
