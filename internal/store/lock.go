@@ -77,15 +77,7 @@ var ErrLockLost = errors.New("the connection to the database broke, and with it 
 // Context returns a context that also ends, with the cause [ErrLockLost], when
 // the lock is lost.
 func (l *Lock) Context(ctx context.Context) (context.Context, context.CancelFunc) {
-	if l.server == nil {
-		return ctx, func() {}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(l.server.held, func() { cancel(ErrLockLost) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-	}
+	return l.server.context(ctx, ErrLockLost)
 }
 
 // TryLock takes the lock of the database at path, which stands beside it, for
