@@ -64,6 +64,7 @@ type holds struct {
 	retry  Retry
 	resend bool
 	probes Probes
+	keeper *atomic.Bool // probes are ours
 	closed *atomic.Bool // all mail is held: workers hand back what they have
 	wake   func()       // makes the feeder look
 
@@ -72,11 +73,14 @@ type holds struct {
 	probing map[string]probe            // by domain
 	spent   map[string]int64            // batches of probes that were refused after the mail had waited too long, by domain
 	recent  []answered                  // the last answers
-	row     []string                    // domains of the refusals about us in a row
+	writes  int                         // changes of the list
+	// unwritten are the domains whose hold could not be written down.
+	unwritten map[string]bool
+	row       []string // domains of the refusals about us in a row
 }
 
 // probe is a delivery that tries a held place.
-type probe struct{ delivery, batch int64 }
+type probe struct{ delivery, batch, issue int64 }
 
 // answered is one answer for the circuit breaker.
 type answered struct {
@@ -88,6 +92,7 @@ type answered struct {
 func newHolds(s *Sender) *holds {
 	return &holds{
 		store: s.Store, log: s.Log, retry: s.Retry, resend: s.Resend, probes: s.Probes, closed: &s.held, wake: s.Wake,
+		keeper: &s.keeper, unwritten: map[string]bool{},
 		list: map[string]*newsletter.Hold{}, probing: map[string]probe{}, spent: map[string]int64{},
 	}
 }
@@ -320,8 +325,11 @@ func (h *holds) lift(ctx context.Context, domain string) {
 }
 
 func (h *holds) write(ctx context.Context, hold *newsletter.Hold) {
+	h.writes++
+	delete(h.unwritten, hold.Domain)
 	if err := h.store.SetHold(ctx, *hold); err != nil {
 		h.log.Error("note a hold", "err", err) // it holds all the same
+		h.unwritten[hold.Domain] = true
 	}
 }
 

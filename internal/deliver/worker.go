@@ -19,6 +19,7 @@ const idleTime = 15 * time.Second
 // way, the envelope of the next goes along with it.
 type worker struct {
 	*Sender
+	number  int64 // among the workers, from 0
 	jobs    <-chan job
 	holds   *holds
 	gate    *gate
@@ -44,13 +45,29 @@ type worker struct {
 func (w *worker) run(ctx, hard context.Context) {
 	defer w.hangUp()
 	w.goes = make(chan bool, 1)
-	for w.take() {
+	for w.allowed(ctx) && w.take() {
 		w.attempt(ctx, hard)
 		if w.rest > 0 && w.conn == nil {
 			sleep(ctx, w.rest)
 		}
 	}
 }
+
+// allowed waits while the connection of this worker is for other senders. It
+// returns true.
+func (w *worker) allowed(ctx context.Context) bool {
+	for len(w.todo) == 0 && w.surplus() {
+		w.flush()
+		w.hangUp()
+		if !sleep(ctx, look) {
+			break
+		}
+	}
+	return true
+}
+
+// surplus tells whether this connection is one too many.
+func (w *worker) surplus() bool { return w.number >= w.share.Load() }
 
 // take makes sure that there is something to do, and returns false when
 // nothing more comes. What ended before is written down first, unless a job is
@@ -154,6 +171,10 @@ func (w *worker) attempt(ctx, hard context.Context) {
 		w.giveBack()
 		return
 	}
+	if cutOff(ctx) {
+		w.unmark()
+		return
+	}
 	if !w.begun {
 		if err := w.conn.Begin(hard, w.envelope(j)); err != nil {
 			w.settle(hard, err)
@@ -173,10 +194,19 @@ func (w *worker) attempt(ctx, hard context.Context) {
 	}
 }
 
+// unmark takes back the mark of the first job, which others may send by now.
+func (w *worker) unmark() {
+	j := &w.todo[0]
+	w.ended = append(w.ended, newsletter.DeliveryEnd{ID: j.ID, State: newsletter.DeliveryPending, Attempts: j.Attempts, Doubts: j.Doubts})
+	j.portion.left.Add(1)
+	w.owners = append(w.owners, j.portion)
+	w.giveBack()
+}
+
 // ahead takes another job, if one is there that may go now, and returns its
 // envelope for the relay to see early.
 func (w *worker) ahead() *mail.Envelope {
-	if w.held.Load() || !w.unpaced() || len(w.todo) == 1 && !w.tryTake() {
+	if w.held.Load() || w.surplus() || !w.unpaced() || len(w.todo) == 1 && !w.tryTake() {
 		return nil
 	}
 	e := w.envelope(&w.todo[1])

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"threadmill/internal/newsletter"
 )
 
 // Lock makes its holder the only sender and the only writer of the output
@@ -72,7 +74,7 @@ func (s *Store) LockHolder(ctx context.Context) (*Holder, error) {
 
 // ErrLockLost says that the connection is gone that held the lock, so that
 // another process may have it by now.
-var ErrLockLost = errors.New("the connection to the database broke, and with it the lock of the publication")
+var ErrLockLost = fmt.Errorf("%w, and with it the lock of the publication", newsletter.ErrCutOff)
 
 // Context returns a context that also ends, with the cause [ErrLockLost], when
 // the lock is lost.

@@ -40,7 +40,7 @@ type NodeInfo struct {
 
 // ErrNodeLost says that the connection is gone that showed the node to be alive,
 // so that others take over its work.
-var ErrNodeLost = errors.New("the connection to the database broke, and others take over what this node sends")
+var ErrNodeLost = fmt.Errorf("%w, and others take over what this node sends", newsletter.ErrCutOff)
 
 // Join makes this process a node, until it leaves, ends or loses its connection.
 func (s *Store) Join(ctx context.Context, version string, connections int) (*Node, error) {
