@@ -19,6 +19,7 @@ import (
 type statusReport struct {
 	Publication    string            `json:"publication"`
 	Holder         *store.Holder     `json:"running"` // who sends now
+	Nodes          []store.NodeInfo  `json:"nodes"`   // all who send, where they may be many
 	Paused         bool              `json:"paused"`
 	PausedUntil    *time.Time        `json:"paused_until"`
 	LastSlot       *time.Time        `json:"last_slot"`
@@ -86,7 +87,10 @@ func (p *publication) status(ctx context.Context) (statusReport, error) {
 }
 
 func (p *publication) statusHolder(ctx context.Context, _ time.Time, s *statusReport) (err error) {
-	s.Holder, err = p.store.LockHolder(ctx)
+	if s.Holder, err = p.store.LockHolder(ctx); err != nil {
+		return err
+	}
+	s.Nodes, err = p.store.Nodes(ctx)
 	return err
 }
 
@@ -153,6 +157,12 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 	if s.SendingRate, err = p.store.Rate(ctx); err != nil {
 		return err
 	}
+	if len(s.Nodes) > 0 {
+		s.SendingRate = 0
+		for _, n := range s.Nodes {
+			s.SendingRate += n.Rate
+		}
+	}
 	if s.Daily = p.Mail.Daily; s.Daily > 0 {
 		if s.SentToday, err = p.sentToday(ctx); err != nil {
 			return err
@@ -199,6 +209,7 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	} else {
 		fmt.Fprintf(w, "Running\tno\n")
 	}
+	printNodes(s.Nodes, func(line string) { fmt.Fprintf(w, "Node\t%s\n", line) })
 	if s.Paused {
 		fmt.Fprintf(w, "Paused\tuntil %s\n", when(s.PausedUntil, "`threadmill resume`"))
 	}

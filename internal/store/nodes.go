@@ -42,7 +42,16 @@ type NodeInfo struct {
 // so that others take over its work.
 var ErrNodeLost = fmt.Errorf("%w, and others take over what this node sends", newsletter.ErrCutOff)
 
+// GoneError says that a node could not reach the database.
+type GoneError struct{ Err error }
+
+func (e *GoneError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the database or the network said.
+func (e *GoneError) Unwrap() error { return e.Err }
+
 // Join makes this process a node, until it leaves, ends or loses its connection.
+// An error is a *GoneError.
 func (s *Store) Join(ctx context.Context, version string, connections int) (*Node, error) {
 	if s.pool == nil {
 		return &Node{Store: s}, nil
@@ -65,7 +74,7 @@ func (s *Store) Join(ctx context.Context, version string, connections int) (*Nod
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("join the nodes: %w", err)
+		return nil, &GoneError{fmt.Errorf("join the nodes: %w", err)}
 	}
 	return n, nil
 }
