@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"threadmill/internal/cluster"
 	"threadmill/internal/deliver"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/store"
@@ -33,11 +34,20 @@ func (p *publication) asNode(ctx context.Context, work func(ctx context.Context,
 	}
 	alive, stop := n.Context(ctx)
 	defer stop()
-	sender := p.sender(n, n.ID() != "")
 	group, working := errgroup.WithContext(alive)
 	beating, quiet := context.WithCancel(working)
-	if n.ID() != "" {
+	defer quiet()
+	var sender *deliver.Sender
+	if n.ID() == "" {
+		sender = p.sender(n, nil)
+	} else {
+		engine, err := cluster.New(cluster.Options{Pool: p.store.Pool(), Node: n.ID(), Store: p.store, Batches: deliver.Batches, Log: p.log})
+		if err != nil {
+			return err
+		}
+		sender = p.sender(n, engine)
 		group.Go(func() error { p.beat(beating, n, sender); return nil })
+		group.Go(func() error { return engine.Run(beating, sender.Wake, sender.Kept()) })
 	}
 	group.Go(func() error {
 		defer quiet()

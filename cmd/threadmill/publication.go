@@ -230,12 +230,13 @@ func (p *publication) transport() mail.Transport {
 	})
 }
 
-// sender makes the one who sends the mail in a database; shared tells whether
-// others may send too.
-func (p *publication) sender(mail deliver.Store, shared bool) *deliver.Sender {
+// sender makes the one who sends the mail in a database; shared is nil
+// where this process is the only one.
+func (p *publication) sender(mail deliver.Store, engine deliver.Engine) *deliver.Sender {
 	return deliver.New(deliver.Options{
 		Store:        mail,
-		Shared:       shared,
+		Shared:       engine != nil,
+		Engine:       engine,
 		Transport:    p.transport(),
 		Token:        p.tokens.Sign,
 		MessageIDKey: p.idKey,

@@ -19,7 +19,6 @@ import (
 type statusReport struct {
 	Publication    string            `json:"publication"`
 	Holder         *store.Holder     `json:"running"` // who sends now
-	Nodes          []store.NodeInfo  `json:"nodes"`   // all who send, where they may be many
 	Paused         bool              `json:"paused"`
 	PausedUntil    *time.Time        `json:"paused_until"`
 	LastSlot       *time.Time        `json:"last_slot"`
@@ -36,6 +35,7 @@ type statusReport struct {
 	NextAttempt    *time.Time        `json:"next_attempt"`
 	Holds          []newsletter.Hold `json:"holds"`
 	Warnings       []store.Warning   `json:"warnings"`
+	Nodes          []store.NodeInfo  `json:"nodes"` // all who send, where they may be many
 }
 
 func (a *app) statusCommand() *cobra.Command {

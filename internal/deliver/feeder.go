@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// portions is how many batches are under way at once: while the last
-	// messages of one end, the next one's already go.
-	portions = 2
+	// Batches is how many a sender works at once: while the last messages of
+	// one end, the next one's already go.
+	Batches = 2
 	// look is how often the feeder looks for work of which nobody told it.
 	look = time.Second
 	// wakeLimit bounds one write that makes deferred deliveries pending.
@@ -92,7 +92,7 @@ func newFeeder(s *Sender, holds *holds, end time.Time) *feeder {
 		holds:   holds,
 		end:     end,
 		jobs:    make(chan job, 2*s.Connections),
-		ended:   make(chan *portion, portions),
+		ended:   make(chan *portion, Batches),
 		under:   map[int64]*portion{},
 		letters: map[int64]*letter{},
 	}
@@ -152,7 +152,7 @@ func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err err
 			return false, time.Time{}, err
 		}
 	}
-	if len(f.under) < portions {
+	if len(f.under) < Batches {
 		if worked, err = f.handOut(ctx); worked || err != nil {
 			return worked, time.Time{}, err
 		}
@@ -189,7 +189,7 @@ func (f *feeder) join(ctx context.Context) error {
 }
 
 // next is the batch to work now. Where others send too, a probe is not left to
-// them.
+// them, and who drains takes what is open: that there is none is the end.
 func (f *feeder) next(ctx context.Context) (newsletter.Batch, bool, error) {
 	under := slices.Collect(maps.Keys(f.under))
 	if !f.Shared || !f.keeper.Load() {
@@ -198,7 +198,7 @@ func (f *feeder) next(ctx context.Context) (newsletter.Batch, bool, error) {
 	if b, ok := f.holds.probed(under); ok {
 		return b, true, nil
 	}
-	if f.holds.whole() != nil {
+	if f.holds.whole() != nil || !f.end.IsZero() {
 		return open{f.Store}.Next(ctx, under)
 	}
 	return f.Engine.Next(ctx, under)

@@ -15,7 +15,7 @@ import (
 func (f *feeder) hold(ctx context.Context) (bool, time.Time, error) {
 	if f.share.Load() == 0 {
 		f.held.Store(true)
-		return true, time.Time{}, nil
+		return true, time.Now().Add(look), nil
 	}
 	pause, err := f.Store.Pause(ctx)
 	if err != nil {

@@ -179,8 +179,6 @@ func (s *Sender) Share(ctx context.Context, of, place, connections int) error {
 		}
 		mine = min(mine, all)
 	}
-	if s.share.Swap(int64(mine)) == 0 {
-		s.Wake()
-	}
+	s.take(mine)
 	return nil
 }

@@ -78,9 +78,11 @@ type Sender struct {
 	limit    *rate.Limiter
 	daily    daily
 	wake     chan struct{}
-	held     atomic.Bool  // a pause or a hold holds all mail
-	keeper   atomic.Bool  // what is done once for all is ours
-	share    atomic.Int64 // how many connections are ours; 0 before the share is known
+	held     atomic.Bool   // a pause or a hold holds all mail
+	kept     chan struct{} // closed when keeper is set
+	shared   chan struct{} // closed when share is set
+	keeper   atomic.Bool   // what is done once for all is ours
+	share    atomic.Int64  // how many connections are ours
 	progress progress
 }
 
@@ -93,13 +95,13 @@ func New(o Options) *Sender {
 	if len(o.Probes.Refused) == 0 {
 		o.Probes = DefaultProbes()
 	}
-	s := &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}}
+	s := &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}, kept: make(chan struct{}), shared: make(chan struct{})}
 	if s.Engine == nil {
 		s.Engine = open{o.Store}
 	}
 	if !o.Shared {
-		s.keeper.Store(true)
-		s.share.Store(int64(max(o.Connections, 1)))
+		s.Keep()
+		s.take(max(o.Connections, 1))
 	}
 	return s
 }
@@ -107,8 +109,23 @@ func New(o Options) *Sender {
 // Keep makes a Sender do what is done once for all: it wakes what is deferred,
 // sends the probes of holds, and gives up.
 func (s *Sender) Keep() {
-	s.keeper.Store(true)
+	if !s.keeper.Swap(true) {
+		close(s.kept)
+	}
 	s.Wake()
+}
+
+// Kept is closed once a Sender keeps.
+func (s *Sender) Kept() <-chan struct{} { return s.kept }
+
+// take sets how many connections are ours.
+func (s *Sender) take(connections int) {
+	s.share.Store(int64(connections))
+	select {
+	case <-s.shared:
+	default:
+		close(s.shared)
+	}
 }
 
 type progress struct{ sent, failed, deferred, canceled atomic.Int64 }
@@ -199,6 +216,10 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 		}
 		return stops
 	})
+	select {
+	case <-s.shared:
+	case <-ctx.Done():
+	}
 	f := newFeeder(s, h, end)
 	err = s.work(ctx, hard, f, g, j)
 	j.close()

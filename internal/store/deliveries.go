@@ -53,14 +53,16 @@ func (s *Store) openBatches(ctx context.Context, node string, limit int) ([]news
 }
 
 // TakeBatch begins a batch and returns what is pending in it; ErrTaken when a
-// node works it.
+// node works it, or it is not open any more.
 func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
 	return s.takeBatch(ctx, "", batch)
 }
 
 func (s *Store) takeBatch(ctx context.Context, node string, batch newsletter.Batch) ([]newsletter.Delivery, error) {
-	n, err := s.exec(ctx, `UPDATE batches AS b SET lease = lease + 1, node = $1 WHERE id = $2 AND`+mayTake+`
-		AND ($1 = '' OR $1 IN (SELECT id FROM nodes))`, node, batch.ID)
+	n, err := s.exec(ctx, `UPDATE batches AS b SET lease = lease + 1, node = $1 WHERE id = $2 AND NOT done AND`+mayTake+`
+		AND issue IN (SELECT number FROM issues WHERE site_at IS NOT NULL)
+		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $3))
+		AND ($1 = '' OR $1 IN (SELECT id FROM nodes))`, node, batch.ID, msNow())
 	if err == nil && n == 0 {
 		err = newsletter.ErrTaken
 	}

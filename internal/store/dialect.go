@@ -39,6 +39,9 @@ type dialect struct {
 	// dead are the ids of the nodes that ended or lost their lock; empty where
 	// one process sends.
 	dead string
+	// requeue lets others have the jobs of the node $1; empty where there is no
+	// queue.
+	requeue string
 	// incoming is the table of the subscribers in $1, a list in JSON, with n for
 	// their order.
 	incoming string

@@ -185,7 +185,10 @@ func (s *Store) bury(ctx context.Context, node string, resend bool) (b Buried, e
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE batches SET node = '' WHERE node = $1`, node)
+		if _, err = tx.ExecContext(ctx, `UPDATE batches SET node = '' WHERE node = $1`, node); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, s.requeue, node)
 		return err
 	})
 	return b, err

@@ -29,6 +29,7 @@ var postgres = dialect{
 	freeze:     `LOCK TABLE deliveries IN SHARE MODE`,
 	forUpdate:  ` FOR NO KEY UPDATE`,
 	fence:      ` AND EXISTS (SELECT 1 FROM batches b WHERE b.id = deliveries.batch AND b.node = $%d FOR SHARE)`,
+	requeue:    `UPDATE river_job SET state = 'available' WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1`,
 	dead: `SELECT n.id FROM nodes n WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l
 		JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()
 		WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
