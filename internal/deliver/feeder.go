@@ -157,6 +157,9 @@ func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err err
 			return worked, time.Time{}, err
 		}
 	}
+	if !f.keeper.Load() { // what is due is woken by another
+		return false, time.Time{}, nil
+	}
 	next, err = f.nextDue(ctx)
 	return false, earlier(next, probe), err
 }
@@ -176,16 +179,20 @@ func (f *feeder) nextDue(ctx context.Context) (time.Time, error) {
 
 // join learns what other senders found out, and does what is done for all.
 func (f *feeder) join(ctx context.Context) error {
-	if f.Shared && time.Since(f.read) >= look {
-		if err := f.holds.refresh(ctx); err != nil {
-			return err
-		}
-		f.read = time.Now()
-	}
-	if !f.keeper.Load() {
-		return nil
+	err := f.learn(ctx)
+	if err != nil || !f.keeper.Load() {
+		return err
 	}
 	return f.amend(ctx)
+}
+
+// learn reads what other senders found out, once a second.
+func (f *feeder) learn(ctx context.Context) error {
+	if !f.Shared || time.Since(f.read) < look {
+		return nil
+	}
+	f.read = time.Now()
+	return f.holds.refresh(ctx)
 }
 
 // next is the batch to work now. Where others send too, a probe is not left to
@@ -260,6 +267,9 @@ func (f *feeder) offer(ctx context.Context, j job) bool {
 		case p := <-f.ended:
 			f.close(ctx, p)
 		case <-f.tick:
+			if err := f.learn(ctx); err != nil {
+				f.Log.Error("look what others hold", "err", err)
+			}
 			if _, _, err := f.hold(ctx); err == nil && f.held.Load() { // a probe may go
 				return false
 			}

@@ -236,7 +236,7 @@ func backend(ctx context.Context, q interface {
 // being made, by another process or one that was killed.
 func (s *Store) createPostgres(ctx context.Context) error {
 	var ours, all int
-	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE tablename IN ('goose_db_version', 'keys')), count(*)
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE tablename IN ('goose_db_version', 'keys')), count(*) FILTER (WHERE tablename NOT LIKE 'river%')
 		FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`).Scan(&ours, &all)
 	if err != nil {
 		return err
