@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -180,12 +181,16 @@ func (p *publication) waitToKeep(ctx context.Context) (*store.Lock, error) {
 }
 
 // printNodes tells who sends.
-func printNodes(list []store.NodeInfo, print func(line string)) {
+func printNodes(w io.Writer, list []store.NodeInfo) {
 	for _, n := range list {
 		what := ""
 		if n.Keeper {
 			what = ", keeps the publication"
 		}
-		print(fmt.Sprintf("process %d on %s, %s, %.1f messages a second%s", n.PID, n.Host, plural(n.Batches, "batch"), n.Rate, what))
+		batches := "1 batch"
+		if n.Batches != 1 {
+			batches = thousands(n.Batches) + " batches"
+		}
+		fmt.Fprintf(w, "Node\tprocess %d on %s, %s, %.1f messages a second%s\n", n.PID, n.Host, batches, n.Rate, what)
 	}
 }

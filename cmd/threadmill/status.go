@@ -209,7 +209,7 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	} else {
 		fmt.Fprintf(w, "Running\tno\n")
 	}
-	printNodes(s.Nodes, func(line string) { fmt.Fprintf(w, "Node\t%s\n", line) })
+	printNodes(w, s.Nodes)
 	if s.Paused {
 		fmt.Fprintf(w, "Paused\tuntil %s\n", when(s.PausedUntil, "`threadmill resume`"))
 	}

@@ -165,14 +165,7 @@ func (w *worker) attempt(ctx, hard context.Context) {
 	if j.FirstAt.IsZero() {
 		j.FirstAt = now
 	}
-	if !w.record(j.ID, now) {
-		w.daily.back(now)
-		w.progress.count(newsletter.DeliveryCanceled)
-		w.giveBack()
-		return
-	}
-	if cutOff(ctx) {
-		w.unmark()
+	if !w.mark(ctx, now) {
 		return
 	}
 	if !w.begun {
@@ -192,6 +185,22 @@ func (w *worker) attempt(ctx, hard context.Context) {
 	case !errors.Is(begun, mail.ErrNotBegun):
 		w.settle(hard, begun)
 	}
+}
+
+// mark marks the first job as being sent, and returns false where it is not to
+// leave.
+func (w *worker) mark(ctx context.Context, now time.Time) bool {
+	if !w.record(w.todo[0].ID, now) {
+		w.daily.back(now)
+		w.progress.count(newsletter.DeliveryCanceled)
+		w.giveBack()
+		return false
+	}
+	if cutOff(ctx) {
+		w.unmark()
+		return false
+	}
+	return true
 }
 
 // unmark takes back the mark of the first job, which others may send by now.
