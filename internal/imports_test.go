@@ -41,11 +41,12 @@ var arrows = map[string][]string{
 	"deliver":  {"newsletter", "render", "mail"},
 	"audience": {"newsletter", "render", "mail"},
 	"operator": {"newsletter", "mail"},
+	"cluster":  {"newsletter"},
 	"web":      {"newsletter", "render", "feed", "site", "audience"},
 
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
-		"feed", "mail", "store", "site", "publish", "deliver", "audience", "operator", "web",
+		"feed", "mail", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web",
 	},
 }
 
@@ -55,7 +56,8 @@ var homes = map[string][]string{
 	"database/sql":             {"store"},
 	"modernc.org/sqlite":       {"store"},
 	"github.com/pressly/goose": {"store"},
-	"github.com/jackc":         {"store"},
+	"github.com/jackc":         {"store", "cluster"},
+	"github.com/riverqueue":    {"store", "cluster"},
 	"github.com/gorilla/feeds": {"feed"},
 	"github.com/robfig/cron":   {"schedule"},
 	"github.com/wneessen":      {"mail"},

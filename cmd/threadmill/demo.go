@@ -90,7 +90,7 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 		return err
 	}
 	a.printDemo(server.Addr(), dir)
-	return p.daemon(ctx, server, true)
+	return p.daemon(ctx, server, p.runAlone)
 }
 
 // demoPublication makes a whole publication in dir, as its author would have.

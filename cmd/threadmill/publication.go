@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"threadmill/internal/audience"
@@ -43,6 +44,7 @@ type publication struct {
 	idKey     []byte
 	audience  *audience.Audience
 	publisher *publish.Publisher
+	keeper    atomic.Bool // this process holds the lock, among many nodes
 }
 
 // open opens the publication of the config file. Only a command that may
@@ -234,9 +236,13 @@ func (p *publication) transport() mail.Transport {
 	})
 }
 
-func (p *publication) sender() *deliver.Sender {
+// sender makes the one who sends the mail in a database; shared is nil
+// where this process is the only one.
+func (p *publication) sender(mail deliver.Store, engine deliver.Engine) *deliver.Sender {
 	return deliver.New(deliver.Options{
-		Store:        p.store,
+		Store:        mail,
+		Shared:       engine != nil,
+		Engine:       engine,
 		Transport:    p.transport(),
 		Token:        p.tokens.Sign,
 		MessageIDKey: p.idKey,
@@ -245,7 +251,7 @@ func (p *publication) sender() *deliver.Sender {
 		Daily:        p.Mail.Daily,
 		Retry:        deliver.Retry(p.Delivery.Retry),
 		Probes:       deliver.ProbesAfter(p.Delivery.Probe),
-		Resend:       p.Delivery.InDoubt == "resend",
+		Resend:       p.resend(),
 		StopTimeout:  p.Delivery.StopTimeout,
 		Zone:         p.facts.Zone,
 		Log:          p.log,

@@ -145,7 +145,7 @@ func (p *publication) noteSlot(ctx context.Context, mine bool, fault error) erro
 		return p.store.Unwarn(ctx, publish.WarningSlot)
 	}
 	err := p.store.Warn(ctx, publish.WarningSlot, fault.Error())
-	p.operator(p.sender()).Once(ctx)
+	p.operator(p.sender(p.store, nil)).Once(ctx)
 	return errors.Join(fault, err)
 }
 

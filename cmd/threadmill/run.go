@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"threadmill/internal/deliver"
 	"threadmill/internal/store"
 	"threadmill/internal/web"
 )
@@ -28,7 +29,9 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Run the daemon: schedule, sender and web server",
 		Long: `Run publishes an issue at each slot of the schedule, sends it, keeps the site in
-step with the threads, and serves it. One process does so for a publication.
+step with the threads, and serves it. With a database in a file one process does
+so for a publication. With PostgreSQL any number may run: all of them send, and
+one of them publishes; when it dies another one does.
 SIGTERM ends it in order; SIGHUP writes the site again and
 looks whether the warnings still stand.
 
@@ -52,13 +55,31 @@ func (a *app) runDaemon(ctx context.Context, r roles) error {
 	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
+	hup := make(chan os.Signal, 1) // nobody listens until there is a site to write
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	if p.store.Shared() {
+		if err := p.upgrade(ctx); err != nil {
+			return err
+		}
+		if r.noSend {
+			return p.serve(ctx, r, func(ctx context.Context) error { p.runs(); return p.keepWhenFree(ctx, nil) })
+		}
+		return p.serve(ctx, r, p.runNode)
+	}
 	lock, err := p.waitForLock(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	ctx, stop := lock.Context(ctx)
-	defer stop()
+	if r.noSend {
+		return p.serve(ctx, r, func(ctx context.Context) error { p.runs(); return p.keep(ctx, nil) })
+	}
+	return p.serve(ctx, r, p.runAlone)
+}
+
+// serve works beside the web server, if there is one.
+func (p *publication) serve(ctx context.Context, r roles, work func(context.Context) error) error {
 	var server *web.Server
 	if p.Web.Listen != "" && !r.noWeb {
 		handler, err := p.web(nil)
@@ -70,7 +91,7 @@ func (a *app) runDaemon(ctx context.Context, r roles) error {
 		}
 		p.log.Info("web server", "address", "http://"+server.Addr()+"/")
 	}
-	return p.daemon(ctx, server, !r.noSend)
+	return p.daemon(ctx, server, work)
 }
 
 // waitForLock takes the lock, and waits while a `publish` holds it; a second
@@ -132,19 +153,57 @@ func (p *publication) ready(ctx context.Context) error {
 	return nil
 }
 
-// daemon runs schedule, web server and, where it sends, sender until ctx is
-// done or one of them fails. The caller holds the lock.
-func (p *publication) daemon(ctx context.Context, server *web.Server, sends bool) error {
+// daemon runs schedule, sender and web server until ctx is done or one of them
+// fails. The caller holds the lock, or shares the database with other nodes.
+func (p *publication) daemon(ctx context.Context, server *web.Server, work func(context.Context) error) error {
+	outer := ctx
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return work(ctx) })
+	if server != nil {
+		group.Go(func() error { return server.Serve(ctx) })
+	}
+	err := group.Wait()
+	p.log.Info("threadmill stopped")
+	return orLost(outer, err)
+}
+
+// orLost is err, or that the lock was lost, which ends work in order.
+func orLost(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, store.ErrLockLost) {
+		return cause
+	}
+	return err
+}
+
+// runs says that the daemon is at work.
+func (p *publication) runs() {
+	p.log.Info("threadmill runs", "version", version, "publication", p.facts.Title)
+}
+
+// runAlone is the daemon as the only one that sends.
+func (p *publication) runAlone(ctx context.Context) error {
+	return p.asNode(ctx, func(ctx context.Context, sender *deliver.Sender) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return sender.Run(ctx) })
+		group.Go(func() error { return p.keep(ctx, sender) })
+		p.runs()
+		return group.Wait()
+	})
+}
+
+// keep does what is done once for the publication, as the holder of the lock,
+// until ctx is done or a part of it fails; without a sender it sends no mail and
+// tells the operator nothing.
+func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	reload := make(chan struct{}, 1)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
-	outer := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	released, again := func() {}, func() {}
-	if sends {
-		released, again = p.send(ctx, group)
+	if sender != nil {
+		released, again = p.keepSending(ctx, group, sender)
 	}
 	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, released) })
 	group.Go(func() error {
@@ -161,28 +220,13 @@ func (p *publication) daemon(ctx context.Context, server *web.Server, sends bool
 			}
 		}
 	})
-	if server != nil {
-		group.Go(func() error { return server.Serve(ctx) })
-	}
-	p.log.Info("threadmill runs", "version", version, "publication", p.facts.Title)
-	err := group.Wait()
-	p.log.Info("threadmill stopped")
-	return orLost(outer, err)
+	return group.Wait()
 }
 
-// orLost is err, or that the lock was lost, which ends work in order.
-func orLost(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); err == nil && errors.Is(cause, store.ErrLockLost) {
-		return cause
-	}
-	return err
-}
-
-// send runs the sender and the one who tells the operator. released wakes the
-// sender, and again looks whether the warnings still stand.
-func (p *publication) send(ctx context.Context, group *errgroup.Group) (released, again func()) {
-	sender := p.sender()
-	group.Go(func() error { return sender.Run(ctx) })
+// keepSending does what a sender needs done once for the publication. released
+// wakes the sender, and again looks whether the warnings still stand.
+func (p *publication) keepSending(ctx context.Context, group *errgroup.Group, sender *deliver.Sender) (released, again func()) {
+	sender.Keep()
 	group.Go(func() error { p.copies(ctx, sender); return nil })
 	group.Go(func() error { p.keepRate(ctx, sender); return nil })
 	operator := p.operator(sender)

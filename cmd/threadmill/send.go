@@ -19,7 +19,16 @@ func (p *publication) finish(ctx context.Context, wait time.Duration) (done tall
 	if err := p.placeSite(ctx); err != nil {
 		return done, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
 	}
-	sender := p.sender()
+	err = p.asNode(ctx, func(ctx context.Context, sender *deliver.Sender) error {
+		sender.Keep()
+		done, err = p.sendAll(ctx, sender, wait)
+		return err
+	})
+	return done, err
+}
+
+// sendAll sends all that is due and returns what became of the messages.
+func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait time.Duration) (done tally, err error) {
 	if err := sender.SendCopies(ctx, p.store, p.facts.Author.Name, p.inertLink()); err != nil {
 		p.log.Error("the author has no copy yet", "err", err)
 	}

@@ -36,6 +36,9 @@ type statusReport struct {
 	Holds          []newsletter.Hold `json:"holds"`
 	Warnings       []store.Warning   `json:"warnings"`
 
+	// Nodes are all who send, where they may be many.
+	Nodes []store.NodeInfo `json:"nodes"`
+
 	held    []string // what keeps all mail back
 	sending bool     // somebody sends
 }
@@ -89,7 +92,10 @@ func (p *publication) status(ctx context.Context) (statusReport, error) {
 }
 
 func (p *publication) statusHolder(ctx context.Context, _ time.Time, s *statusReport) (err error) {
-	s.Holder, err = p.store.LockHolder(ctx)
+	if s.Holder, err = p.store.LockHolder(ctx); err != nil {
+		return err
+	}
+	s.Nodes, err = p.store.Nodes(ctx)
 	return err
 }
 
@@ -153,8 +159,8 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 	if s.Holds, err = p.holds(ctx); err != nil {
 		return err
 	}
-	if s.sending = p.sendingNow() != nil; s.sending {
-		if s.SendingRate, err = p.store.Rate(ctx); err != nil {
+	if s.sending = p.sendingNow() != nil || len(s.Nodes) > 0; s.sending {
+		if s.SendingRate, err = p.rate(ctx, s.Nodes); err != nil {
 			return err
 		}
 	}
@@ -235,6 +241,7 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	} else {
 		fmt.Fprintf(w, "Running\tno\n")
 	}
+	printNodes(w, s.Nodes)
 	if s.Paused {
 		fmt.Fprintf(w, "Paused\tuntil %s\n", when(s.PausedUntil, "`threadmill resume`"))
 	}
@@ -262,4 +269,15 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 		fmt.Fprintf(w, "Warning\t%s (%s)\n", warning.Text, warning.Kind)
 	}
 	return w.Flush()
+}
+
+// rate is how many messages a second go out, from all nodes together.
+func (p *publication) rate(ctx context.Context, nodes []store.NodeInfo) (rate float64, err error) {
+	if len(nodes) == 0 {
+		return p.store.Rate(ctx)
+	}
+	for _, n := range nodes {
+		rate += n.Rate
+	}
+	return rate, nil
 }

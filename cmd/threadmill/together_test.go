@@ -75,16 +75,15 @@ func (p place) publish(args ...string) publishReport {
 }
 
 func TestSecondDaemonIsRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, database string) {
-		p := newPlace(t, newRelay(t), 1, 1, database)
-		d := p.startDaemon()
-		defer d.stop()
-		out, err := p.command("run").CombinedOutput()
-		exit, ok := errors.AsType[*exec.ExitError](err)
-		if !ok || exit.ExitCode() != statusFailed || !strings.Contains(string(out), "a second daemon would only be in its way") {
-			t.Errorf("second daemon: %v\n%s", err, out)
-		}
-	})
+	t.Parallel()
+	p := newPlace(t, newRelay(t), 1, 1, "")
+	d := p.startDaemon()
+	defer d.stop()
+	out, err := p.command("run").CombinedOutput()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != statusFailed || !strings.Contains(string(out), "a second daemon would only be in its way") {
+		t.Errorf("second daemon: %v\n%s", err, out)
+	}
 }
 
 // Beside a daemon `publish` publishes, and the daemon sends.

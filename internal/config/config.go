@@ -82,6 +82,7 @@ type SMTP struct {
 	PasswordFile          string // where Password was read from, if from a file
 	TLS                   string // mandatory, opportunistic, implicit or none
 	Connections           int
+	MaxConnections        int           // of all nodes, 0 for no limit
 	MessagesPerConnection int           // 0 means no limit
 	Timeout               time.Duration // of each step but the last
 	FinalTimeout          time.Duration // of the answer to a message (RFC 5321, section 4.5.3.2.6)

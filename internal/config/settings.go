@@ -65,6 +65,7 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.smtp.password_file", &s.PasswordFile, parseOptionalPath),
 		bind("mail.smtp.tls", &s.TLS, oneOf("mandatory", "opportunistic", "implicit", "none")),
 		bind("mail.smtp.connections", &s.Connections, integer(1, 1000)),
+		bind("mail.smtp.max_connections", &s.MaxConnections, integer(0, 100_000)),
 		bind("mail.smtp.messages_per_connection", &s.MessagesPerConnection, integer(0, 1_000_000)),
 		bind("mail.smtp.timeout", &s.Timeout, parseDuration),
 		bind("mail.smtp.final_timeout", &s.FinalTimeout, parseDuration),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -13,9 +14,9 @@ import (
 )
 
 const (
-	// portions is how many batches are under way at once: while the last
-	// messages of one end, the next one's already go.
-	portions = 2
+	// Batches is how many a sender works at once: while the last messages of
+	// one end, the next one's already go.
+	Batches = 2
 	// look is how often the feeder looks for work of which nobody told it.
 	look = time.Second
 	// wakeLimit bounds one write that makes deferred deliveries pending.
@@ -78,6 +79,7 @@ type feeder struct {
 	holds   *holds
 	end     time.Time // when to stop waiting; zero for never
 	tick    <-chan time.Time
+	read    time.Time // when the holds of other senders were last read
 	jobs    chan job
 	ended   chan *portion
 	under   map[int64]*portion // by batch
@@ -90,7 +92,7 @@ func newFeeder(s *Sender, holds *holds, end time.Time) *feeder {
 		holds:   holds,
 		end:     end,
 		jobs:    make(chan job, 2*s.Connections),
-		ended:   make(chan *portion, portions),
+		ended:   make(chan *portion, Batches),
 		under:   map[int64]*portion{},
 		letters: map[int64]*letter{},
 	}
@@ -127,7 +129,7 @@ func (f *feeder) over(t time.Time) bool { return !f.end.IsZero() && t.After(f.en
 // turn hands out one batch, if one is open and there is room. next is when
 // something is due again.
 func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err error) {
-	if err := f.amend(ctx); err != nil {
+	if err := f.join(ctx); err != nil {
 		return false, time.Time{}, err
 	}
 	if held, until, err := f.hold(ctx); held || err != nil {
@@ -136,20 +138,27 @@ func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err err
 	if f.holds.whole() != nil && len(f.under) > 0 {
 		return false, time.Time{}, nil // a probe goes alone
 	}
-	probe, err := f.attend(ctx)
-	if err != nil {
-		return false, time.Time{}, err
+	var probe time.Time
+	if f.keeper.Load() {
+		if probe, err = f.attend(ctx); err != nil {
+			return false, time.Time{}, err
+		}
 	}
 	if until := f.daily.next(time.Now()); !until.IsZero() {
 		return false, until, nil
 	}
-	if _, err := f.Store.WakeDeferred(ctx, time.Now(), wakeLimit); err != nil {
-		return false, time.Time{}, err
+	if f.keeper.Load() {
+		if _, err := f.Store.WakeDeferred(ctx, time.Now(), wakeLimit); err != nil {
+			return false, time.Time{}, err
+		}
 	}
-	if len(f.under) < portions {
+	if len(f.under) < Batches {
 		if worked, err = f.handOut(ctx); worked || err != nil {
 			return worked, time.Time{}, err
 		}
+	}
+	if !f.keeper.Load() { // what is due is woken by another
+		return false, time.Time{}, nil
 	}
 	next, err = f.nextDue(ctx)
 	return false, earlier(next, probe), err
@@ -165,35 +174,60 @@ func (f *feeder) nextDue(ctx context.Context) (time.Time, error) {
 	return earlier(next, release), err
 }
 
-// handOut gives the deliveries of the oldest open batch to the workers.
+// join learns what other senders found out, and does what is done for all.
+func (f *feeder) join(ctx context.Context) error {
+	err := f.learn(ctx)
+	if err != nil || !f.keeper.Load() {
+		return err
+	}
+	return f.amend(ctx)
+}
+
+// learn reads what other senders found out, once a second.
+func (f *feeder) learn(ctx context.Context) error {
+	if !f.Shared || time.Since(f.read) < look {
+		return nil
+	}
+	f.read = time.Now()
+	return f.holds.refresh(ctx)
+}
+
+// next is the batch to work now. Where others send too, a probe is not left to
+// them, and who drains takes what is open: that there is none is the end.
+func (f *feeder) next(ctx context.Context) (newsletter.Batch, bool, error) {
+	under := slices.Collect(maps.Keys(f.under))
+	if !f.Shared || !f.keeper.Load() {
+		return f.Engine.Next(ctx, under)
+	}
+	if b, ok := f.holds.probed(under); ok {
+		return b, true, nil
+	}
+	if f.holds.whole() != nil || !f.end.IsZero() {
+		return open{f.Store}.Next(ctx, under)
+	}
+	return f.Engine.Next(ctx, under)
+}
+
+// handOut gives the deliveries of a batch to the workers.
 func (f *feeder) handOut(ctx context.Context) (bool, error) {
-	open, err := f.Store.OpenBatches(ctx, len(f.under)+1)
-	if err != nil {
+	batch, ok, err := f.next(ctx)
+	if err != nil || !ok {
 		return false, err
 	}
-	i := slices.IndexFunc(open, func(b newsletter.Batch) bool { return f.under[b.ID] == nil })
-	if i < 0 {
-		return false, nil
-	}
-	batch := open[i]
-	pending, err := f.Store.TakeBatch(ctx, batch)
-	if err != nil {
-		return false, err
-	}
-	if len(pending) == 0 {
-		return true, f.Store.CloseBatch(ctx, batch)
-	}
-	l, err := f.letter(ctx, batch.Issue)
-	if errors.Is(err, errUnreadable) {
-		return true, nil // it is stopped now; others go on
-	}
-	if err != nil {
-		return false, err
-	}
-	if pending, err = f.choose(ctx, pending); err != nil || len(pending) == 0 {
-		return err == nil, err
+	pending, l, err := f.take(ctx, batch)
+	if errors.Is(err, newsletter.ErrTaken) { // another sender was first
+		f.holds.ended(batch.ID, time.Now())
+		f.Engine.Done(batch)
+		return true, nil
 	}
 	p := &portion{batch: batch, ended: f.ended}
+	if err != nil || len(pending) == 0 {
+		f.close(ctx, p)
+		if errors.Is(err, errUnreadable) {
+			err = nil // it is stopped now; others go on
+		}
+		return err == nil, err
+	}
 	p.left.Store(int64(len(pending)) + 1) // one for the hand that gives them out
 	f.under[batch.ID] = p
 	for n, d := range pending {
@@ -206,6 +240,20 @@ func (f *feeder) handOut(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
+// take makes a batch ours, and returns what may be sent of it now.
+func (f *feeder) take(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, *letter, error) {
+	pending, err := f.Store.TakeBatch(ctx, batch)
+	if err != nil || len(pending) == 0 {
+		return nil, nil, err
+	}
+	l, err := f.letter(ctx, batch.Issue)
+	if err != nil {
+		return nil, nil, err
+	}
+	pending, err = f.choose(ctx, pending)
+	return pending, l, err
+}
+
 // offer waits for a worker, and closes batches that end meanwhile. It returns
 // false when the job is not to be sent now: ctx ended, or the mail was paused.
 func (f *feeder) offer(ctx context.Context, j job) bool {
@@ -216,6 +264,9 @@ func (f *feeder) offer(ctx context.Context, j job) bool {
 		case p := <-f.ended:
 			f.close(ctx, p)
 		case <-f.tick:
+			if err := f.learn(ctx); err != nil {
+				f.Log.Error("look what others hold", "err", err)
+			}
 			if _, _, err := f.hold(ctx); err == nil && f.held.Load() { // while a probe is under way all other mail is held, and this is the probe
 				return false
 			}
@@ -249,6 +300,7 @@ func (f *feeder) close(ctx context.Context, p *portion) {
 	if err := f.Store.CloseBatch(context.WithoutCancel(ctx), p.batch); err != nil {
 		f.Log.Error("close batch", "err", err) // it is read again, and closed then
 	}
+	f.Engine.Done(p.batch)
 }
 
 // finish closes what ended after the feeding did.

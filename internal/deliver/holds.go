@@ -64,20 +64,25 @@ type holds struct {
 	retry  Retry
 	resend bool
 	probes Probes
+	keeper *atomic.Bool // probes are ours
 	closed *atomic.Bool // all mail is held: workers hand back what they have
 	wake   func()       // makes the feeder look
 
-	mu        sync.Mutex
-	list      map[string]*newsletter.Hold // by domain
-	probing   map[string]probe            // by domain
-	unwritten map[int64]bool              // refusals of addresses that are not in the journal yet
-	spent     map[string]int64            // batches of probes that were refused after the mail had waited too long, by domain
-	recent    []answered                  // the last answers
-	row       []string                    // domains of the refusals about us in a row
+	mu      sync.Mutex
+	list    map[string]*newsletter.Hold // by domain
+	probing map[string]probe            // by domain
+	// ahead are refusals of addresses that are not in the journal yet.
+	ahead  map[int64]bool
+	spent  map[string]int64 // batches of probes that were refused after the mail had waited too long, by domain
+	recent []answered       // the last answers
+	writes int              // changes of the list
+	// unwritten are the domains whose hold could not be written down.
+	unwritten map[string]bool
+	row       []string // domains of the refusals about us in a row
 }
 
 // probe is a delivery that tries a held place.
-type probe struct{ delivery, batch int64 }
+type probe struct{ delivery, batch, issue int64 }
 
 // answered is one answer for the circuit breaker.
 type answered struct {
@@ -89,7 +94,8 @@ type answered struct {
 func newHolds(s *Sender) *holds {
 	return &holds{
 		store: s.Store, log: s.Log, retry: s.Retry, resend: s.Resend, probes: s.Probes, closed: &s.held, wake: s.Wake,
-		list: map[string]*newsletter.Hold{}, probing: map[string]probe{}, unwritten: map[int64]bool{}, spent: map[string]int64{},
+		keeper: &s.keeper, unwritten: map[string]bool{}, ahead: map[int64]bool{},
+		list: map[string]*newsletter.Hold{}, probing: map[string]probe{}, spent: map[string]int64{},
 	}
 }
 
@@ -120,7 +126,7 @@ func (h *holds) settle(ctx context.Context, d newsletter.Delivery, err error, no
 		h.passed(ctx, d)
 	case o.class == aboutAddress && o.refusal != nil:
 		h.row = nil
-		h.unwritten[d.ID] = true
+		h.ahead[d.ID] = true
 		o.end = h.refusedAddress(ctx, d, o, now)
 	default: // a probe that told nothing
 		h.lost(func(p probe) bool { return p.delivery == d.ID }, now)
@@ -322,8 +328,11 @@ func (h *holds) lift(ctx context.Context, domain string) {
 }
 
 func (h *holds) write(ctx context.Context, hold *newsletter.Hold) {
+	h.writes++
+	delete(h.unwritten, hold.Domain)
 	if err := h.store.SetHold(ctx, *hold); err != nil {
 		h.log.Error("note a hold", "err", err) // it holds all the same
+		h.unwritten[hold.Domain] = true
 	}
 }
 

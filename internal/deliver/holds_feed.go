@@ -13,6 +13,10 @@ import (
 // when. When a hold is due for its probe, the mail counts as open: one message
 // is to be sent then.
 func (f *feeder) hold(ctx context.Context) (bool, time.Time, error) {
+	if f.share.Load() == 0 {
+		f.held.Store(true)
+		return true, time.Now().Add(look), nil
+	}
 	pause, err := f.Store.Pause(ctx)
 	if err != nil {
 		return false, time.Time{}, err
@@ -33,6 +37,10 @@ func (h *holds) shut(now time.Time) (bool, time.Time, error) {
 	if hold == nil {
 		h.closed.Store(false)
 		return false, time.Time{}, nil
+	}
+	if !h.keeper.Load() { // the probe is for others
+		h.closed.Store(true)
+		return true, time.Time{}, nil
 	}
 	_, probing := h.probing[wholeRelay]
 	waits := !probing && now.Before(hold.ProbeAt)
@@ -181,6 +189,7 @@ func (h *holds) forget(domain string) {
 	defer h.mu.Unlock()
 	if hold := h.list[domain]; hold != nil && hold.Lifted {
 		delete(h.list, domain)
+		delete(h.unwritten, domain)
 	}
 }
 
@@ -219,8 +228,55 @@ func (h *holds) begin(ctx context.Context, domain string, d newsletter.Delivery)
 		return
 	}
 	if h.standing(domain) != nil { // it may have been lifted meanwhile
-		h.probing[domain] = probe{d.ID, d.Batch}
+		h.probing[domain] = probe{d.ID, d.Batch, d.Issue}
 	}
+}
+
+// probed is a batch with a probe that is not under way yet.
+func (h *holds) probed(under []int64) (newsletter.Batch, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.probing {
+		if !slices.Contains(under, p.batch) {
+			return newsletter.Batch{ID: p.batch, Issue: p.issue}, true
+		}
+	}
+	return newsletter.Batch{}, false
+}
+
+// refresh takes over what other senders know of holds. What this one is about
+// to find out or could not write down stays.
+func (h *holds) refresh(ctx context.Context) error {
+	h.mu.Lock()
+	before := h.writes
+	h.mu.Unlock()
+	list, err := h.store.Holds(ctx)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.writes != before { // the list may be older than that
+		return nil
+	}
+	theirs := map[string]*newsletter.Hold{}
+	for _, hold := range list {
+		if old := h.list[hold.Domain]; old != nil && old.Step == hold.Step && old.ProbeAt.After(hold.ProbeAt) {
+			hold.ProbeAt = old.ProbeAt // a probe told nothing
+		}
+		theirs[hold.Domain] = &hold
+	}
+	for domain := range h.probing {
+		theirs[domain] = h.list[domain]
+	}
+	for domain := range h.unwritten {
+		theirs[domain] = h.list[domain]
+	}
+	h.list = theirs
+	for domain := range h.unwritten {
+		h.write(ctx, h.list[domain])
+	}
+	return nil
 }
 
 // ended hears that a batch is not under way any more: its probes that told
@@ -236,7 +292,7 @@ func (h *holds) written(ended []newsletter.DeliveryEnd) {
 	for _, end := range ended {
 		if end.State != newsletter.DeliverySent {
 			h.mu.Lock()
-			delete(h.unwritten, end.ID)
+			delete(h.ahead, end.ID)
 			h.mu.Unlock()
 		}
 	}
@@ -250,7 +306,7 @@ func (h *holds) undoing() []newsletter.Hold {
 	var list []newsletter.Hold
 	for _, hold := range h.list {
 		c := *hold
-		c.Undo = slices.DeleteFunc(slices.Clone(hold.Undo), func(id int64) bool { return h.unwritten[id] })
+		c.Undo = slices.DeleteFunc(slices.Clone(hold.Undo), func(id int64) bool { return h.ahead[id] })
 		if len(c.Undo) > 0 {
 			list = append(list, c)
 		}
@@ -263,6 +319,9 @@ func (h *holds) undone(ctx context.Context, was newsletter.Hold) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	hold := h.list[was.Domain]
+	if hold == nil { // another sender has dropped it
+		return
+	}
 	hold.Undo = slices.DeleteFunc(hold.Undo, func(id int64) bool { return slices.Contains(was.Undo, id) })
 	h.write(ctx, hold)
 }

@@ -56,6 +56,12 @@ type Options struct {
 	// Resend sends a delivery that is in doubt for the first time again;
 	// otherwise it waits for the operator.
 	Resend bool
+	// Shared says that other senders are at work on the same mail. Then nothing
+	// leaves before [Sender.Share] tells the part of this one, and what is done
+	// once for all is left alone until [Sender.Keep].
+	Shared bool
+	// Engine tells which batches to work; nil stands for all that are open.
+	Engine Engine
 	// StopTimeout is how long messages under way may take to end after a stop.
 	StopTimeout time.Duration
 	Zone        *time.Location // of the times that people read; nil for UTC
@@ -73,7 +79,11 @@ type Sender struct {
 	limit    *rate.Limiter
 	daily    daily
 	wake     chan struct{}
-	held     atomic.Bool // a pause or a hold holds all mail
+	held     atomic.Bool   // a pause or a hold holds all mail
+	kept     chan struct{} // closed when keeper is set
+	shared   chan struct{} // closed when share is set
+	keeper   atomic.Bool   // what is done once for all is ours
+	share    atomic.Int64  // how many connections are ours
 	progress progress
 }
 
@@ -86,7 +96,37 @@ func New(o Options) *Sender {
 	if len(o.Probes.Refused) == 0 {
 		o.Probes = DefaultProbes()
 	}
-	return &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}}
+	s := &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}, kept: make(chan struct{}), shared: make(chan struct{})}
+	if s.Engine == nil {
+		s.Engine = open{o.Store}
+	}
+	if !o.Shared {
+		s.Keep()
+		s.take(max(o.Connections, 1))
+	}
+	return s
+}
+
+// Keep makes a Sender do what is done once for all: it wakes what is deferred,
+// sends the probes of holds, and gives up.
+func (s *Sender) Keep() {
+	if !s.keeper.Swap(true) {
+		close(s.kept)
+	}
+	s.Wake()
+}
+
+// Kept is closed once a Sender keeps.
+func (s *Sender) Kept() <-chan struct{} { return s.kept }
+
+// take sets how many connections are ours.
+func (s *Sender) take(connections int) {
+	s.share.Store(int64(connections))
+	select {
+	case <-s.shared:
+	default:
+		close(s.shared)
+	}
 }
 
 type progress struct{ sent, failed, deferred, canceled atomic.Int64 }
@@ -177,6 +217,10 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 		}
 		return stops
 	})
+	select {
+	case <-s.shared:
+	case <-ctx.Done():
+	}
 	f := newFeeder(s, h, end)
 	err = s.work(ctx, hard, f, g, j)
 	j.close()
@@ -196,8 +240,8 @@ func (s *Sender) work(ctx, hard context.Context, f *feeder, g *gate, j *journal)
 	feeding, fed := context.WithCancel(ctx)
 	defer fed()
 	var workers sync.WaitGroup
-	for range max(s.Connections, 1) {
-		w := &worker{Sender: s, jobs: f.jobs, holds: f.holds, gate: g, journal: j}
+	for i := range max(s.Connections, 1) {
+		w := &worker{Sender: s, number: int64(i), jobs: f.jobs, holds: f.holds, gate: g, journal: j}
 		workers.Go(func() { w.run(feeding, hard) })
 	}
 	err := f.feed(ctx)
@@ -207,10 +251,21 @@ func (s *Sender) work(ctx, hard context.Context, f *feeder, g *gate, j *journal)
 	return err
 }
 
-// afterDone returns a context that is done a while after ctx is.
+// cutOffTimeout is how long messages under way may take to end after others may
+// have taken over.
+const cutOffTimeout = 2 * time.Second
+
+// cutOff tells whether ctx ended because others may have taken over.
+func cutOff(ctx context.Context) bool { return errors.Is(context.Cause(ctx), newsletter.ErrCutOff) }
+
+// afterDone returns a context that is done a while after ctx is, and soon where
+// others may have taken over.
 func afterDone(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
+		if cutOff(ctx) {
+			d = min(d, cutOffTimeout)
+		}
 		t := time.AfterFunc(d, cancel)
 		context.AfterFunc(hard, func() { t.Stop() })
 	})

@@ -19,6 +19,7 @@ const idleTime = 15 * time.Second
 // way, the envelope of the next goes along with it.
 type worker struct {
 	*Sender
+	number  int64 // among the workers, from 0
 	jobs    <-chan job
 	holds   *holds
 	gate    *gate
@@ -44,13 +45,29 @@ type worker struct {
 func (w *worker) run(ctx, hard context.Context) {
 	defer w.hangUp()
 	w.goes = make(chan int, 1)
-	for w.take() {
+	for w.allowed(ctx) && w.take() {
 		w.attempt(ctx, hard)
 		if w.rest > 0 && w.conn == nil {
 			sleep(ctx, w.rest)
 		}
 	}
 }
+
+// allowed waits while the connection of this worker is for other senders. It
+// returns true.
+func (w *worker) allowed(ctx context.Context) bool {
+	for len(w.todo) == 0 && w.surplus() {
+		w.flush()
+		w.hangUp()
+		if !sleep(ctx, look) {
+			break
+		}
+	}
+	return true
+}
+
+// surplus tells whether this connection is one too many.
+func (w *worker) surplus() bool { return w.number >= w.share.Load() }
 
 // take makes sure that there is something to do, and returns false when
 // nothing more comes. What ended before is written down first, unless a job is
@@ -147,7 +164,7 @@ func (w *worker) attempt(ctx, hard context.Context) {
 		}
 		return
 	}
-	if !w.mark() {
+	if !w.mark(ctx) {
 		w.giveBack()
 		return
 	}
@@ -172,7 +189,7 @@ func (w *worker) attempt(ctx, hard context.Context) {
 }
 
 // mark marks the first job as being sent, and tells whether it may be.
-func (w *worker) mark() bool {
+func (w *worker) mark(ctx context.Context) bool {
 	j := &w.todo[0]
 	if w.begun && w.holds.keeps(j.Delivery) { // since its envelope went ahead
 		return false
@@ -181,18 +198,30 @@ func (w *worker) mark() bool {
 	if j.FirstAt.IsZero() {
 		j.FirstAt = now
 	}
-	if w.record(j.ID, now) {
-		return true
+	if !w.record(j.ID, now) {
+		w.daily.back(now)
+		w.progress.count(newsletter.DeliveryCanceled)
+		return false
 	}
-	w.daily.back(now)
-	w.progress.count(newsletter.DeliveryCanceled)
-	return false
+	if cutOff(ctx) {
+		w.unmark()
+		return false
+	}
+	return true
+}
+
+// unmark takes back the mark of the first job, which others may send by now.
+func (w *worker) unmark() {
+	j := &w.todo[0]
+	w.ended = append(w.ended, newsletter.DeliveryEnd{ID: j.ID, State: newsletter.DeliveryPending, Attempts: j.Attempts, Doubts: j.Doubts})
+	j.portion.left.Add(1)
+	w.owners = append(w.owners, j.portion)
 }
 
 // ahead takes another job, if one is there that may go now, and returns its
 // envelope for the relay to see early.
 func (w *worker) ahead() *mail.Envelope {
-	if w.held.Load() || !w.unpaced() || len(w.todo) == 1 && !w.tryTake() {
+	if w.held.Load() || w.surplus() || !w.unpaced() || len(w.todo) == 1 && !w.tryTake() {
 		return nil
 	}
 	e := w.envelope(&w.todo[1])

@@ -41,6 +41,10 @@ func (p Pause) Covers(at time.Time) bool {
 // issue's number first; what to publish must be decided anew.
 var ErrTaken = errors.New("another process was first")
 
+// ErrCutOff says that this process lost the database, so that others may have
+// taken over what it was doing: it must stop that at once.
+var ErrCutOff = errors.New("the connection to the database broke")
+
 // Snapshot is what an issue freezes for its mail when it is published.
 type Snapshot struct {
 	Message        []byte // the composed message with its slots; empty when nobody gets it by mail

@@ -25,8 +25,15 @@ func (s *Store) Snapshot(ctx context.Context, number int64) (newsletter.Snapshot
 
 // OpenBatches returns up to limit batches that hold pending deliveries or can
 // be closed, of issues whose site is in place and that nobody holds, the oldest
-// issue first.
+// issue first, and that no node works.
 func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error) {
+	return s.openBatches(ctx, "", limit)
+}
+
+// mayTake are the batches b that node $1 may take, which may be its own.
+const mayTake = ` (b.node = '' OR b.node = $1 OR b.node NOT IN (SELECT id FROM nodes))`
+
+func (s *Store) openBatches(ctx context.Context, node string, limit int) ([]newsletter.Batch, error) {
 	var list []newsletter.Batch
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var b newsletter.Batch
@@ -34,25 +41,37 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 		list = append(list, b)
 		return err
 	}, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
-		WHERE NOT b.done AND i.site_at IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $2))
+		WHERE NOT b.done AND i.site_at IS NOT NULL AND`+mayTake+`
+		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $3))
 		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending')
 			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending'))
-		ORDER BY b.issue, b.id LIMIT $1`, limit, msNow())
+		ORDER BY b.issue, b.id LIMIT $2`, node, limit, msNow())
 	if err != nil {
 		return nil, fmt.Errorf("read open batches: %w", err)
 	}
 	return list, nil
 }
 
-// TakeBatch begins a batch and returns what is pending in it. From then on its
-// deliveries are counted one by one, until it is closed.
+// TakeBatch begins a batch and returns what is pending in it; ErrTaken when a
+// node works it, or it is not open any more. From then on its deliveries are
+// counted one by one, until it is closed.
 func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error) {
-	if _, err := s.exec(ctx, `UPDATE batches SET lease = lease + 1 WHERE id = $1`, batch.ID); err != nil {
+	return s.takeBatch(ctx, "", batch)
+}
+
+func (s *Store) takeBatch(ctx context.Context, node string, batch newsletter.Batch) ([]newsletter.Delivery, error) {
+	n, err := s.exec(ctx, `UPDATE batches AS b SET lease = lease + 1, node = $1 WHERE id = $2 AND NOT done AND`+mayTake+`
+		AND issue IN (SELECT number FROM issues WHERE site_at IS NOT NULL)
+		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $3))
+		AND ($1 = '' OR $1 IN (SELECT id FROM nodes))`, node, batch.ID, msNow())
+	if err == nil && n == 0 {
+		err = newsletter.ErrTaken
+	}
+	if err != nil {
 		return nil, fmt.Errorf("begin batch %d of issue %d: %w", batch.ID, batch.Issue, err)
 	}
 	var list []newsletter.Delivery
-	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+	err = each(ctx, s.reader, func(rows *sql.Rows) error {
 		d := newsletter.Delivery{Batch: batch.ID, Issue: batch.Issue}
 		var first, retried sql.NullInt64
 		err := rows.Scan(&d.ID, &d.Subscriber, &d.Attempts, &d.Doubts, &first, &retried, &d.Email, &d.Name)
@@ -71,7 +90,19 @@ func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsle
 // CloseBatch notes that nothing is pending in a batch, and ends its issue
 // where that was the last; it changes nothing while something is.
 func (s *Store) CloseBatch(ctx context.Context, b newsletter.Batch) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error { return s.closeBatch(ctx, tx, b) })
+	return s.leaveBatch(ctx, "", b)
+}
+
+// leaveBatch closes a batch if it can be, and lets other nodes have it.
+func (s *Store) leaveBatch(ctx context.Context, node string, b newsletter.Batch) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if node != "" {
+			if _, err := tx.ExecContext(ctx, `UPDATE batches SET node = '' WHERE id = $1 AND node = $2`, b.ID, node); err != nil {
+				return err
+			}
+		}
+		return s.closeBatch(ctx, tx, b)
+	})
 	if err != nil {
 		return fmt.Errorf("close batch %d of issue %d: %w", b.ID, b.Issue, err)
 	}
@@ -207,36 +238,42 @@ func (s *Store) NextDeferred(ctx context.Context) (time.Time, error) {
 	return timeOf(at), nil
 }
 
-// sendingNow is what is being sent; its batch is begun and not done, so that it
-// is found without an index that every message would have to keep.
-const sendingNow = `batch IN (SELECT id FROM batches WHERE NOT done AND lease > 0) AND state = 'sending'`
+// sendingNow is what a sender that died left; its batch is begun and not done, so
+// that it is found without an index that every message would have to keep.
+const sendingNow = `batch IN (SELECT id FROM batches WHERE NOT done AND lease > 0
+	AND (node = '' OR node NOT IN (SELECT id FROM nodes))) AND state = 'sending'`
 
 // Recover settles what a sender that died left behind: deliveries still marked
 // as being sent, which the relay may or may not have taken. Where resend is
 // set those in doubt for the first time become pending; all others wait for
-// the operator. Only the holder of the lock may call it, before it sends.
+// the operator. Who sends calls it before, as holder of the lock or as a node.
 func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err error) {
 	if err := s.cancelWithdrawn(ctx); err != nil { // what a withdrawal that was cut off left
 		return 0, 0, err
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		if resend {
-			if again, err = s.wake(ctx, tx, `, doubts = doubts + 1`, sendingNow+` AND doubts = 0`+notWithdrawn); err != nil {
-				return err
-			}
-		}
-		res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1 WHERE `+sendingNow)
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		held = int(n)
+		again, held, err = s.settleDoubts(ctx, tx, resend, sendingNow)
 		return err
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("settle deliveries in doubt: %w", err)
 	}
 	return again, held, nil
+}
+
+// settleDoubts does what Recover tells with the chosen deliveries.
+func (s *Store) settleDoubts(ctx context.Context, tx *sql.Tx, resend bool, where string, args ...any) (again, held int, err error) {
+	if resend {
+		if again, err = s.wake(ctx, tx, `, doubts = doubts + 1`, where+` AND doubts = 0`+notWithdrawn, args...); err != nil {
+			return 0, 0, err
+		}
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1 WHERE `+where, args...)
+	if err != nil {
+		return 0, 0, err
+	}
+	n, err := res.RowsAffected()
+	return again, int(n), err
 }
 
 // Retry makes the failed deliveries of an issue pending whose subscribers get

@@ -32,6 +32,16 @@ type dialect struct {
 	freeze string
 	// forUpdate ends a SELECT of rows that nobody else may change meanwhile.
 	forUpdate string
+	// fence ends the WHERE of a statement on deliveries that only the node $%d
+	// may change which has their batch; it keeps the batch from being taken
+	// over before the commit. It is empty where one process sends.
+	fence string
+	// dead are the ids of the nodes that ended or lost their lock; empty where
+	// one process sends.
+	dead string
+	// requeue lets others have the jobs of the node $1; empty where there is no
+	// queue.
+	requeue string
 	// incoming is the table of the subscribers in $1, a list in JSON, with n for
 	// their order.
 	incoming string

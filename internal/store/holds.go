@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,20 +34,40 @@ func (s *Store) Holds(ctx context.Context) ([]newsletter.Hold, error) {
 	return list, nil
 }
 
-// SetHold writes a hold, in place of one for the same domain.
+// SetHold writes a hold, in place of one for the same domain. What another
+// sender blamed on the domain at the same time is to be undone as well.
 func (s *Store) SetHold(ctx context.Context, h newsletter.Hold) error {
-	undo, err := json.Marshal(append([]int64{}, h.Undo...))
-	if err == nil {
-		_, err = s.exec(ctx, `INSERT INTO holds (domain, kind, reason, since_at, probe_at, step, undo, lifted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-			ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since_at = excluded.since_at,
-			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted,
-			told_at = CASE WHEN holds.since_at = excluded.since_at THEN holds.told_at END`,
-			h.Domain, h.Kind, plain(h.Reason), ms(h.Since), ms(h.ProbeAt), h.Step, string(undo), h.Lifted)
-	}
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		undo := append([]int64{}, h.Undo...)
+		var others string
+		err := each(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&others) },
+			`SELECT undo FROM holds WHERE domain = $1 AND since_at <> $2 AND NOT lifted`+s.forUpdate, h.Domain, ms(h.Since))
+		if err == nil && others != "" {
+			var more []int64
+			err = json.Unmarshal([]byte(others), &more)
+			undo = append(undo, slices.DeleteFunc(more, func(id int64) bool { return slices.Contains(undo, id) })...)
+		}
+		if err != nil {
+			return err
+		}
+		return setHold(ctx, tx, h, undo)
+	})
 	if err != nil {
 		return fmt.Errorf("hold the mail to %q: %w", h.Domain, err)
 	}
 	return nil
+}
+
+func setHold(ctx context.Context, tx *sql.Tx, h newsletter.Hold, undo []int64) error {
+	list, err := json.Marshal(undo)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO holds (domain, kind, reason, since_at, probe_at, step, undo, lifted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since_at = excluded.since_at,
+			probe_at = excluded.probe_at, step = excluded.step, undo = excluded.undo, lifted = excluded.lifted,
+			told_at = CASE WHEN holds.since_at = excluded.since_at THEN holds.told_at END`,
+			h.Domain, h.Kind, plain(h.Reason), ms(h.Since), ms(h.ProbeAt), h.Step, string(list), h.Lifted)
+	}
+	return err
 }
 
 // HoldBack defers pending deliveries until the hold of a domain is lifted, or
@@ -81,8 +102,8 @@ func (s *Store) WakeHeld(ctx context.Context, domain string) (newsletter.Deliver
 	var d newsletter.Delivery
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		d = newsletter.Delivery{}
-		err := each(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&d.ID, &d.Batch) },
-			`SELECT id, batch FROM deliveries WHERE hold = $1 AND state = 'deferred' ORDER BY changed_at NULLS FIRST, id LIMIT 1`, domain)
+		err := each(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&d.ID, &d.Batch, &d.Issue) },
+			`SELECT id, batch, issue FROM deliveries WHERE hold = $1 AND state = 'deferred' ORDER BY changed_at NULLS FIRST, id LIMIT 1`, domain)
 		if err != nil || d.ID == 0 {
 			return err
 		}

@@ -17,6 +17,12 @@ import (
 // when its subscriber left in the meantime, which cancels the delivery, nor
 // when its issue was stopped. Once begun it is not interrupted.
 func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {
+	return s.writeJournal(ctx, "", entries)
+}
+
+// writeJournal is Journal for a node: what belongs to a batch that another one
+// has by now is left as that one has it, and does not go.
+func (s *Store) writeJournal(ctx context.Context, node string, entries []newsletter.JournalEntry) ([]bool, error) {
 	err := ctx.Err()
 	if err == nil && s.pool == nil { // the pool's connections keep statements themselves
 		err = s.journal.prepare(ctx, s.writer)
@@ -29,7 +35,7 @@ func (s *Store) Journal(ctx context.Context, entries []newsletter.JournalEntry) 
 	write := func(width int64) error {
 		return s.tx(ctx, func(tx *sql.Tx) error {
 			clear(goes)
-			c := commit{journal: &s.journal, tx: tx}
+			c := commit{journal: &s.journal, tx: tx, fence: s.fence, node: node}
 			if err := c.record(ctx, entries); err != nil {
 				return err
 			}
@@ -57,8 +63,10 @@ type journal struct {
 // commit is one transaction of the journal.
 type commit struct {
 	*journal
-	tx   *sql.Tx
-	list []step
+	tx    *sql.Tx
+	fence string // see [dialect]
+	node  string
+	list  []step
 }
 
 // statement is one that is run several times in a commit.
@@ -68,7 +76,11 @@ type statement func(ctx context.Context, args ...any) (sql.Result, error)
 func (c *commit) statement(ctx context.Context, prepared *sql.Stmt, query string) (run statement, end func()) {
 	if prepared == nil {
 		return func(ctx context.Context, args ...any) (sql.Result, error) {
-			return c.tx.ExecContext(ctx, query, args...)
+			if c.fence == "" {
+				return c.tx.ExecContext(ctx, query, args...)
+			}
+			args = append(args, c.node)
+			return c.tx.ExecContext(ctx, query+fmt.Sprintf(c.fence, len(args)), args...)
 		}, func() {}
 	}
 	stmt := c.tx.StmtContext(ctx, prepared)

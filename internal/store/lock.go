@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"threadmill/internal/newsletter"
 )
 
 // Lock makes its holder the only sender and the only writer of the output
@@ -72,20 +74,12 @@ func (s *Store) LockHolder(ctx context.Context) (*Holder, error) {
 
 // ErrLockLost says that the connection is gone that held the lock, so that
 // another process may have it by now.
-var ErrLockLost = errors.New("the connection to the database broke, and with it the lock of the publication")
+var ErrLockLost = fmt.Errorf("%w, and with it the lock of the publication", newsletter.ErrCutOff)
 
 // Context returns a context that also ends, with the cause [ErrLockLost], when
 // the lock is lost.
 func (l *Lock) Context(ctx context.Context) (context.Context, context.CancelFunc) {
-	if l.server == nil {
-		return ctx, func() {}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(l.server.held, func() { cancel(ErrLockLost) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-	}
+	return l.server.context(ctx, ErrLockLost)
 }
 
 // TryLock takes the lock of the database at path, which stands beside it, for

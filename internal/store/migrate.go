@@ -104,6 +104,10 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// River first: the number of ours says that both are done.
+	if err := s.migrateQueue(ctx); err != nil {
+		return fmt.Errorf("change the schema of the queue: %w", err)
+	}
 	err = s.turn(ctx, func() error {
 		_, err := p.Up(ctx) // goes on where it stopped
 		return err

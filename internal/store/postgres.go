@@ -29,6 +29,12 @@ var postgres = dialect{
 	alone:      `SELECT pg_advisory_xact_lock($1, $2)`,
 	freeze:     `LOCK TABLE deliveries IN SHARE MODE`,
 	forUpdate:  ` FOR NO KEY UPDATE`,
+	fence:      ` AND EXISTS (SELECT 1 FROM batches b WHERE b.id = deliveries.batch AND b.node = $%d FOR SHARE)`,
+	requeue:    `UPDATE river_job SET state = 'available' WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1`,
+	dead: `SELECT n.id FROM nodes n WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_locks l
+		JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()
+		WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+		AND CAST(l.classid AS BIGINT) = $1 AND CAST(l.objid AS BIGINT) = n.number) ORDER BY n.id`,
 	incoming: `(SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON))
 		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT))
 		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, n))`,
@@ -231,7 +237,7 @@ func backend(ctx context.Context, q interface {
 // being made, by another process or one that was killed.
 func (s *Store) createPostgres(ctx context.Context) error {
 	var ours, all int
-	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE tablename IN ('goose_db_version', 'keys')), count(*)
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE tablename IN ('goose_db_version', 'keys')), count(*) FILTER (WHERE tablename NOT LIKE 'river%')
 		FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`).Scan(&ours, &all)
 	if err != nil {
 		return err
@@ -259,6 +265,7 @@ type sessionLock struct{}
 const (
 	lockAlone  = 0x7472_6561 // a transaction, see [Store.alone]
 	lockSchema = 0x7472_6562
+	lockNode   = 0x7472_6563 // a node, see [Store.Join]
 )
 
 // SessionLock waits for the lock, and lets the statements of a migration take

@@ -67,20 +67,26 @@ func (h Holder) dead() bool {
 	return err == nil && errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
+// lockOnServer takes the lock of the publication.
 func (s *Store) lockOnServer(ctx context.Context, command string) (*serverLock, error) {
 	key, err := s.lockKey(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return s.hold(ctx, connectionName(command), func(conn *pgx.Conn) error { return s.tryOnServer(ctx, conn, key) })
+}
+
+// hold takes a lock on a connection of its own, which is watched from then on.
+func (s *Store) hold(ctx context.Context, name string, take func(*pgx.Conn) error) (*serverLock, error) {
 	cfg := s.pool.Config().ConnConfig
-	cfg.RuntimeParams["application_name"] = connectionName(command)
+	cfg.RuntimeParams["application_name"] = name
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", s.path, err)
 	}
 	err = setUpSession(ctx, conn)
 	if err == nil {
-		err = s.tryOnServer(ctx, conn, key)
+		err = take(conn)
 	}
 	if err != nil {
 		return nil, errors.Join(err, closeConn(conn))
@@ -150,6 +156,19 @@ func (s *Store) holderOnServer(ctx context.Context) (*Holder, error) {
 	}
 	h := parseName(strings.TrimSpace(name.String))
 	return &h, nil
+}
+
+// context returns a context that also ends, with a cause, when the lock is lost.
+func (l *serverLock) context(ctx context.Context, cause error) (context.Context, context.CancelFunc) {
+	if l == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.held, func() { cancel(cause) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // unlock gives the lock back before the connection ends, which the server may

@@ -110,11 +110,14 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Shared tells whether other machines may use the database as well.
-func (s *Store) Shared() bool { return s.pool != nil }
-
 // Path is the file of the database, or its address without the password.
 func (s *Store) Path() string { return s.path }
+
+// Pool is the connections to PostgreSQL, nil on SQLite.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Shared tells whether several processes may send at a time.
+func (s *Store) Shared() bool { return s.pool != nil }
 
 // conflicts is how often a transaction is tried that meets others.
 const conflicts = 10
