@@ -12,6 +12,7 @@ import (
 	"hash"
 	"io"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -199,13 +200,14 @@ func (l *copyLines) plain(text string, c moveColumn) string {
 
 // place names a value of the present row.
 func (l *copyLines) place(c moveColumn) string {
-	place := l.table.name + "." + c.name + " of"
+	var place strings.Builder
+	place.WriteString(l.table.name + "." + c.name + " of")
 	for i, k := range l.table.columns {
 		if k.key > 0 {
-			place += fmt.Sprintf(" %s %q", k.name, fmt.Sprint(l.values[i]))
+			place.WriteString(fmt.Sprintf(" %s %q", k.name, fmt.Sprint(l.values[i])))
 		}
 	}
-	return place
+	return place.String()
 }
 
 // appendValue appends a value as COPY writes one of the given kind.
