@@ -204,7 +204,7 @@ func (l *copyLines) place(c moveColumn) string {
 	place.WriteString(l.table.name + "." + c.name + " of")
 	for i, k := range l.table.columns {
 		if k.key > 0 {
-			place.WriteString(fmt.Sprintf(" %s %q", k.name, fmt.Sprint(l.values[i])))
+			fmt.Fprintf(&place, " %s %q", k.name, fmt.Sprint(l.values[i]))
 		}
 	}
 	return place.String()
