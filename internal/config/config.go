@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,8 +30,9 @@ type Config struct {
 	Feeds        Feeds
 	Web          Web
 
-	file   string           // the config as the caller named it; empty without one
-	places map[string]place // where each key that the file gives has its value
+	file   string                      // the config as the caller named it; empty without one
+	places map[string]place            // where each key that the file gives has its value
+	lookup func(string) (string, bool) // the value of a variable
 }
 
 // Publication describes the newsletter to its readers.
@@ -176,6 +178,24 @@ func (c *Config) DatabaseSource() string {
 		return source
 	}
 	return c.Path(c.Database.Reveal())
+}
+
+// SecretArgument returns a value of the command line that may be secret: text
+// with every ${NAME} replaced as in the config, or what stands in a file. A file
+// that others can read is told in Warnings.
+func (c *Config) SecretArgument(text, file string) (Secret, error) {
+	if file == "" {
+		value, err := expand(text, c.lookup)
+		return Secret(value), err
+	}
+	data, mode, err := readFile(file, maxSecret)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", file, reason(err))
+	}
+	if mode&othersMode != 0 {
+		c.Warnings = append(c.Warnings, readableSecret(file))
+	}
+	return Secret(trimLine(data)), nil
 }
 
 // Position returns where the value of a key such as "schedule.cron" stands,

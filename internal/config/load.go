@@ -63,7 +63,7 @@ type loader struct {
 func newLoader(file string, lookup func(string) (string, bool)) *loader {
 	c := Default()
 	c.file, c.Dir = file, filepath.Dir(file)
-	c.places = map[string]place{}
+	c.places, c.lookup = map[string]place{}, lookup
 	return &loader{config: &c, settings: c.settings(), lookup: lookup}
 }
 
@@ -102,12 +102,22 @@ func (l *loader) readSecrets() {
 		path := l.config.Path(s.raw())
 		data, mode, err := readFile(path, maxSecret)
 		if err == nil {
-			err = target.set(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"))
+			err = target.set(trimLine(data))
 		}
 		if err != nil {
 			l.report(at, s.key, fmt.Sprintf("read %s: %v", path, reason(err)))
 		} else if mode&othersMode != 0 {
-			l.warn(at, s.key, path+" can be read by other users; run chmod 600 "+path)
+			l.warn(at, s.key, readableSecret(path))
 		}
 	}
+}
+
+// trimLine is the content of a file that holds one value.
+func trimLine(data []byte) string {
+	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+}
+
+// readableSecret warns of a file with a secret.
+func readableSecret(path string) string {
+	return path + " can be read by other users; run chmod 600 " + path
 }

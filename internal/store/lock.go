@@ -55,7 +55,14 @@ const (
 // another holder: a *LockedError tells who that is.
 func (s *Store) Lock(ctx context.Context, command string) (*Lock, error) {
 	if s.pool == nil {
-		return TryLock(s.path, command)
+		l, err := TryLock(s.path, command)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.checkMoved(ctx); err != nil { // while it was waited for
+			return nil, errors.Join(err, l.Unlock())
+		}
+		return l, nil
 	}
 	l, err := s.lockOnServer(ctx, command)
 	if err != nil {

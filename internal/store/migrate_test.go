@@ -11,6 +11,12 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/store/pgtest"
 )
 
 // further are the migrations with one more of the given text.
@@ -143,4 +149,50 @@ func TestForeignDatabase(t *testing.T) {
 	if files, err := filepath.Glob(path + "*"); err != nil || len(files) != 1 {
 		t.Errorf("files: %v %v", files, err)
 	}
+}
+
+// TestMigratePostgres brings a PostgreSQL database from its first schema to the
+// newest, with what stood in it.
+func TestMigratePostgres(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	address := pgtest.Empty(t)
+	first := got(fs.ReadFile(postgres.folder(), "00001_publication.sql"))(t)
+	old := openEmpty(t, address, fstest.MapFS{"00001_publication.sql": &fstest.MapFile{Data: first}})
+	for _, text := range []string{
+		`INSERT INTO issues (number, slug, title, subject, published_at, recipients, message, sender, domain, unsubscribe_url) VALUES (1, 's', 't', 't', 1, 4, 'm', 'a', 'b', 'c')`,
+		`INSERT INTO slots (key, due_at, claimed_at, outcome, issue) VALUES ('one', 1, 2, 'published', 1)`,
+		`INSERT INTO batches (issue, done) VALUES (1, FALSE)`,
+		`INSERT INTO deliveries (issue, subscriber, batch, state) VALUES (1, 1, 1, 'sent'), (1, 2, 1, 'failed'), (1, 3, 1, 'in_doubt'), (1, 4, 1, 'pending')`,
+	} {
+		if _, err := old.exec(ctx, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(ctx, address, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, ErrOlder) {
+		t.Fatalf("open: %v, want ErrOlder", err)
+	}
+	defer s.Close()
+	if copied, err := s.Migrate(ctx); err != nil || copied != "" {
+		t.Fatalf("migrate: %q %v", copied, err)
+	}
+	again := openHere(t, address)
+	want := newsletter.Counts{Recipients: 4, Pending: 1, Sent: 1, Failed: 1, InDoubt: 1}
+	if row := got(again.Issue(ctx, 1))(t); row.Counts != want {
+		t.Errorf("counts %+v, want %+v", row.Counts, want)
+	}
+}
+
+// openEmpty makes the given schema in an empty PostgreSQL database.
+func openEmpty(t *testing.T, address string, schema fs.FS) *Store {
+	t.Helper()
+	pool := got(pgxpool.New(t.Context(), address))(t)
+	db := stdlib.OpenDBFromPool(pool)
+	s := &Store{writer: db, reader: db, pool: pool, path: address, dialect: postgres, schema: schema, log: slog.New(slog.DiscardHandler)}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := errors.Join(s.migrate(t.Context()), s.createKeys(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

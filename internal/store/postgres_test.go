@@ -96,7 +96,7 @@ func TestPostgresRefuses(t *testing.T) {
 
 func TestPostgresPath(t *testing.T) {
 	t.Parallel()
-	address := template.Copy(t)
+	address := template.Lend(t)
 	u := got(url.Parse(address))(t)
 	u.User = url.UserPassword(u.User.Username(), "hunter2")
 	q := u.Query()
@@ -111,7 +111,7 @@ func TestPostgresPath(t *testing.T) {
 // may: SQLite lets only one write anyway.
 func TestTogether(t *testing.T) {
 	t.Parallel()
-	address := template.Copy(t)
+	address := template.Lend(t)
 	nodes := []*store.Store{open(t, address), open(t, address), open(t, address), open(t, address)}
 	ctx := t.Context()
 	each := func(do func(n int, s *store.Store)) {
@@ -211,7 +211,7 @@ func TestForeignWords(t *testing.T) {
 // breaks.
 func TestPostgresLock(t *testing.T) {
 	t.Parallel()
-	address := template.Copy(t)
+	address := template.Lend(t)
 	one, two := open(t, address), open(t, address)
 	ctx := t.Context()
 	if h := got(one.LockHolder(ctx))(t); h != nil {
@@ -265,7 +265,7 @@ func TestPooler(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"transaction", "statement", "session"} {
 		t.Run(mode, func(t *testing.T) {
-			address := pgtest.Pooler(t, template.Copy(t), mode)
+			address := pgtest.Pooler(t, template.Lend(t), mode)
 			s, err := store.Open(t.Context(), address, quiet())
 			for errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) { // it is starting
 				s, err = store.Open(t.Context(), address, quiet())
@@ -289,7 +289,7 @@ func TestPooler(t *testing.T) {
 // once: one of them has to see that nothing is left.
 func TestLastBatches(t *testing.T) {
 	t.Parallel()
-	address := template.Copy(t)
+	address := template.Lend(t)
 	nodes := []*store.Store{open(t, address), open(t, address), open(t, address), open(t, address)}
 	ctx := t.Context()
 	addPeople(t, nodes[0], len(nodes))
@@ -329,7 +329,7 @@ func TestLastBatches(t *testing.T) {
 // it: either nothing leaves, or its threads are not free again.
 func TestWithdrawnOrMarked(t *testing.T) {
 	t.Parallel()
-	address := template.Copy(t)
+	address := template.Lend(t)
 	one, two := open(t, address), open(t, address)
 	ctx := t.Context()
 	addPeople(t, one, 1)

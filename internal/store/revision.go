@@ -14,7 +14,8 @@ import (
 // change the site wait for it, so that whoever reads a revision sees all that
 // it counted.
 func siteChanged(ctx context.Context, tx *sql.Tx) (n int64, err error) {
-	err = tx.QueryRowContext(ctx, `UPDATE revisions SET number = number + 1 WHERE name = 'site' RETURNING number`).Scan(&n)
+	err = tx.QueryRowContext(ctx, `INSERT INTO revisions (name, number) VALUES ('site', 1)
+		ON CONFLICT (name) DO UPDATE SET number = revisions.number + 1 RETURNING number`).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count the revision up: %w", err)
 	}
@@ -24,7 +25,7 @@ func siteChanged(ctx context.Context, tx *sql.Tx) (n int64, err error) {
 // Revision is the number of the publication's newest state, which rises with
 // each change of what the site shows. What is read after it is at least as new.
 func (s *Store) Revision(ctx context.Context) (n int64, err error) {
-	if err = s.reader.QueryRowContext(ctx, `SELECT number FROM revisions WHERE name = 'site'`).Scan(&n); err != nil {
+	if err = s.reader.QueryRowContext(ctx, `SELECT coalesce(max(number), 0) FROM revisions WHERE name = 'site'`).Scan(&n); err != nil {
 		return 0, fmt.Errorf("read the revision: %w", err)
 	}
 	return n, nil

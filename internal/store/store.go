@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -32,7 +33,8 @@ type Store struct {
 // as postgres://user:password@host/name, which must be there and may be empty.
 // A new database gets the newest schema at once. An older or newer schema is
 // ErrOlder or ErrNewer, together with a usable Store in the first case, so that
-// the holder of the lock can Migrate.
+// the holder of the lock can Migrate. One that was left by Move is a
+// *MovedError, with a Store that Move can end its work with.
 func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	openKind := openFile
 	if isPostgres(path) {
@@ -43,7 +45,14 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	err = s.checkSchema(ctx)
-	if err != nil && !errors.Is(err, ErrOlder) {
+	older := errors.Is(err, ErrOlder)
+	if err == nil || older {
+		err = cmp.Or(s.checkMoved(ctx), err)
+	}
+	if _, moved := errors.AsType[*MovedError](err); moved {
+		return s, fmt.Errorf("database %s: %w", s.path, err)
+	}
+	if err != nil && !older {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", s.path, err), s.Close())
 	}
 	return s, err

@@ -30,18 +30,29 @@ func databases() []database {
 	return []database{{"sqlite", openFresh}, {"postgres", openPostgres}}
 }
 
-// template is a new PostgreSQL database.
-var template = pgtest.Template{Make: func(address string) error {
-	s, err := store.Open(context.Background(), address, quiet())
-	if err != nil {
-		return err
-	}
-	return s.Close()
-}}
+// template is a new PostgreSQL database. One that was used is new again without
+// its rows, but for its keys and its version.
+var template = pgtest.Template{
+	Make: func(address string) error {
+		s, err := store.Open(context.Background(), address, quiet())
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	},
+	Clean: `DO $$ DECLARE name TEXT; BEGIN
+		SET LOCAL session_replication_role = replica;
+		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('keys', 'goose_db_version', 'river_migration') LOOP
+			EXECUTE format('DELETE FROM %I', name);
+		END LOOP;
+		PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences
+			WHERE schemaname = 'public' AND sequencename NOT IN ('keys_id_seq', 'goose_db_version_id_seq');
+	END $$`,
+}
 
 func openPostgres(t testing.TB) *store.Store {
 	t.Helper()
-	return open(t, template.Copy(t))
+	return open(t, template.Lend(t))
 }
 
 // fresh is a new SQLite database. It is made once, since that takes most of the

@@ -1,5 +1,5 @@
 // Package pgtest gives tests a PostgreSQL of their own: one server a test
-// binary, from the packages of the system, and a database for every test. It
+// binary, from the packages of the system, and databases for every test. It
 // knows nothing of what stands in them.
 //
 // THREADMILL_TEST_POSTGRES names a server that is there already, as
@@ -33,23 +33,85 @@ import (
 type Template struct {
 	// Make fills the empty database at an address.
 	Make func(address string) error
+	// Clean is what makes a copy new again that Lend has lent.
+	Clean string
 
 	once sync.Once
 	name string
 	err  error
+
+	mu   sync.Mutex
+	free []lent
 }
 
-// Empty returns the address of a new empty database, which goes with the test.
+// lent is a copy that goes from test to test.
+type lent struct {
+	name string
+	conn *pgx.Conn // cleans it
+}
+
+// Empty returns the address of a new empty database.
 func Empty(t testing.TB) string {
 	t.Helper()
 	return drop(t, running(t), "template0")
 }
 
-// Copy returns the address of a new copy of the template, which goes with the
-// test.
+// Copy returns the address of a new copy of the template.
 func (tpl *Template) Copy(t testing.TB) string {
 	t.Helper()
 	s := running(t)
+	tpl.make(t, s)
+	return drop(t, s, tpl.name)
+}
+
+// Lend returns the address of a copy that another test has had before and that
+// was cleaned after it, which is quicker than a new one. The test must leave the
+// schema as it is.
+func (tpl *Template) Lend(t testing.TB) string {
+	t.Helper()
+	s := running(t)
+	if s.guard == nil { // nobody would drop it
+		return tpl.Copy(t)
+	}
+	tpl.make(t, s)
+	l, err := tpl.take(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() { // a look at it must not find another test's
+			return
+		}
+		if _, err := l.conn.Exec(context.Background(), tpl.Clean); err != nil {
+			t.Error("clean the database:", err)
+			return
+		}
+		tpl.mu.Lock()
+		defer tpl.mu.Unlock()
+		tpl.free = append(tpl.free, l)
+	})
+	return s.address(l.name)
+}
+
+// take returns a copy that is free, or a new one.
+func (tpl *Template) take(s *server) (l lent, err error) {
+	tpl.mu.Lock()
+	if n := len(tpl.free); n > 0 {
+		l, tpl.free = tpl.free[n-1], tpl.free[:n-1]
+	}
+	tpl.mu.Unlock()
+	if l.conn != nil {
+		return l, nil
+	}
+	if l.name, err = s.create(tpl.name); err == nil {
+		l.conn, err = pgx.Connect(context.Background(), s.address(l.name))
+	}
+	return l, err
+}
+
+// make makes the template once.
+func (tpl *Template) make(t testing.TB, s *server) {
+	t.Helper()
 	tpl.once.Do(func() {
 		if tpl.name, tpl.err = s.create("template0"); tpl.err == nil {
 			tpl.err = tpl.Make(s.address(tpl.name))
@@ -58,15 +120,18 @@ func (tpl *Template) Copy(t testing.TB) string {
 	if tpl.err != nil {
 		t.Fatal("make the template:", tpl.err)
 	}
-	return drop(t, s, tpl.name)
 }
 
-// drop makes a database and drops it when the test ends.
+// drop makes a database and drops it when the test ends, which a server that
+// ends with the tests is spared.
 func drop(t testing.TB, s *server, template string) string {
 	t.Helper()
 	name, err := s.create(template)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.guard != nil {
+		return s.address(name)
 	}
 	t.Cleanup(func() {
 		if err := s.run(`DROP DATABASE ` + name + ` WITH (FORCE)`); err != nil {
@@ -172,7 +237,7 @@ func start() (*server, error) {
 		locale += " --locale-provider=icu --icu-locale=en"
 	}
 	options := "-c listen_addresses= -c unix_socket_directories=" + dir +
-		" -c fsync=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=32MB -c autovacuum=off"
+		" -c fsync=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=32MB -c max_wal_size=4GB -c wal_level=minimal -c max_wal_senders=0 -c autovacuum=off"
 	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", supervise, "sh", dir, locale, options)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "LC_ALL=C"}

@@ -22,7 +22,7 @@ auth_type = any
 pool_mode = %s
 default_pool_size = 20
 `
-	runPooler = `pgbouncer -q "$1/ini" >"$1/log" 2>&1 & read -r _; kill -INT $!; wait`
+	runPooler = `pgbouncer -q "$1/ini" >"$1/log" 2>&1 & read -r _; kill -KILL $!; wait`
 )
 
 // Pooler starts a PgBouncer in the given pool mode before the database at an

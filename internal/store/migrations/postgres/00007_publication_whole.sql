@@ -32,7 +32,6 @@ CREATE TABLE revisions (
     name   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL
 );
-INSERT INTO revisions (name, number) VALUES ('site', 0);
 
 -- How far each output folder is.
 CREATE TABLE sites (
