@@ -143,7 +143,11 @@ var troubles = []trouble{
 	},
 	{
 		event: "in_doubt", kind: "in_doubt", text: "3 in doubt, of issue 1: `threadmill resolve 1 --resend`", threads: 3, config: "delivery: {in_doubt: hold}",
-		begin: func(_ place, r *relay) { r.drop = func(to string) bool { return strings.HasPrefix(to, "reader") } },
+		begin: func(_ place, r *relay) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.drop = func(to string) bool { return strings.HasPrefix(to, "reader") }
+		},
 		then:  func(p place) { p.look("publish", "--now", "--wait", "0s") },
 		mend:  func(p place, _ *relay) { p.run("resolve", "1", "--skip") },
 	},
