@@ -148,8 +148,8 @@ var troubles = []trouble{
 			defer r.mu.Unlock()
 			r.drop = func(to string) bool { return strings.HasPrefix(to, "reader") }
 		},
-		then:  func(p place) { p.look("publish", "--now", "--wait", "0s") },
-		mend:  func(p place, _ *relay) { p.run("resolve", "1", "--skip") },
+		then: func(p place) { p.look("publish", "--now", "--wait", "0s") },
+		mend: func(p place, _ *relay) { p.run("resolve", "1", "--skip") },
 	},
 	{
 		event: "disk_low", kind: "disk_low", text: "(operator.warn_disk)", threads: 2, restart: true,

@@ -121,14 +121,10 @@ func (p *publication) runNode(ctx context.Context) error {
 			group.Go(func() error { return p.keepWhenFree(ctx, sender) })
 			return group.Wait()
 		})
-		if ctx.Err() != nil || !joined {
+		if ctx.Err() != nil || !joined || errors.Is(err, store.ErrNewer) {
 			return err
 		}
-		_, gone := errors.AsType[*store.GoneError](err)
-		if !gone && !errors.Is(err, newsletter.ErrCutOff) {
-			return err
-		}
-		p.log.Error("this node does not send until the database is back", "err", err)
+		p.log.Error("this node does not send until it has joined again", "err", err)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
