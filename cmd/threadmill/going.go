@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,17 +11,20 @@ import (
 )
 
 // sendingNow is the other process that sends now, nil where there is none.
-func (p *publication) sendingNow() *store.Holder {
-	h := store.LockHolder(p.store.Path())
-	if h == nil || h.PID == os.Getpid() || h.Command == "build" || h.Command == "migrate" {
-		return nil
+func (p *publication) sendingNow(ctx context.Context) (*store.Holder, error) {
+	h, err := p.store.LockHolder(ctx)
+	if h == nil || h.PID == os.Getpid() || h.Command == "build" || h.Command == migrating {
+		return nil, err
 	}
-	return h
+	return h, err
 }
 
 // tellSender says who sends in the place of this process.
 func (p *publication) tellSender(ctx context.Context) error {
-	who := p.sendingNow()
+	who, err := p.sendingNow(ctx)
+	if err != nil {
+		return err
+	}
 	left, err := p.leftover(ctx)
 	if err == nil && who != nil && left.Pending+left.Deferred > 0 {
 		fmt.Fprintf(p.stderr, "threadmill: %s to send; %s is sending them\n", plural(left.Pending+left.Deferred, "message"), who)
@@ -32,6 +36,7 @@ func (p *publication) tellSender(ctx context.Context) error {
 // takes what is about to be published for it.
 func (p *publication) earlierNotes(ctx context.Context) (notes []string, err error) {
 	rows, err := p.store.UnfinishedIssues(ctx)
+	who, werr := p.sendingNow(ctx)
 	for _, r := range rows {
 		n := r.Pending + r.Deferred
 		if n == 0 {
@@ -40,12 +45,12 @@ func (p *publication) earlierNotes(ctx context.Context) (notes []string, err err
 		what := "`threadmill publish` sends them"
 		if note := holdNote(r, p.facts.Zone); note != "" {
 			what = "it " + note
-		} else if who := p.sendingNow(); who != nil {
+		} else if who != nil {
 			what = who.String() + " is sending them"
 		}
 		notes = append(notes, fmt.Sprintf("Issue %d, “%s”, has %s to send yet; %s.", r.Number, r.Title, plural(n, "message"), what))
 	}
-	return notes, err
+	return notes, errors.Join(err, werr)
 }
 
 // tellHowOn says what sends the mail that is left, and from when on; a failure
@@ -55,7 +60,9 @@ func (p *publication) tellHowOn(ctx context.Context, failure error) error {
 		return nil
 	}
 	at, err := p.goesOn(ctx)
-	switch who := p.sendingNow(); {
+	who, werr := p.sendingNow(ctx)
+	err = errors.Join(err, werr)
+	switch {
 	case err != nil || at.IsZero():
 	case who != nil:
 		fmt.Fprintf(p.stderr, "threadmill: %s goes on with the rest\n", who)

@@ -89,8 +89,12 @@ func perSecond(n int64, d time.Duration) float64 {
 	return float64(int64(float64(n)/d.Seconds()*10+0.5)) / 10
 }
 
-// keepRate notes for `status` how fast sender sends, until ctx is done.
+// keepRate notes for `status` how fast sender sends, until ctx is done. Where
+// many may send, the beat of each node tells.
 func (p *publication) keepRate(ctx context.Context, sender *deliver.Sender) {
+	if p.store.Shared() {
+		return
+	}
 	tick := time.NewTicker(rateEvery)
 	defer tick.Stop()
 	var last int64

@@ -281,5 +281,6 @@ func (p *publication) place() string {
 	if abs, err := filepath.Abs(output); err == nil {
 		output = abs
 	}
-	return p.facts.Host() + ":" + output
+	host, _ := os.Hostname() // one without a name is told apart by its folder
+	return host + ":" + output
 }

@@ -159,7 +159,11 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 	if s.Holds, err = p.holds(ctx); err != nil {
 		return err
 	}
-	if s.sending = p.sendingNow() != nil || len(s.Nodes) > 0; s.sending {
+	sender, err := p.sendingNow(ctx)
+	if err != nil {
+		return err
+	}
+	if s.sending = sender != nil || len(s.Nodes) > 0; s.sending {
 		if s.SendingRate, err = p.rate(ctx, s.Nodes); err != nil {
 			return err
 		}

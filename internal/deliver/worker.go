@@ -45,7 +45,11 @@ type worker struct {
 func (w *worker) run(ctx, hard context.Context) {
 	defer w.hangUp()
 	w.goes = make(chan int, 1)
-	for w.allowed(ctx) && w.take() {
+	for {
+		w.makeWay(ctx)
+		if !w.take() {
+			return
+		}
 		w.attempt(ctx, hard)
 		if w.rest > 0 && w.conn == nil {
 			sleep(ctx, w.rest)
@@ -53,17 +57,15 @@ func (w *worker) run(ctx, hard context.Context) {
 	}
 }
 
-// allowed waits while the connection of this worker is for other senders. It
-// returns true.
-func (w *worker) allowed(ctx context.Context) bool {
+// makeWay waits while the connection of this worker is for other senders.
+func (w *worker) makeWay(ctx context.Context) {
 	for len(w.todo) == 0 && w.surplus() {
 		w.flush()
 		w.hangUp()
 		if !sleep(ctx, look) {
-			break
+			return
 		}
 	}
-	return true
 }
 
 // surplus tells whether this connection is one too many.

@@ -33,16 +33,21 @@ func (s *Store) OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch,
 // mayTake are the batches b that node $1 may take, which may be its own.
 const mayTake = ` (b.node = '' OR b.node = $1 OR b.node NOT IN (SELECT id FROM nodes))`
 
-func (s *Store) openBatches(ctx context.Context, node string, limit int) ([]newsletter.Batch, error) {
-	var list []newsletter.Batch
-	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+// batches reads the id and the issue of each batch that a query finds.
+func (s *Store) batches(ctx context.Context, query string, args ...any) (list []newsletter.Batch, err error) {
+	err = each(ctx, s.reader, func(rows *sql.Rows) error {
 		var b newsletter.Batch
 		err := rows.Scan(&b.ID, &b.Issue)
 		list = append(list, b)
 		return err
-	}, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
+	}, query, args...)
+	return list, err
+}
+
+func (s *Store) openBatches(ctx context.Context, node string, limit int) ([]newsletter.Batch, error) {
+	list, err := s.batches(ctx, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
 		WHERE NOT b.done AND i.site_at IS NOT NULL AND`+mayTake+`
-		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $3))
+		AND `+mailGoes("b.issue", "$3")+`
 		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending')
 			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending'))
 		ORDER BY b.issue, b.id LIMIT $2`, node, limit, msNow())
@@ -62,7 +67,7 @@ func (s *Store) TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsle
 func (s *Store) takeBatch(ctx context.Context, node string, batch newsletter.Batch) ([]newsletter.Delivery, error) {
 	n, err := s.exec(ctx, `UPDATE batches AS b SET lease = lease + 1, node = $1 WHERE id = $2 AND NOT done AND`+mayTake+`
 		AND issue IN (SELECT number FROM issues WHERE site_at IS NOT NULL)
-		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = b.issue AND (h.until_at IS NULL OR h.until_at > $3))
+		AND `+mailGoes("b.issue", "$3")+`
 		AND ($1 = '' OR $1 IN (SELECT id FROM nodes))`, node, batch.ID, msNow())
 	if err == nil && n == 0 {
 		err = newsletter.ErrTaken

@@ -212,7 +212,7 @@ func (s *Store) GiveUpHeld(ctx context.Context, h newsletter.Hold, before time.T
 		state = newsletter.DeliveryPending
 		held = `$6 = '' AND state = 'pending' AND batch IN (SELECT b.id FROM batches b JOIN issues i ON i.number = b.issue
 			WHERE NOT b.done AND i.site_at IS NOT NULL AND i.published_at <= $2
-			AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = i.number AND (h.until_at IS NULL OR h.until_at > $5)))`
+			AND ` + mailGoes("i.number", "$5") + `)`
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		n, err = s.settle(ctx, tx, `UPDATE deliveries SET state = 'failed', next_at = NULL, hold = NULL, code = $3, answer = $4, changed_at = $5

@@ -65,6 +65,11 @@ func (s *Store) NextRelease(ctx context.Context, now time.Time) (time.Time, erro
 	return timeOf(at), nil
 }
 
+// mailGoes is the condition that nothing holds the mail of an issue at a time.
+func mailGoes(issue, now string) string {
+	return `NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = ` + issue + ` AND (h.until_at IS NULL OR h.until_at > ` + now + `))`
+}
+
 // ErrWithdrawn says that an issue was withdrawn, which is for good.
 var ErrWithdrawn = errors.New("it is withdrawn")
 
@@ -167,13 +172,7 @@ func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err
 // at a time, so that others get their turn. It may be cut off, and called
 // again.
 func (s *Store) cancelWithdrawn(ctx context.Context) error {
-	var left []newsletter.Batch
-	err := each(ctx, s.reader, func(rows *sql.Rows) error {
-		var b newsletter.Batch
-		err := rows.Scan(&b.ID, &b.Issue)
-		left = append(left, b)
-		return err
-	}, `SELECT b.id, b.issue FROM batches b JOIN issue_holds h ON h.issue = b.issue WHERE h.withdrawn
+	left, err := s.batches(ctx, `SELECT b.id, b.issue FROM batches b JOIN issue_holds h ON h.issue = b.issue WHERE h.withdrawn
 		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state IN ('pending', 'deferred')) ORDER BY b.id`)
 	for _, b := range left {
 		if err == nil {

@@ -100,11 +100,13 @@ const (
 	otherQuery = `UPDATE deliveries SET state = $2, attempts = $3, doubts = $4, next_at = $5, code = $6, answer = $7, changed_at = $8, hold = $9, bounce = NULL,
 		first_at = CASE WHEN $3 > 0 THEN coalesce(first_at, $8) ELSE first_at END
 		WHERE id = $1 AND state IN ('sending', 'pending')`
-	nextQuery = `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $4), changed_at = $4
+)
+
+// nextQuery cannot be a constant as the others are.
+var nextQuery = `UPDATE deliveries SET state = 'sending', first_at = coalesce(first_at, $4), changed_at = $4
 		WHERE ` + run + ` AND state = 'pending'
 		AND EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber AND s.status = 'active')
-		AND NOT EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND (h.until_at IS NULL OR h.until_at > $4))`
-)
+		AND ` + mailGoes("deliveries.issue", "$4")
 
 func (j *journal) prepare(ctx context.Context, db *sql.DB) error {
 	j.mu.Lock()

@@ -110,15 +110,14 @@ func sqliteColumns(ctx context.Context, q queryer) (map[string][]string, error) 
 	return tables, err
 }
 
-// postgresTables reads the tables of the publication, River's left out, in the
-// order of their names.
+// postgresTables reads the tables of the database in the order of their names.
 func postgresTables(ctx context.Context, tx pgx.Tx) ([]moveTable, error) {
 	rows, err := tx.Query(ctx, `SELECT c.relname, a.attname, format_type(a.atttypid, NULL), a.attidentity <> '',
 			coalesce(array_position(CAST(i.indkey AS INT2[]), a.attnum) + 1, 0)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
 		WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-			AND c.relname <> 'goose_db_version' AND c.relname NOT LIKE 'river\_%' AND a.attnum > 0 AND NOT a.attisdropped
+			AND c.relname <> 'goose_db_version' AND a.attnum > 0 AND NOT a.attisdropped
 		ORDER BY c.relname, a.attnum`)
 	if err != nil {
 		return nil, err

@@ -163,8 +163,7 @@ func (s *Store) try(ctx context.Context, fn func(*sql.Tx) error) error {
 
 // What only one transaction does at a time, since it decides on what it reads.
 const (
-	aloneSettings = iota + 1 // changes of settings
-	aloneThreads             // who may claim and keep threads
+	aloneThreads  = iota + 1 // who may claim and keep threads
 	aloneAudience            // who enters, and who never gets mail
 	aloneKeys                // the first keys
 )
