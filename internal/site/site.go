@@ -75,7 +75,7 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 	}
 	st := &stage{root: root, seen: make(map[string]bool)}
 	defer st.discard()
-	if err := s.build(ctx, st, entries, digests); err != nil {
+	if err := s.build(ctx, st, content{entries, digests}); err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)
 	}
 	if err := st.commit(ctx); err != nil {

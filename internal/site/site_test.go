@@ -358,7 +358,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestSitemap(t *testing.T) {
-	text, err := sitemap(newsletter.Publication{URL: "https://example.org/?a&b"}, entries(2), []newsletter.Issue{{Number: 7}})
+	text, err := sitemap(newsletter.Publication{URL: "https://example.org/?a&b"}, content{entries(2), []newsletter.Issue{{Number: 7}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,18 +21,22 @@ type address struct {
 }
 
 // sitemap lists the pages with the time of their last change.
-func sitemap(pub newsletter.Publication, entries []newsletter.Entry, digests []newsletter.Issue) ([]byte, error) {
+func (s *Site) sitemap(c content) []document {
+	return []document{{"sitemap.xml", func() ([]byte, error) { return sitemap(s.opt.Publication, c) }}}
+}
+
+func sitemap(pub newsletter.Publication, c content) ([]byte, error) {
 	var newest time.Time
-	for _, e := range entries {
+	for _, e := range c.entries {
 		if e.UpdatedAt.After(newest) {
 			newest = e.UpdatedAt
 		}
 	}
 	set := urlSet{Addresses: []address{{pub.Link(""), lastmod(newest)}}}
-	for _, e := range entries {
+	for _, e := range c.entries {
 		set.Addresses = append(set.Addresses, address{pub.Link(e.Path()), lastmod(e.UpdatedAt)})
 	}
-	for _, d := range digests {
+	for _, d := range c.digests {
 		set.Addresses = append(set.Addresses, address{pub.Link(newsletter.IssuePath(d.Number)), lastmod(d.PublishedAt)})
 	}
 	set.Addresses = set.Addresses[:min(len(set.Addresses), maxAddresses)]
