@@ -20,6 +20,10 @@ const (
 	// unusedFor.
 	sweepEvery = time.Hour
 	unusedFor  = 7 * 24 * time.Hour
+	// seenEvery is how often a node says that its output folder is kept up, and
+	// goneAfter when one of which nobody said so is forgotten.
+	seenEvery = 20 * time.Second
+	goneAfter = 7 * 24 * time.Hour
 	// retryMax bounds the wait between two tries to write the site.
 	retryMax = 30 * time.Second
 )
@@ -32,7 +36,7 @@ func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, rele
 	if err := p.Begin(ctx); err != nil {
 		return err
 	}
-	d := &daemon{Publisher: p, released: released, stale: true, watches: true}
+	d := &daemon{Publisher: p, released: released, keeps: true, stale: true, watches: true}
 	d.changed()
 	d.slot(ctx)
 	d.loop(ctx, alarm, reload)
@@ -42,13 +46,28 @@ func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, rele
 // Attend writes the site when another process published an issue or asks for
 // it, until ctx is done. Only the holder of the lock may call it.
 func (p *Publisher) Attend(ctx context.Context, released func()) {
-	d := &daemon{Publisher: p, released: released}
+	d := &daemon{Publisher: p, released: released, keeps: true}
 	d.loop(ctx, nil, nil)
+}
+
+// Mirror keeps the output folder of a node in step with the database, and the
+// database with its threads folder, until ctx is done, while another process
+// keeps the publication. reload asks for a new site now; written is called when
+// the folder shows what the database holds.
+//
+// It looks for a newer revision each second: one read of one row, which needs
+// no connection of its own and misses nothing.
+func (p *Publisher) Mirror(ctx context.Context, reload <-chan struct{}, written func()) {
+	d := &daemon{Publisher: p, released: written, stale: true, watches: true}
+	d.asked(ctx)
+	d.changed()
+	d.loop(ctx, nil, reload)
 }
 
 type daemon struct {
 	*Publisher
 	released func()
+	keeps    bool // it holds the lock, and the mail waits for its site
 	watches  bool // the threads folder
 
 	revision  int64     // the newest that was seen
@@ -58,6 +77,7 @@ type daemon struct {
 	stamp     string // of the threads folder
 	stamped   time.Time
 	swept     time.Time
+	seen      time.Time // when the database heard last that the folder is kept up
 }
 
 func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
@@ -73,6 +93,7 @@ func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
 		case <-tick.C:
 			d.asked(ctx)
 			d.changed()
+			d.sayHere(ctx)
 			d.sweep(ctx)
 		case <-ctx.Done():
 		}
@@ -99,11 +120,7 @@ func (d *daemon) slot(ctx context.Context) {
 // asked looks for a revision that is newer than the site, which also those
 // make who ask for a new site, and for issues that wait for their page.
 func (d *daemon) asked(ctx context.Context) {
-	wanted, err := d.SiteWanted(ctx)
-	var revision int64
-	if err == nil {
-		revision, err = d.o.Store.Revision(ctx)
-	}
+	revision, wanted, err := d.wanted(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			d.o.Log.Error("look for work", "err", err)
@@ -114,6 +131,16 @@ func (d *daemon) asked(ctx context.Context) {
 	if revision > d.revision { // not the one that could not be written
 		d.revision, d.notBefore = revision, time.Time{}
 	}
+}
+
+// wanted tells the publication's revision, and whether the site must be
+// written. One who only mirrors knows what it has seen.
+func (d *daemon) wanted(ctx context.Context) (revision int64, wanted bool, err error) {
+	if d.keeps {
+		return d.siteWanted(ctx)
+	}
+	revision, err = d.o.Store.Revision(ctx)
+	return revision, revision > d.revision, err
 }
 
 // changed looks whether the author did something in the threads folder.
@@ -137,14 +164,18 @@ func (d *daemon) site(ctx context.Context) {
 	if !d.stale || time.Now().Before(d.notBefore) {
 		return
 	}
-	report, err := d.WriteSite(ctx)
+	write, fault := d.MirrorSite, "the site of this node could not be written"
+	if d.keeps {
+		write, fault = d.WriteSite, "the site could not be written; the mail of new issues waits for it"
+	}
+	report, err := write(ctx)
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
 		d.wait = min(max(2*d.wait, time.Second), retryMax)
 		d.notBefore = time.Now().Add(d.wait)
-		d.o.Log.Error("the site could not be written; the mail of new issues waits for it", "err", err)
+		d.o.Log.Error(fault, "err", err)
 		return
 	}
 	d.stale, d.wait = false, 0
@@ -154,13 +185,30 @@ func (d *daemon) site(ctx context.Context) {
 	d.released()
 }
 
-// sweep removes pictures that nothing uses any more.
+// sayHere says that the output folder is one of those that are kept up, where
+// there may be more than one.
+func (d *daemon) sayHere(ctx context.Context) {
+	if d.o.Place == "" || time.Since(d.seen) < seenEvery {
+		return
+	}
+	d.seen = time.Now()
+	if err := d.o.Store.SiteSeen(ctx, d.o.Place); err != nil && ctx.Err() == nil {
+		d.o.Log.Error("say that the site is kept up", "err", err)
+	}
+}
+
+// sweep removes pictures that nothing uses any more, and forgets output
+// folders that nobody keeps up.
 func (d *daemon) sweep(ctx context.Context) {
-	if !d.watches || time.Since(d.swept) < sweepEvery {
+	if !d.keeps || !d.watches || time.Since(d.swept) < sweepEvery {
 		return
 	}
 	d.swept = time.Now()
-	switch n, err := d.o.Store.SweepAssets(ctx, time.Now().Add(-unusedFor)); {
+	n, err := d.o.Store.SweepAssets(ctx, time.Now().Add(-unusedFor))
+	if err == nil {
+		err = d.o.Store.SweepSites(ctx, time.Now().Add(-goneAfter))
+	}
+	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		d.o.Log.Error("sweep", "err", err)

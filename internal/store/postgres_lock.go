@@ -58,9 +58,15 @@ func parseName(name string) Holder {
 	return h
 }
 
+// Here tells whether the holder is a process of this machine.
+func (h Holder) Here() bool {
+	host, err := os.Hostname()
+	return err == nil && strings.HasPrefix(host, h.Host)
+}
+
 // dead tells whether the holder was a process of this machine that is gone.
 func (h Holder) dead() bool {
-	if host, err := os.Hostname(); err != nil || !strings.HasPrefix(host, h.Host) || h.PID <= 0 {
+	if !h.Here() || h.PID <= 0 {
 		return false
 	}
 	p, err := os.FindProcess(h.PID)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"threadmill/internal/newsletter"
 )
@@ -68,6 +69,48 @@ func (s *Store) SiteTried(ctx context.Context, place string, revision int64, fai
 		return fmt.Errorf("note the state of the site: %w", err)
 	}
 	return nil
+}
+
+// SiteSeen notes that somebody keeps the site called place up.
+func (s *Store) SiteSeen(ctx context.Context, place string) error {
+	if _, err := s.exec(ctx, `UPDATE sites SET changed_at = $2 WHERE place = $1`, place, msNow()); err != nil {
+		return fmt.Errorf("note that the site is kept up: %w", err)
+	}
+	return nil
+}
+
+// SweepSites forgets the sites that nobody has kept up since before.
+func (s *Store) SweepSites(ctx context.Context, before time.Time) error {
+	if _, err := s.exec(ctx, `DELETE FROM sites WHERE place <> '' AND changed_at < $1`, ms(before)); err != nil {
+		return fmt.Errorf("forget sites: %w", err)
+	}
+	return nil
+}
+
+// SiteInfo is a site as it is listed.
+type SiteInfo struct {
+	Place   string `json:"place"`             // the machine and its output folder
+	Newest  bool   `json:"newest"`            // it shows all that the database holds
+	Failure string `json:"failure,omitempty"` // of the last try to write it
+}
+
+// seenFor is how long a site counts as kept up after somebody said so.
+const seenFor = time.Minute
+
+// Sites returns those of many that are kept up now.
+func (s *Store) Sites(ctx context.Context) ([]SiteInfo, error) {
+	list := []SiteInfo{}
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var i SiteInfo
+		err := rows.Scan(&i.Place, &i.Newest, &i.Failure)
+		list = append(list, i)
+		return err
+	}, `SELECT place, revision >= (SELECT coalesce(max(number), 0) FROM revisions WHERE name = 'site'), failure FROM sites
+		WHERE place <> '' AND changed_at >= $1 ORDER BY place`, ms(time.Now().Add(-seenFor)))
+	if err != nil {
+		return nil, fmt.Errorf("read the state of the sites: %w", err)
+	}
+	return list, nil
 }
 
 // RebuildDone tells whether the site called place was to show revision n or a
