@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -217,11 +218,16 @@ func TestEveryNodeHasTheSite(t *testing.T) {
 	}
 	until(t, "an edit", func() bool { return strings.Contains(q.tree()["threads/shown/index.html"], "In words") })
 
-	q.write("public/index.html", "somebody's")
+	q.remove("public/index.html")
+	q.write("public/index.html/somebody", "is in the way")
 	if err := two.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	same("after SIGHUP", "index.html", true)
+	site := regexp.MustCompile(`Site +\S+` + regexp.QuoteMeta(q.dir) + `\S+ could not be written: `)
+	until(t, "a site that cannot be written", func() bool { return site.MatchString(p.run("status")) })
+	q.remove("public/index.html/somebody")
+	q.remove("public/index.html")
+	same("after that", "index.html", true)
 	keeper.stop()
 	q.publish("--wait", "0s") // whoever keeps now
 	until(t, "the page of another issue", func() bool { return q.tree()["threads/part-2/index.html"] != "" })
