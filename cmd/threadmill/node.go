@@ -14,6 +14,7 @@ import (
 	"threadmill/internal/cluster"
 	"threadmill/internal/deliver"
 	"threadmill/internal/newsletter"
+	"threadmill/internal/publish"
 	"threadmill/internal/store"
 )
 
@@ -34,6 +35,7 @@ func (p *publication) asNode(ctx context.Context, work func(ctx context.Context,
 	if err != nil {
 		return err
 	}
+	p.notice = n.SiteChanged()
 	alive, stop := n.Context(ctx)
 	defer stop()
 	group, working := errgroup.WithContext(alive)
@@ -141,7 +143,7 @@ func (p *publication) keepWhenFree(ctx context.Context, sender *deliver.Sender) 
 	var mirror sync.WaitGroup
 	if p.mirrors {
 		reload := make(chan struct{}, 1)
-		mirror.Go(func() { p.publisher.Mirror(mirroring, reload, p.showsSite) })
+		mirror.Go(func() { p.publisher.Mirror(mirroring, publish.Signals{Reload: reload, Notice: p.notice}, p.showsSite) })
 		mirror.Go(func() { onHangup(mirroring, reload, func() {}) })
 	}
 	lock, err := p.waitToKeep(ctx)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/deliver"
+	"threadmill/internal/publish"
 	"threadmill/internal/store"
 	"threadmill/internal/web"
 )
@@ -226,7 +227,8 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	}
 	reload := make(chan struct{}, 1)
 	group.Go(func() error {
-		return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, func() { p.showsSite(); released() })
+		wake := publish.Signals{Alarm: p.schedule.Wake(ctx), Reload: reload, Notice: p.notice}
+		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released() })
 	})
 	group.Go(func() error { onHangup(ctx, reload, again); return nil })
 	return group.Wait()

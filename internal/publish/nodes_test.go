@@ -215,10 +215,10 @@ func TestMirror(t *testing.T) {
 		d.now()
 		bare := d.second(settings{}, "")
 		ctx, stop := context.WithCancel(t.Context())
-		reload := make(chan struct{})
+		reload, notice := make(chan struct{}), make(chan struct{})
 		written := 0
 		var mirror sync.WaitGroup
-		mirror.Go(func() { bare.Mirror(ctx, reload, func() { written++ }) })
+		mirror.Go(func() { bare.Mirror(ctx, publish.Signals{Reload: reload, Notice: notice}, func() { written++ }) })
 		settle := func(wait time.Duration) {
 			time.Sleep(wait)
 			synctest.Wait()
@@ -247,7 +247,12 @@ func TestMirror(t *testing.T) {
 		d.write("threads/2024-01-01-t0.md", text(0)+"\nA correction.\n")
 		same("an edit")
 		d.now()
-		same("another issue")
+		d.writeSite()
+		notice <- struct{}{}
+		synctest.Wait()
+		if diff := cmp.Diff(d.tree(), bare.tree()); diff != "" {
+			t.Errorf("another issue, at a notice (-keeper +mirror):\n%s", diff)
+		}
 		if undone, err := d.store.WithdrawIssue(t.Context(), 2); err != nil || !undone {
 			t.Fatal(undone, err)
 		}
@@ -292,7 +297,7 @@ func TestMirrorWithFolder(t *testing.T) {
 		bare := keeper.second(settings{}, "")
 		ctx, stop := context.WithCancel(t.Context())
 		var mirror sync.WaitGroup
-		mirror.Go(func() { author.Mirror(ctx, nil, func() {}) })
+		mirror.Go(func() { author.Mirror(ctx, publish.Signals{}, func() {}) })
 		time.Sleep(2 * time.Second)
 		if got := bare.now(); got != "2024-01-01-t0" {
 			t.Errorf("published %q", got)

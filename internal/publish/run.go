@@ -28,18 +28,25 @@ const (
 	retryMax = 30 * time.Second
 )
 
+// Signals wake those who write the site; a nil channel never does.
+type Signals struct {
+	Alarm  <-chan struct{} // a slot may be due
+	Reload <-chan struct{} // the site is to be written now
+	Notice <-chan struct{} // the revision may have risen, which is also looked for each second
+}
+
 // Run is the daemon's part of publishing: it publishes what is due at every
-// wake-up, and writes the site when an issue, an edit or a command asks for
-// it, until ctx is done. reload asks for a new site now; released is called
-// after mail was let go. Only the holder of the lock may call it.
-func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, released func()) error {
+// alarm, and writes the site when an issue, an edit or a command asks for it,
+// until ctx is done. released is called after mail was let go. Only the holder
+// of the lock may call it.
+func (p *Publisher) Run(ctx context.Context, wake Signals, released func()) error {
 	if err := p.Begin(ctx); err != nil {
 		return err
 	}
 	d := &daemon{Publisher: p, released: released, keeps: true, stale: true, watches: true}
 	d.changed()
 	d.slot(ctx)
-	d.loop(ctx, alarm, reload)
+	d.loop(ctx, wake)
 	return nil
 }
 
@@ -47,21 +54,18 @@ func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, rele
 // it, until ctx is done. Only the holder of the lock may call it.
 func (p *Publisher) Attend(ctx context.Context, released func()) {
 	d := &daemon{Publisher: p, released: released, keeps: true}
-	d.loop(ctx, nil, nil)
+	d.loop(ctx, Signals{})
 }
 
 // Mirror keeps the output folder of a node in step with the database, and the
 // database with its threads folder, until ctx is done, while another process
-// keeps the publication. reload asks for a new site now; written is called when
-// the folder shows what the database holds.
-//
-// It looks for a newer revision each second: one read of one row, which needs
-// no connection of its own and misses nothing.
-func (p *Publisher) Mirror(ctx context.Context, reload <-chan struct{}, written func()) {
+// keeps the publication. written is called when the folder shows what the
+// database holds.
+func (p *Publisher) Mirror(ctx context.Context, wake Signals, written func()) {
 	d := &daemon{Publisher: p, released: written, stale: true, watches: true}
 	d.asked(ctx)
 	d.changed()
-	d.loop(ctx, nil, reload)
+	d.loop(ctx, wake)
 }
 
 type daemon struct {
@@ -80,15 +84,17 @@ type daemon struct {
 	seen      time.Time // when the database heard last that the folder is kept up
 }
 
-func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
+func (d *daemon) loop(ctx context.Context, wake Signals) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		d.site(ctx)
 		select {
-		case <-alarm:
+		case <-wake.Alarm:
 			d.slot(ctx)
-		case <-reload:
+		case <-wake.Notice:
+			d.asked(ctx)
+		case <-wake.Reload:
 			d.stale, d.notBefore = true, time.Time{}
 		case <-tick.C:
 			d.asked(ctx)

@@ -37,9 +37,8 @@ func (p *Publisher) siteWanted(ctx context.Context) (revision int64, wanted bool
 // lock may call it, with the output folder in its hands.
 //
 // The mail waits for this output folder and for no other: where many nodes
-// serve the site, all of them begin to write it at the same commit, within a
-// second, and one that cannot must not hold everybody's mail. Until then it is
-// not ready.
+// serve the site, all of them begin to write it at the same commit, and one that
+// cannot must not hold everybody's mail.
 func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 	due, err := p.o.Store.SiteDue(ctx) // before what is read of the site
 	var report site.Report

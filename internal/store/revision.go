@@ -13,10 +13,13 @@ import (
 // siteChanged counts the publication's revision up, because what the site
 // shows changes with tx. It belongs to the end of tx: from then on others who
 // change the site wait for it, so that whoever reads a revision sees all that
-// it counted.
-func siteChanged(ctx context.Context, tx *sql.Tx) (n int64, err error) {
+// it counted. Nodes hear of it with the commit.
+func (s *Store) siteChanged(ctx context.Context, tx *sql.Tx) (n int64, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO revisions (name, number) VALUES ('site', 1)
 		ON CONFLICT (name) DO UPDATE SET number = revisions.number + 1 RETURNING number`).Scan(&n)
+	if err == nil && s.notify != "" {
+		_, err = tx.ExecContext(ctx, s.notify)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("count the revision up: %w", err)
 	}
@@ -36,7 +39,7 @@ func (s *Store) Revision(ctx context.Context) (n int64, err error) {
 // returns the revision that they will have then.
 func (s *Store) AskRebuild(ctx context.Context) (n int64, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = siteChanged(ctx, tx)
+		n, err = s.siteChanged(ctx, tx)
 		return err
 	})
 	return n, err
