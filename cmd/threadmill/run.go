@@ -91,7 +91,7 @@ func (p *publication) runShared(ctx context.Context, r roles) error {
 			return err
 		}
 		if p.output != nil {
-			defer p.output.Release()
+			defer func() { _ = p.output.Release() }() // as the end of the process does
 		}
 	}
 	if r.noSend {
