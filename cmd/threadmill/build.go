@@ -37,16 +37,21 @@ func (a *app) build(ctx context.Context) error {
 	return a.askBuild(ctx, p)
 }
 
-// buildIfFree writes the site unless another process holds the lock.
+// buildIfFree writes the site unless another process has the output folder.
 func (a *app) buildIfFree(ctx context.Context, p *publication) (bool, error) {
 	lock, err := p.lock(ctx, "build")
+	write := p.publisher.WriteSite
+	if _, busy := errors.AsType[*store.LockedError](err); busy && p.store.Shared() { // perhaps on another machine
+		lock, err = p.holdFolder(ctx)
+		write = p.publisher.MirrorSite
+	}
 	if _, busy := errors.AsType[*store.LockedError](err); busy {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	report, err := p.publisher.WriteSite(ctx)
+	report, err := write(ctx)
 	if err == nil {
 		fmt.Fprintf(a.stdout, "Wrote %s into %s, %d unchanged.\n", plural(report.Written, "file"), p.Output, report.Unchanged)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,6 +14,7 @@ import (
 	"threadmill/internal/cluster"
 	"threadmill/internal/deliver"
 	"threadmill/internal/newsletter"
+	"threadmill/internal/publish"
 	"threadmill/internal/store"
 )
 
@@ -33,6 +35,7 @@ func (p *publication) asNode(ctx context.Context, work func(ctx context.Context,
 	if err != nil {
 		return err
 	}
+	p.notice = n.SiteChanged()
 	alive, stop := n.Context(ctx)
 	defer stop()
 	group, working := errgroup.WithContext(alive)
@@ -134,9 +137,18 @@ func (p *publication) runNode(ctx context.Context) error {
 }
 
 // keepWhenFree waits until nobody keeps the publication, and does so until ctx is
-// done or the lock is lost.
+// done or the lock is lost. Meanwhile it mirrors the site, if it is to.
 func (p *publication) keepWhenFree(ctx context.Context, sender *deliver.Sender) error {
+	mirroring, stop := context.WithCancel(ctx)
+	var mirror sync.WaitGroup
+	if p.mirrors {
+		reload := make(chan struct{}, 1)
+		mirror.Go(func() { p.publisher.Mirror(mirroring, publish.Signals{Reload: reload, Notice: p.notice}, p.showsSite) })
+		mirror.Go(func() { onHangup(mirroring, reload, func() {}) })
+	}
 	lock, err := p.waitToKeep(ctx)
+	stop()
+	mirror.Wait() // one writer at a time
 	if lock == nil {
 		return err
 	}
@@ -174,6 +186,18 @@ func (p *publication) waitToKeep(ctx context.Context) (*holding, error) {
 		}
 	}
 	return nil, nil
+}
+
+// printSites tells which of the sites of many nodes are not as they should be.
+func printSites(w io.Writer, list []store.SiteInfo) {
+	for _, s := range list {
+		switch {
+		case s.Failure != "":
+			fmt.Fprintf(w, "Site\t%s could not be written: %s\n", s.Place, s.Failure)
+		case !s.Newest:
+			fmt.Fprintf(w, "Site\t%s is not written yet as the database has it\n", s.Place)
+		}
+	}
 }
 
 // printNodes tells who sends.

@@ -45,6 +45,11 @@ type publication struct {
 	audience  *audience.Audience
 	publisher *publish.Publisher
 	keeper    atomic.Bool // this process holds the lock, among many nodes
+
+	output  *site.Claim     // of a process that has its output folder as long as it runs
+	mirrors bool            // it keeps that up whoever keeps the publication
+	shown   atomic.Bool     // it has done so
+	notice  <-chan struct{} // the site changed, where the database tells
 }
 
 // open opens the publication of the config file. Only a command that may

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/deliver"
+	"threadmill/internal/publish"
 	"threadmill/internal/store"
 	"threadmill/internal/web"
 )
@@ -35,9 +36,17 @@ one of them publishes; when it dies another one does.
 SIGTERM ends it in order; SIGHUP writes the site again and
 looks whether the warnings still stand.
 
+Each node writes the site into an output folder of its own, which no other
+process may write meanwhile, and has it in step with the database within
+seconds; until it first is, /readyz says so. Threads, pictures and issues come
+from the database, so that all folders hold the same bytes, as long as the nodes
+have the same version, config and templates folder: those are each node's own.
+The mail of an issue waits for the site of the node that publishes it.
+
 Where several nodes share the work, --no-web leaves serving to others, and
---no-send sending: such a node publishes at the slots and writes its site, and
-neither mails nor tells the operator of faults.`,
+--no-send sending: a node with --no-send publishes at the slots and writes its
+site, and neither mails nor tells the operator of faults. One with --no-web
+writes the site only while it is the one that publishes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context(), r) },
 	}
@@ -59,13 +68,7 @@ func (a *app) runDaemon(ctx context.Context, r roles) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	if p.store.Shared() {
-		if err := p.upgrade(ctx); err != nil {
-			return err
-		}
-		if r.noSend {
-			return p.serve(ctx, r, func(ctx context.Context) error { p.runs(); return p.keepWhenFree(ctx, nil) })
-		}
-		return p.serve(ctx, r, p.runNode)
+		return p.runShared(ctx, r)
 	}
 	lock, err := p.waitForLock(ctx)
 	if err != nil {
@@ -76,6 +79,25 @@ func (a *app) runDaemon(ctx context.Context, r roles) error {
 		return p.serve(ctx, r, func(ctx context.Context) error { p.runs(); return p.keep(ctx, nil) })
 	}
 	return p.serve(ctx, r, p.runAlone)
+}
+
+// runShared is the daemon on a database that nodes share.
+func (p *publication) runShared(ctx context.Context, r roles) error {
+	if err := p.upgrade(ctx); err != nil {
+		return err
+	}
+	if p.mirrors = !r.noWeb; p.mirrors {
+		if err := p.claimForLife(ctx); err != nil {
+			return err
+		}
+		if p.output != nil {
+			defer func() { _ = p.output.Release() }() // as the end of the process does
+		}
+	}
+	if r.noSend {
+		return p.serve(ctx, r, func(ctx context.Context) error { p.runs(); return p.keepWhenFree(ctx, nil) })
+	}
+	return p.serve(ctx, r, p.runNode)
 }
 
 // serve works beside the web server, if there is one.
@@ -150,6 +172,9 @@ func (p *publication) ready(ctx context.Context) error {
 	if len(kinds) > 0 {
 		return errors.New("warnings stand: " + strings.Join(kinds, ", "))
 	}
+	if p.mirrors && !p.shown.Load() {
+		return errors.New("the site is not written yet")
+	}
 	return nil
 }
 
@@ -195,32 +220,41 @@ func (p *publication) runAlone(ctx context.Context) error {
 // until ctx is done or a part of it fails; without a sender it sends no mail and
 // tells the operator nothing.
 func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
-	reload := make(chan struct{}, 1)
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-
 	group, ctx := errgroup.WithContext(ctx)
 	released, again := func() {}, func() {}
 	if sender != nil {
 		released, again = p.keepSending(ctx, group, sender)
 	}
-	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, released) })
+	reload := make(chan struct{}, 1)
 	group.Go(func() error {
-		for {
-			select {
-			case <-hup:
-				again()
-				select {
-				case reload <- struct{}{}:
-				default:
-				}
-			case <-ctx.Done():
-				return nil
-			}
-		}
+		wake := publish.Signals{Alarm: p.schedule.Wake(ctx), Reload: reload, Notice: p.notice}
+		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released() })
 	})
+	group.Go(func() error { onHangup(ctx, reload, again); return nil })
 	return group.Wait()
+}
+
+// showsSite notes that the output folder was written.
+func (p *publication) showsSite() { p.shown.Store(true) }
+
+// onHangup asks for a new site and calls again at each SIGHUP, until ctx is
+// done.
+func onHangup(ctx context.Context, reload chan<- struct{}, again func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+			again()
+			select {
+			case reload <- struct{}{}:
+			default:
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // keepSending does what a sender needs done once for the publication. released

@@ -38,6 +38,8 @@ type statusReport struct {
 
 	// Nodes are all who send, where they may be many.
 	Nodes []store.NodeInfo `json:"nodes"`
+	// Sites are the output folders that are kept up, where they may be many.
+	Sites []store.SiteInfo `json:"sites"`
 
 	held    []string // what keeps all mail back
 	sending bool     // somebody sends
@@ -95,7 +97,10 @@ func (p *publication) statusHolder(ctx context.Context, _ time.Time, s *statusRe
 	if s.Holder, err = p.store.LockHolder(ctx); err != nil {
 		return err
 	}
-	s.Nodes, err = p.store.Nodes(ctx)
+	if s.Nodes, err = p.store.Nodes(ctx); err != nil {
+		return err
+	}
+	s.Sites, err = p.store.Sites(ctx)
 	return err
 }
 
@@ -246,6 +251,7 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 		fmt.Fprintf(w, "Running\tno\n")
 	}
 	printNodes(w, s.Nodes)
+	printSites(w, s.Sites)
 	if s.Paused {
 		fmt.Fprintf(w, "Paused\tuntil %s\n", when(s.PausedUntil, "`threadmill resume`"))
 	}

@@ -1,17 +1,22 @@
 package publish_test
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"threadmill/internal/publish"
+	"threadmill/internal/store"
 )
 
 // second is another node on the desk's database, with an output folder of its
@@ -196,5 +201,112 @@ func TestFolderThatLags(t *testing.T) {
 		late.writeSite()
 		d.writeSite()
 		wantContains(t, "page of the first node", d.read("public/threads/t0/index.html"), "to the correction")
+	})
+}
+
+// A node that mirrors has the site of the one that keeps the publication, and
+// neither lets mail go nor raises warnings; where it cannot write, it says so
+// beside its folder's name and tries again.
+func TestMirror(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d := newDesk(t, settings{})
+		d.threads(4)
+		d.subscribers(1)
+		d.now()
+		bare := d.second(settings{}, "")
+		ctx, stop := context.WithCancel(t.Context())
+		reload, notice := make(chan struct{}), make(chan struct{})
+		written := 0
+		var mirror sync.WaitGroup
+		mirror.Go(func() { bare.Mirror(ctx, publish.Signals{Reload: reload, Notice: notice}, func() { written++ }) })
+		settle := func(wait time.Duration) {
+			time.Sleep(wait)
+			synctest.Wait()
+		}
+		same := func(what string) {
+			t.Helper()
+			d.writeSite()
+			settle(time.Second)
+			if diff := cmp.Diff(d.tree(), bare.tree()); diff != "" {
+				t.Errorf("%s (-keeper +mirror):\n%s", what, diff)
+			}
+		}
+		sites := func(what string, want ...store.SiteInfo) {
+			t.Helper()
+			list, err := d.store.Sites(t.Context())
+			if diff := cmp.Diff(want, list, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("%s: %v %s", what, err, diff)
+			}
+		}
+		settle(2 * time.Second)
+		if due, err := d.store.SiteDue(t.Context()); err != nil || len(due) != 1 || written != 1 {
+			t.Errorf("the mirror wrote its site %d times, want once; issues that wait for the keeper's: %v %v", written, due, err)
+		}
+		same("at the start")
+		sites("at the start", store.SiteInfo{Place: "second", Newest: true})
+		d.write("threads/2024-01-01-t0.md", text(0)+"\nA correction.\n")
+		same("an edit")
+		d.now()
+		d.writeSite()
+		notice <- struct{}{}
+		synctest.Wait()
+		if diff := cmp.Diff(d.tree(), bare.tree()); diff != "" {
+			t.Errorf("another issue, at a notice (-keeper +mirror):\n%s", diff)
+		}
+		if undone, err := d.store.WithdrawIssue(t.Context(), 2); err != nil || !undone {
+			t.Fatal(undone, err)
+		}
+		same("an issue that was undone")
+
+		if err := os.RemoveAll(filepath.Join(bare.dir, "public")); err != nil {
+			t.Fatal(err)
+		}
+		bare.write("public", "in its way")
+		d.now()
+		d.writeSite()
+		settle(10 * time.Minute)
+		list, err := d.store.Sites(t.Context())
+		if err != nil || len(list) != 1 || list[0].Newest || list[0].Failure == "" {
+			t.Errorf("a mirror that cannot write: %v %v", list, err)
+		}
+		if w, err := d.store.Warnings(t.Context()); err != nil || len(w) > 0 {
+			t.Errorf("warnings %v %v", w, err)
+		}
+		if err := os.Remove(filepath.Join(bare.dir, "public")); err != nil {
+			t.Fatal(err)
+		}
+		settle(time.Minute)
+		same("after its failure")
+		bare.write("public/feed.xml", "somebody's")
+		reload <- struct{}{}
+		same("after a reload")
+		stop()
+		mirror.Wait()
+		settle(2 * time.Minute)
+		sites("a mirror that has ended")
+	})
+}
+
+// A node that has the threads folder brings its edits in while another one
+// keeps the publication.
+func TestMirrorWithFolder(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		keeper := newDesk(t, settings{})
+		author := keeper.second(settings{}, t.TempDir())
+		author.threads(2)
+		bare := keeper.second(settings{}, "")
+		ctx, stop := context.WithCancel(t.Context())
+		var mirror sync.WaitGroup
+		mirror.Go(func() { author.Mirror(ctx, publish.Signals{}, func() {}) })
+		time.Sleep(2 * time.Second)
+		if got := bare.now(); got != "2024-01-01-t0" {
+			t.Errorf("published %q", got)
+		}
+		author.write("threads/2024-01-01-t0.md", text(0)+"\nA correction.\n")
+		time.Sleep(time.Minute)
+		bare.writeSite()
+		wantContains(t, "page of the node without a folder", bare.read("public/threads/t0/index.html"), "A correction")
+		stop()
+		mirror.Wait()
 	})
 }

@@ -68,6 +68,8 @@ type Store interface {
 	Revision(ctx context.Context) (int64, error)
 	SiteState(ctx context.Context, place string) (newsletter.SiteState, error)
 	SiteTried(ctx context.Context, place string, revision int64, failure error) error
+	SiteSeen(ctx context.Context, place string) error
+	SweepSites(ctx context.Context, before time.Time) error
 	Warn(ctx context.Context, kind, text string) error
 	Unwarn(ctx context.Context, kind string) error
 }

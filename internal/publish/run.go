@@ -20,35 +20,58 @@ const (
 	// unusedFor.
 	sweepEvery = time.Hour
 	unusedFor  = 7 * 24 * time.Hour
+	// seenEvery is how often a node says that its output folder is kept up, and
+	// goneAfter when one of which nobody said so is forgotten.
+	seenEvery = 20 * time.Second
+	goneAfter = 7 * 24 * time.Hour
 	// retryMax bounds the wait between two tries to write the site.
 	retryMax = 30 * time.Second
 )
 
+// Signals wake those who write the site; a nil channel never does.
+type Signals struct {
+	Alarm  <-chan struct{} // a slot may be due
+	Reload <-chan struct{} // the site is to be written now
+	Notice <-chan struct{} // the revision may have risen, which is also looked for each second
+}
+
 // Run is the daemon's part of publishing: it publishes what is due at every
-// wake-up, and writes the site when an issue, an edit or a command asks for
-// it, until ctx is done. reload asks for a new site now; released is called
-// after mail was let go. Only the holder of the lock may call it.
-func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, released func()) error {
+// alarm, and writes the site when an issue, an edit or a command asks for it,
+// until ctx is done. released is called after mail was let go. Only the holder
+// of the lock may call it.
+func (p *Publisher) Run(ctx context.Context, wake Signals, released func()) error {
 	if err := p.Begin(ctx); err != nil {
 		return err
 	}
-	d := &daemon{Publisher: p, released: released, stale: true, watches: true}
+	d := &daemon{Publisher: p, released: released, keeps: true, stale: true, watches: true}
 	d.changed()
 	d.slot(ctx)
-	d.loop(ctx, alarm, reload)
+	d.loop(ctx, wake)
 	return nil
 }
 
 // Attend writes the site when another process published an issue or asks for
 // it, until ctx is done. Only the holder of the lock may call it.
 func (p *Publisher) Attend(ctx context.Context, released func()) {
-	d := &daemon{Publisher: p, released: released}
-	d.loop(ctx, nil, nil)
+	d := &daemon{Publisher: p, released: released, keeps: true}
+	d.loop(ctx, Signals{})
+}
+
+// Mirror keeps the output folder of a node in step with the database, and the
+// database with its threads folder, until ctx is done, while another process
+// keeps the publication. written is called when the folder shows what the
+// database holds.
+func (p *Publisher) Mirror(ctx context.Context, wake Signals, written func()) {
+	d := &daemon{Publisher: p, released: written, stale: true, watches: true}
+	d.asked(ctx)
+	d.changed()
+	d.loop(ctx, wake)
 }
 
 type daemon struct {
 	*Publisher
 	released func()
+	keeps    bool // it holds the lock, and the mail waits for its site
 	watches  bool // the threads folder
 
 	revision  int64     // the newest that was seen
@@ -58,21 +81,25 @@ type daemon struct {
 	stamp     string // of the threads folder
 	stamped   time.Time
 	swept     time.Time
+	seen      time.Time // when the database heard last that the folder is kept up
 }
 
-func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
+func (d *daemon) loop(ctx context.Context, wake Signals) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		d.site(ctx)
 		select {
-		case <-alarm:
+		case <-wake.Alarm:
 			d.slot(ctx)
-		case <-reload:
+		case <-wake.Notice:
+			d.asked(ctx)
+		case <-wake.Reload:
 			d.stale, d.notBefore = true, time.Time{}
 		case <-tick.C:
 			d.asked(ctx)
 			d.changed()
+			d.sayHere(ctx)
 			d.sweep(ctx)
 		case <-ctx.Done():
 		}
@@ -99,11 +126,7 @@ func (d *daemon) slot(ctx context.Context) {
 // asked looks for a revision that is newer than the site, which also those
 // make who ask for a new site, and for issues that wait for their page.
 func (d *daemon) asked(ctx context.Context) {
-	wanted, err := d.SiteWanted(ctx)
-	var revision int64
-	if err == nil {
-		revision, err = d.o.Store.Revision(ctx)
-	}
+	revision, wanted, err := d.wanted(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			d.o.Log.Error("look for work", "err", err)
@@ -114,6 +137,16 @@ func (d *daemon) asked(ctx context.Context) {
 	if revision > d.revision { // not the one that could not be written
 		d.revision, d.notBefore = revision, time.Time{}
 	}
+}
+
+// wanted tells the publication's revision, and whether the site must be
+// written. One who only mirrors knows what it has seen.
+func (d *daemon) wanted(ctx context.Context) (revision int64, wanted bool, err error) {
+	if d.keeps {
+		return d.siteWanted(ctx)
+	}
+	revision, err = d.o.Store.Revision(ctx)
+	return revision, revision > d.revision, err
 }
 
 // changed looks whether the author did something in the threads folder.
@@ -137,14 +170,18 @@ func (d *daemon) site(ctx context.Context) {
 	if !d.stale || time.Now().Before(d.notBefore) {
 		return
 	}
-	report, err := d.WriteSite(ctx)
+	write, fault := d.MirrorSite, "the site of this node could not be written"
+	if d.keeps {
+		write, fault = d.WriteSite, "the site could not be written; the mail of new issues waits for it"
+	}
+	report, err := write(ctx)
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
 		d.wait = min(max(2*d.wait, time.Second), retryMax)
 		d.notBefore = time.Now().Add(d.wait)
-		d.o.Log.Error("the site could not be written; the mail of new issues waits for it", "err", err)
+		d.o.Log.Error(fault, "err", err)
 		return
 	}
 	d.stale, d.wait = false, 0
@@ -154,13 +191,30 @@ func (d *daemon) site(ctx context.Context) {
 	d.released()
 }
 
-// sweep removes pictures that nothing uses any more.
+// sayHere says that the output folder is one of those that are kept up, where
+// there may be more than one.
+func (d *daemon) sayHere(ctx context.Context) {
+	if d.o.Place == "" || time.Since(d.seen) < seenEvery {
+		return
+	}
+	d.seen = time.Now()
+	if err := d.o.Store.SiteSeen(ctx, d.o.Place); err != nil && ctx.Err() == nil {
+		d.o.Log.Error("say that the site is kept up", "err", err)
+	}
+}
+
+// sweep removes pictures that nothing uses any more, and forgets output
+// folders that nobody keeps up.
 func (d *daemon) sweep(ctx context.Context) {
-	if !d.watches || time.Since(d.swept) < sweepEvery {
+	if !d.keeps || !d.watches || time.Since(d.swept) < sweepEvery {
 		return
 	}
 	d.swept = time.Now()
-	switch n, err := d.o.Store.SweepAssets(ctx, time.Now().Add(-unusedFor)); {
+	n, err := d.o.Store.SweepAssets(ctx, time.Now().Add(-unusedFor))
+	if err == nil {
+		err = d.o.Store.SweepSites(ctx, time.Now().Add(-goneAfter))
+	}
+	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		d.o.Log.Error("sweep", "err", err)

@@ -14,23 +14,54 @@ import (
 // SiteWanted tells whether an issue waits for its page, or the publication has
 // a revision that the output folder does not show yet.
 func (p *Publisher) SiteWanted(ctx context.Context) (bool, error) {
-	issues, err := p.o.Store.SiteDue(ctx)
-	if err != nil || len(issues) > 0 {
-		return err == nil, err
-	}
-	revision, err := p.o.Store.Revision(ctx)
-	if err != nil {
-		return false, err
-	}
-	state, err := p.o.Store.SiteState(ctx, p.o.Place)
-	return state.Revision < revision, err
+	_, wanted, err := p.siteWanted(ctx)
+	return wanted, err
 }
 
-// WriteSite writes pages and feeds from threads, templates and database, lets
-// the mail of the issues go that are in them now, and notes which revision the
-// output folder shows. A warning stands while it fails. Only the one who holds
-// the output folder may call it.
+// siteWanted is SiteWanted, with the publication's revision.
+func (p *Publisher) siteWanted(ctx context.Context) (revision int64, wanted bool, err error) {
+	revision, err = p.o.Store.Revision(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	issues, err := p.o.Store.SiteDue(ctx)
+	if err != nil || len(issues) > 0 {
+		return revision, err == nil, err
+	}
+	state, err := p.o.Store.SiteState(ctx, p.o.Place)
+	return revision, state.Revision < revision, err
+}
+
+// WriteSite does what MirrorSite does, and lets the mail of the issues go that
+// are in the site now. A warning stands while it fails. Only the holder of the
+// lock may call it, with the output folder in its hands.
+//
+// The mail waits for this output folder and for no other: where many nodes
+// serve the site, all of them begin to write it at the same commit, and one that
+// cannot must not hold everybody's mail.
 func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
+	due, err := p.o.Store.SiteDue(ctx) // before what is read of the site
+	var report site.Report
+	if err == nil {
+		report, err = p.MirrorSite(ctx)
+	}
+	if ctx.Err() != nil { // it says nothing about the site
+		return report, cmp.Or(err, ctx.Err())
+	}
+	if err == nil {
+		err = p.o.Store.SiteWritten(ctx, due)
+	}
+	if err != nil {
+		return report, errors.Join(err, p.o.Store.Warn(ctx, WarningSite, err.Error()))
+	}
+	return report, p.o.Store.Unwarn(ctx, WarningSite)
+}
+
+// MirrorSite takes in what is new in the threads folder, writes pages and feeds
+// from database and templates, and notes which revision the output folder shows
+// or what is in its way. The same database and templates give the same bytes
+// everywhere. Only the one who holds the output folder may call it.
+func (p *Publisher) MirrorSite(ctx context.Context) (site.Report, error) {
 	parsed, err := p.takeIn(ctx)
 	revision, rerr := p.o.Store.Revision(ctx) // before what is read of it
 	if err := cmp.Or(ctx.Err(), rerr); err != nil {
@@ -40,21 +71,13 @@ func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 	if err == nil {
 		report, err = p.writeSite(ctx, parsed)
 	}
-	if ctx.Err() != nil { // it says nothing about the site
-		return report, err
+	if ctx.Err() != nil {
+		return report, cmp.Or(err, ctx.Err())
 	}
-	err = errors.Join(err, p.o.Store.SiteTried(ctx, p.o.Place, revision, err))
-	if err != nil {
-		return report, errors.Join(err, p.o.Store.Warn(ctx, WarningSite, err.Error()))
-	}
-	return report, p.o.Store.Unwarn(ctx, WarningSite)
+	return report, errors.Join(err, p.o.Store.SiteTried(ctx, p.o.Place, revision, err))
 }
 
 func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.Thread) (site.Report, error) {
-	due, err := p.o.Store.SiteDue(ctx)
-	if err != nil {
-		return site.Report{}, err
-	}
 	c, err := p.stored(ctx, parsed)
 	if err != nil {
 		return site.Report{}, err
@@ -73,10 +96,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	if err != nil {
 		return report, err
 	}
-	if err := s.Remove(ctx, offline(c, withdrawn)); err != nil {
-		return report, err
-	}
-	return report, p.o.Store.SiteWritten(ctx, due)
+	return report, s.Remove(ctx, offline(c, withdrawn))
 }
 
 // offline are the pages that may stand on the site and should not: those of

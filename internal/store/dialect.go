@@ -42,6 +42,9 @@ type dialect struct {
 	// requeue lets others have the jobs of the node $1; empty where there is no
 	// queue.
 	requeue string
+	// notify tells those who listen that the site changed, once the transaction
+	// is committed; empty where nobody can.
+	notify string
 	// incoming is the table of the subscribers in $1, a list in JSON, with n for
 	// their order.
 	incoming string

@@ -139,7 +139,7 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 		if undone, err = freeThreads(ctx, tx, issue); err != nil {
 			return err
 		}
-		_, err = siteChanged(ctx, tx)
+		_, err = s.siteChanged(ctx, tx)
 		return err
 	})
 	if err == nil {

@@ -71,6 +71,9 @@ func (s *Store) Join(ctx context.Context, version string, connections int) (*Nod
 		}
 		_, err := conn.Exec(ctx, `INSERT INTO nodes (id, number, host, pid, version, started_at, connections) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			n.id, number, host, os.Getpid(), version, msNow(), connections)
+		if err == nil {
+			_, err = conn.Exec(ctx, `LISTEN threadmill_site`)
+		}
 		return err
 	})
 	if err != nil {
@@ -86,6 +89,15 @@ func (n *Node) ID() string { return n.id }
 // others may take over what the node works.
 func (n *Node) Context(ctx context.Context) (context.Context, context.CancelFunc) {
 	return n.server.context(ctx, ErrNodeLost)
+}
+
+// SiteChanged tells when the publication's revision rose, if it can: whoever
+// needs to know looks now and then besides. Several changes may be told as one.
+func (n *Node) SiteChanged() <-chan struct{} {
+	if n.server == nil {
+		return nil
+	}
+	return n.server.told
 }
 
 // Leave gives back what the node has. Deliveries that did not end are settled as

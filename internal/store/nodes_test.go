@@ -142,3 +142,21 @@ func TestNodeAtEnd(t *testing.T) {
 		}
 	})
 }
+
+// A node hears of what changes the site, from whomever it comes.
+func TestNodeHearsOfChanges(t *testing.T) {
+	t.Parallel()
+	address := template.Lend(t)
+	one, two := open(t, address), open(t, address)
+	node := got(one.Join(t.Context(), "test", 1))(t)
+	for range 2 {
+		got(two.AskRebuild(t.Context()))(t)
+		select {
+		case <-node.SiteChanged():
+		case <-t.Context().Done():
+		case <-time.After(time.Minute):
+			t.Fatal("nothing was told")
+		}
+	}
+	must(t, node.Leave(t.Context(), true))
+}

@@ -35,6 +35,7 @@ var postgres = dialect{
 		JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()
 		WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
 		AND CAST(l.classid AS BIGINT) = $1 AND CAST(l.objid AS BIGINT) = n.number) ORDER BY n.id`,
+	notify: `NOTIFY threadmill_site`,
 	incoming: `(SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON))
 		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT))
 		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, n))`,

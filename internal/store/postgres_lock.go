@@ -21,6 +21,7 @@ type serverLock struct {
 	conn  *pgx.Conn
 	held  context.Context    // ends with the connection
 	stop  context.CancelFunc // ends the watch over it
+	told  chan struct{}      // something that the connection listens for
 	ended chan struct{}      // the watch is over
 }
 
@@ -58,9 +59,15 @@ func parseName(name string) Holder {
 	return h
 }
 
+// Here tells whether the holder is a process of this machine.
+func (h Holder) Here() bool {
+	host, err := os.Hostname()
+	return err == nil && strings.HasPrefix(host, h.Host)
+}
+
 // dead tells whether the holder was a process of this machine that is gone.
 func (h Holder) dead() bool {
-	if host, err := os.Hostname(); err != nil || !strings.HasPrefix(host, h.Host) || h.PID <= 0 {
+	if !h.Here() || h.PID <= 0 {
 		return false
 	}
 	p, err := os.FindProcess(h.PID)
@@ -93,13 +100,20 @@ func (s *Store) hold(ctx context.Context, name string, take func(*pgx.Conn) erro
 	}
 	held, lost := context.WithCancel(context.WithoutCancel(ctx))
 	watch, stop := context.WithCancel(held)
-	l := &serverLock{conn: conn, held: held, stop: stop, ended: make(chan struct{})}
+	l := &serverLock{conn: conn, held: held, stop: stop, told: make(chan struct{}, 1), ended: make(chan struct{})}
 	go func() {
 		defer close(l.ended)
 		for watch.Err() == nil {
-			// Nobody notifies; this returns when the connection is gone.
-			if _, err := conn.WaitForNotification(watch); err != nil && watch.Err() == nil {
-				lost()
+			_, err := conn.WaitForNotification(watch) // or until the connection is gone
+			if err != nil {
+				if watch.Err() == nil {
+					lost()
+				}
+				continue
+			}
+			select {
+			case l.told <- struct{}{}:
+			default:
 			}
 		}
 	}()

@@ -57,7 +57,7 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 		if err := finishIssue(ctx, tx, issue.Number, issue.PublishedAt); err != nil {
 			return err
 		}
-		_, err := siteChanged(ctx, tx)
+		_, err := s.siteChanged(ctx, tx)
 		return err
 	})
 	if err != nil {

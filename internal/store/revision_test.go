@@ -4,8 +4,10 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"threadmill/internal/newsletter"
 	"threadmill/internal/store"
@@ -84,5 +86,35 @@ func TestSiteState(t *testing.T) {
 		must(t, s.SiteTried(ctx, "one", 5, nil))
 		state("one", newsletter.SiteState{Revision: 5, Tried: 5})
 		state("two", newsletter.SiteState{Revision: 5, Tried: 5})
+	})
+}
+
+// Of the folders of many nodes those are listed that somebody keeps up.
+func TestSites(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		revision := got(s.AskRebuild(ctx))(t)
+		must(t, s.SiteTried(ctx, "", revision, nil)) // the only one of a file
+		must(t, s.SiteTried(ctx, "a:/public", revision, nil))
+		must(t, s.SiteTried(ctx, "b:/public", revision, errors.New("disk full")))
+		must(t, s.SiteSeen(ctx, "c:/public")) // not tried yet
+		listed := func(want ...store.SiteInfo) {
+			t.Helper()
+			if diff := cmp.Diff(want, got(s.Sites(ctx))(t), cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
+			}
+		}
+		a, b := store.SiteInfo{Place: "a:/public", Newest: true}, store.SiteInfo{Place: "b:/public", Failure: "disk full"}
+		listed(a, b)
+		got(s.AskRebuild(ctx))(t)
+		a.Newest = false
+		listed(a, b)
+		must(t, s.SweepSites(ctx, time.Now().Add(-time.Minute)))
+		listed(a, b)
+		must(t, s.SweepSites(ctx, time.Now().Add(time.Minute)))
+		listed()
+		if state := got(s.SiteState(ctx, ""))(t); state.Revision != revision {
+			t.Errorf("the only site of a file is forgotten: %+v", state)
+		}
 	})
 }

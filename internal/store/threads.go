@@ -91,7 +91,7 @@ func (s *Store) UpdateThreads(ctx context.Context, now time.Time, stamp string, 
 				return fmt.Errorf("keep thread %s: %w", u.ID, err)
 			}
 		}
-		_, err = siteChanged(ctx, tx)
+		_, err = s.siteChanged(ctx, tx)
 		return err
 	})
 }
@@ -226,7 +226,7 @@ func (s *Store) ArchiveThread(ctx context.Context, id string, at time.Time) erro
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, fmt.Errorf("archive thread %s: %w", id, newsletter.ErrNotFound))
 		}
-		_, err = siteChanged(ctx, tx)
+		_, err = s.siteChanged(ctx, tx)
 		return err
 	})
 }
