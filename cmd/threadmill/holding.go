@@ -45,16 +45,7 @@ func (p *publication) lock(ctx context.Context, command string) (*holding, error
 			return nil, errors.Join(p.wrong("output", err), h.Unlock())
 		}
 	}
-	if !p.older {
-		return h, nil
-	}
-	copied, err := p.store.Migrate(ctx)
-	if err == nil {
-		p.log.Info("database migrated", "copy", copied)
-		p.older = false
-		err = p.join(ctx)
-	}
-	if err != nil {
+	if err := p.migrate(ctx); err != nil {
 		return nil, errors.Join(err, h.Unlock())
 	}
 	return h, nil

@@ -63,7 +63,7 @@ func (a *app) runDaemon(ctx context.Context, r roles) error {
 			return err
 		}
 		if r.noSend {
-			return p.serve(ctx, r, func(ctx context.Context) error { p.runs(); return p.keepWhenFree(ctx, nil) })
+			return p.serve(ctx, r, p.runMute)
 		}
 		return p.serve(ctx, r, p.runNode)
 	}
