@@ -205,7 +205,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	if sender != nil {
 		released, again = p.keepSending(ctx, group, sender)
 	}
-	group.Go(func() error { return p.publisher.Run(ctx, p.schedule.Wake(ctx), reload, released) })
+	group.Go(func() error { return p.publisher.Run(ctx, reload, released) })
 	group.Go(func() error {
 		for {
 			select {

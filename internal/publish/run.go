@@ -20,22 +20,25 @@ const (
 	// unusedFor.
 	sweepEvery = time.Hour
 	unusedFor  = 7 * 24 * time.Hour
+	// slotRetry is how often it tries what is due though no slot came: the last
+	// try may have failed.
+	slotRetry = 30 * time.Second
 	// retryMax bounds the wait between two tries to write the site.
 	retryMax = 30 * time.Second
 )
 
-// Run is the daemon's part of publishing: it publishes what is due at every
-// wake-up, and writes the site when an issue, an edit or a command asks for
+// Run is the daemon's part of publishing: it publishes at the slots, by the
+// database's clock, and writes the site when an issue, an edit or a command asks for
 // it, until ctx is done. reload asks for a new site now; released is called
 // after mail was let go. Only the holder of the lock may call it.
-func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, released func()) error {
+func (p *Publisher) Run(ctx context.Context, reload <-chan struct{}, released func()) error {
 	if err := p.Begin(ctx); err != nil {
 		return err
 	}
 	d := &daemon{Publisher: p, released: released, stale: true, watches: true}
 	d.changed()
 	d.slot(ctx)
-	d.loop(ctx, alarm, reload)
+	d.loop(ctx, reload)
 	return nil
 }
 
@@ -43,13 +46,16 @@ func (p *Publisher) Run(ctx context.Context, alarm, reload <-chan struct{}, rele
 // it, until ctx is done. Only the holder of the lock may call it.
 func (p *Publisher) Attend(ctx context.Context, released func()) {
 	d := &daemon{Publisher: p, released: released}
-	d.loop(ctx, nil, nil)
+	d.loop(ctx, nil)
 }
 
 type daemon struct {
 	*Publisher
 	released func()
-	watches  bool // the threads folder
+	watches  bool // the schedule and the threads folder
+
+	next  time.Time // slot, when the clock was last looked at
+	tried time.Time // to publish what is due
 
 	revision  int64     // the newest that was seen
 	stale     bool      // the site must be written
@@ -60,17 +66,25 @@ type daemon struct {
 	swept     time.Time
 }
 
-func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
-	tick := time.NewTicker(look)
+func (d *daemon) loop(ctx context.Context, reload <-chan struct{}) {
+	tick, alarm := time.NewTicker(look), time.NewTimer(look) // the first look sets it
 	defer tick.Stop()
+	defer alarm.Stop()
 	for ctx.Err() == nil {
 		d.site(ctx)
 		select {
-		case <-alarm:
+		case <-alarm.C:
 			d.slot(ctx)
 		case <-reload:
 			d.stale, d.notBefore = true, time.Time{}
 		case <-tick.C:
+			wait, came := d.clock(ctx)
+			if came {
+				d.slot(ctx)
+			}
+			if wait < look {
+				alarm.Reset(wait)
+			}
 			d.asked(ctx)
 			d.changed()
 			d.sweep(ctx)
@@ -79,8 +93,28 @@ func (d *daemon) loop(ctx context.Context, alarm, reload <-chan struct{}) {
 	}
 }
 
+// clock tells whether a slot came since the last look, and how long it is until
+// the next one. It asks every second: the database's clock and that of this
+// machine may differ, and either may be set.
+func (d *daemon) clock(ctx context.Context) (wait time.Duration, came bool) {
+	if !d.watches || d.o.Schedule == nil {
+		return look, false
+	}
+	now, err := d.o.Store.Now(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.o.Log.Error("look at the clock", "err", err)
+		}
+		return look, false
+	}
+	came = !now.Before(d.next) || time.Since(d.tried) >= slotRetry
+	d.next = d.o.Schedule.Next(now)
+	return d.next.Sub(now), came
+}
+
 // slot publishes what is due.
 func (d *daemon) slot(ctx context.Context) {
+	d.tried = time.Now()
 	o, err := d.PublishDue(ctx, "")
 	switch {
 	case ctx.Err() != nil:
