@@ -20,6 +20,7 @@ type Store interface {
 	OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error)
 	TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error)
 	CloseBatch(ctx context.Context, batch newsletter.Batch) error
+	OthersWork(ctx context.Context) (bool, error)
 	Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error)
 	Snapshot(ctx context.Context, issue int64) (newsletter.Snapshot, error)
 	WakeDeferred(ctx context.Context, now time.Time, limit int) (int, error)
