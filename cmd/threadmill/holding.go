@@ -80,7 +80,7 @@ func (p *publication) tryLock(ctx context.Context, command string) (*holding, er
 			}
 			return err
 		},
-		p.bringUp,
+		p.migrate,
 	}
 	if p.store.Shared() {
 		slices.Reverse(take[:2])
@@ -91,20 +91,6 @@ func (p *publication) tryLock(ctx context.Context, command string) (*holding, er
 		}
 	}
 	return h, nil
-}
-
-// bringUp brings an older database up to date, for the holder of the lock.
-func (p *publication) bringUp(ctx context.Context) error {
-	if !p.older {
-		return nil
-	}
-	copied, err := p.store.Migrate(ctx)
-	if err != nil {
-		return err
-	}
-	p.log.Info("database migrated", "copy", copied)
-	p.older = false
-	return p.join(ctx)
 }
 
 // claim makes this process the writer of the output folder. Any fault but

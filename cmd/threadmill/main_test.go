@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -148,6 +149,8 @@ type place struct {
 	t   *testing.T
 	dir string
 	env []string // beside that of the test
+	// program is another one than that of the test, where it is not empty.
+	program string
 }
 
 // newPlace writes a publication with threads and subscribers that sends to r.
@@ -218,7 +221,7 @@ func (p place) read(name string) string {
 
 // command is a call of the program in the publication's folder.
 func (p place) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(p.t.Context(), "threadmill", args...)
+	cmd := exec.CommandContext(p.t.Context(), cmp.Or(p.program, "threadmill"), args...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), p.env...)
 	return cmd

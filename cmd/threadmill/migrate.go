@@ -67,8 +67,7 @@ func (a *app) migrate(ctx context.Context) error {
 	}
 	defer p.close()
 	was := p.older
-	lock, err := p.lock(ctx, migrating)
-	if err != nil {
+	if err := p.upgrade(ctx); err != nil {
 		return err
 	}
 	v, err := p.store.SchemaVersion(ctx)
@@ -77,7 +76,7 @@ func (a *app) migrate(ctx context.Context) error {
 	} else if err == nil {
 		fmt.Fprintf(a.stdout, "The database is at version %d already.\n", v.Database)
 	}
-	return errors.Join(err, lock.Unlock())
+	return err
 }
 
 // moveReport is what `migrate --to --json` prints.

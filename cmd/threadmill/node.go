@@ -111,23 +111,39 @@ func (p *publication) beatOnce(ctx context.Context, n *store.Node, sender *deliv
 
 // runNode is the daemon as one of many: it sends until ctx is done, and keeps
 // the publication while nobody else does. When it loses the database it stops,
-// and comes again as a new node.
+// and comes again as a new node, also where a newer version has changed the
+// schema meanwhile.
 func (p *publication) runNode(ctx context.Context) error {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	for joined := false; ; {
-		err := p.asNode(ctx, func(ctx context.Context, sender *deliver.Sender) error {
-			joined = true
-			p.runs()
+	return p.runAgain(ctx, func(begun func()) error {
+		return p.asNode(ctx, func(ctx context.Context, sender *deliver.Sender) error {
+			begun()
 			group, ctx := errgroup.WithContext(ctx)
 			group.Go(func() error { return sender.Run(ctx) })
 			group.Go(func() error { return p.keepWhenFree(ctx, sender) })
 			return group.Wait()
 		})
-		if ctx.Err() != nil || !joined || errors.Is(err, store.ErrNewer) {
+	})
+}
+
+// runMute is runNode for one that sends no mail.
+func (p *publication) runMute(ctx context.Context) error {
+	return p.runAgain(ctx, func(begun func()) error {
+		begun()
+		return p.keepWhenFree(ctx, nil)
+	})
+}
+
+// runAgain works until ctx is done, and begins anew what ends before that. Work
+// that did not even begin once is a failure.
+func (p *publication) runAgain(ctx context.Context, work func(begun func()) error) error {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for ever := false; ; {
+		err := work(func() { ever = true; p.runs() })
+		if ctx.Err() != nil || !ever {
 			return err
 		}
-		p.log.Error("this node does not send until it has joined again", "err", err)
+		p.log.Error("this node rests until it has joined again", "err", err)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -159,9 +175,9 @@ func (p *publication) keepWhenFree(ctx context.Context, sender *deliver.Sender) 
 	p.log.Info("this node keeps the publication")
 	err = p.keep(held, sender)
 	if cause := context.Cause(held); errors.Is(cause, newsletter.ErrCutOff) {
-		return cause // and nobody to unlock
+		err = errors.Join(cause, err)
 	}
-	return errors.Join(err, lock.Unlock())
+	return errors.Join(err, lock.Unlock()) // the output folder, too, when the lock is lost
 }
 
 // waitToKeep returns the lock once it is free, nil when ctx was done first.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -10,11 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"threadmill/internal/store"
 )
@@ -47,14 +45,14 @@ func (p place) nodes() []store.NodeInfo {
 	return s.Nodes
 }
 
-// allSent tells whether an issue went out to all.
-func (p place) allSent(readers int) bool {
+// allSent tells whether so many issues went out to all.
+func (p place) allSent(issues, readers int) bool {
 	p.t.Helper()
 	var rows []issueRow
 	if err := json.Unmarshal([]byte(p.run("issues", "--json")), &rows); err != nil {
 		p.t.Fatal(err)
 	}
-	return len(rows) == 1 && rows[0].Sent == readers
+	return len(rows) == issues && !slices.ContainsFunc(rows, func(r issueRow) bool { return r.Sent != readers })
 }
 
 // TestNodesLoseDatabase breaks all connections to the database while two nodes
@@ -72,17 +70,8 @@ func TestNodesLoseDatabase(t *testing.T) {
 		n := p.nodes()
 		return n[0].Batches > 0 && n[1].Batches > 0
 	})
-	_, address, _ := strings.Cut(p.read("config.yaml"), "database: \"")
-	address, _, _ = strings.Cut(address, "\"")
-	conn, err := pgx.Connect(t.Context(), address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
-	if err := errors.Join(err, conn.Close(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "everybody", func() bool { return p.allSent(readers) })
+	p.loseDatabase()
+	until(t, "everybody", func() bool { return p.allSent(1, readers) })
 	until(t, "two new nodes", func() bool {
 		n := p.nodes()
 		return len(n) == 2 && (n[0].Keeper || n[1].Keeper) && n[0].ID != before[0].ID && n[1].ID != before[1].ID
@@ -132,7 +121,7 @@ func TestNodeDies(t *testing.T) {
 				n := p.nodes()
 				return len(n) == 1 && n[0].PID == lives.Process.Pid && n[0].Keeper
 			})
-			until(t, "everybody", func() bool { return p.allSent(readers) })
+			until(t, "everybody", func() bool { return p.allSent(1, readers) })
 			dies.end.Wait()
 			_ = dies.Wait()
 			lives.stop()

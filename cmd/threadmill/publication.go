@@ -263,11 +263,26 @@ func (p *publication) sender(mail deliver.Store, engine deliver.Engine) *deliver
 	})
 }
 
-// upgrade brings an older database up to date, for a command that does not
-// hold the lock yet.
-func (p *publication) upgrade(ctx context.Context) error {
+// migrate brings an older database up to date. On SQLite only the holder of the
+// lock may.
+func (p *publication) migrate(ctx context.Context) error {
 	if !p.older {
 		return nil
+	}
+	copied, err := p.store.Migrate(ctx)
+	if err != nil {
+		return err
+	}
+	p.log.Info("database migrated", "copy", copied)
+	p.older = false
+	return p.join(ctx)
+}
+
+// upgrade brings an older database up to date, for a command that does not
+// hold the lock yet. Where nodes of the older version are at work they go on.
+func (p *publication) upgrade(ctx context.Context) error {
+	if !p.older || p.store.Shared() {
+		return p.migrate(ctx)
 	}
 	l, err := p.lock(ctx, migrating)
 	if err != nil {

@@ -95,7 +95,7 @@ func (p *publication) runShared(ctx context.Context, r roles) error {
 		}
 	}
 	if r.noSend {
-		return p.serve(ctx, r, func(ctx context.Context) error { p.runs(); return p.keepWhenFree(ctx, nil) })
+		return p.serve(ctx, r, p.runMute)
 	}
 	return p.serve(ctx, r, p.runNode)
 }
@@ -227,7 +227,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	}
 	reload := make(chan struct{}, 1)
 	group.Go(func() error {
-		wake := publish.Signals{Alarm: p.schedule.Wake(ctx), Reload: reload, Notice: p.notice}
+		wake := publish.Signals{Reload: reload, Notice: p.notice}
 		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released() })
 	})
 	group.Go(func() error { onHangup(ctx, reload, again); return nil })

@@ -165,7 +165,13 @@ func (f *feeder) turn(ctx context.Context) (worked bool, next time.Time, err err
 }
 
 // nextDue is when a delivery is due again or a grace is over, zero for never.
+// Who drains looks again while others work batches, since they may die.
 func (f *feeder) nextDue(ctx context.Context) (time.Time, error) {
+	if f.Shared && !f.end.IsZero() {
+		if others, err := f.Store.OthersWork(ctx); err != nil || others {
+			return time.Now().Add(look), err
+		}
+	}
 	next, err := f.Store.NextDeferred(ctx)
 	if err != nil {
 		return time.Time{}, err

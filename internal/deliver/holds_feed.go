@@ -13,7 +13,7 @@ import (
 // when. When a hold is due for its probe, the mail counts as open: one message
 // is to be sent then.
 func (f *feeder) hold(ctx context.Context) (bool, time.Time, error) {
-	if f.share.Load() == 0 {
+	if ours, _, _ := f.share.get(); ours == 0 {
 		f.held.Store(true)
 		return true, time.Now().Add(look), nil
 	}

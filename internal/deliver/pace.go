@@ -187,6 +187,6 @@ func (s *Sender) Share(ctx context.Context, of, place, connections int) error {
 		}
 		mine = min(mine, all)
 	}
-	s.take(mine)
+	s.share.set(mine)
 	return nil
 }

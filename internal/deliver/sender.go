@@ -20,6 +20,7 @@ type Store interface {
 	OpenBatches(ctx context.Context, limit int) ([]newsletter.Batch, error)
 	TakeBatch(ctx context.Context, batch newsletter.Batch) ([]newsletter.Delivery, error)
 	CloseBatch(ctx context.Context, batch newsletter.Batch) error
+	OthersWork(ctx context.Context) (bool, error)
 	Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error)
 	Snapshot(ctx context.Context, issue int64) (newsletter.Snapshot, error)
 	WakeDeferred(ctx context.Context, now time.Time, limit int) (int, error)
@@ -81,9 +82,8 @@ type Sender struct {
 	wake     chan struct{}
 	held     atomic.Bool   // a pause or a hold holds all mail
 	kept     chan struct{} // closed when keeper is set
-	shared   chan struct{} // closed when share is set
 	keeper   atomic.Bool   // what is done once for all is ours
-	share    atomic.Int64  // how many connections are ours
+	share    allotment
 	progress progress
 }
 
@@ -96,13 +96,13 @@ func New(o Options) *Sender {
 	if len(o.Probes.Refused) == 0 {
 		o.Probes = DefaultProbes()
 	}
-	s := &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}, kept: make(chan struct{}), shared: make(chan struct{})}
+	s := &Sender{Options: o, limit: rate.NewLimiter(limit, 1), wake: make(chan struct{}, 1), daily: daily{limit: o.Daily}, kept: make(chan struct{}), share: allotment{changed: make(chan struct{})}}
 	if s.Engine == nil {
 		s.Engine = open{o.Store}
 	}
 	if !o.Shared {
 		s.Keep()
-		s.take(max(o.Connections, 1))
+		s.share.set(max(o.Connections, 1))
 	}
 	return s
 }
@@ -118,16 +118,6 @@ func (s *Sender) Keep() {
 
 // Kept is closed once a Sender keeps.
 func (s *Sender) Kept() <-chan struct{} { return s.kept }
-
-// take sets how many connections are ours.
-func (s *Sender) take(connections int) {
-	s.share.Store(int64(connections))
-	select {
-	case <-s.shared:
-	default:
-		close(s.shared)
-	}
-}
 
 type progress struct{ sent, failed, deferred, canceled atomic.Int64 }
 
@@ -217,9 +207,11 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 		}
 		return stops
 	})
-	select {
-	case <-s.shared:
-	case <-ctx.Done():
+	if _, known, told := s.share.get(); !known {
+		select {
+		case <-told:
+		case <-ctx.Done():
+		}
 	}
 	f := newFeeder(s, h, end)
 	err = s.work(ctx, hard, f, g, j)

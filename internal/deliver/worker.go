@@ -47,10 +47,12 @@ func (w *worker) run(ctx, hard context.Context) {
 	w.goes = make(chan int, 1)
 	for {
 		w.makeWay(ctx)
-		if !w.take() {
+		if !w.take(ctx) {
 			return
 		}
-		w.attempt(ctx, hard)
+		if len(w.todo) > 0 {
+			w.attempt(ctx, hard)
+		}
 		if w.rest > 0 && w.conn == nil {
 			sleep(ctx, w.rest)
 		}
@@ -59,22 +61,32 @@ func (w *worker) run(ctx, hard context.Context) {
 
 // makeWay waits while the connection of this worker is for other senders.
 func (w *worker) makeWay(ctx context.Context) {
-	for len(w.todo) == 0 && w.surplus() {
+	for len(w.todo) == 0 {
+		surplus, changed := w.surplus()
+		if !surplus {
+			return
+		}
 		w.flush()
 		w.hangUp()
-		if !sleep(ctx, look) {
+		select {
+		case <-changed:
+		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// surplus tells whether this connection is one too many.
-func (w *worker) surplus() bool { return w.number >= w.share.Load() }
+// surplus tells whether this connection is one too many, until changed is closed.
+func (w *worker) surplus() (is bool, changed <-chan struct{}) {
+	ours, _, changed := w.share.get()
+	return w.number >= ours, changed
+}
 
-// take makes sure that there is something to do, and returns false when
-// nothing more comes. What ended before is written down first, unless a job is
-// there already, whose mark will carry it along.
-func (w *worker) take() bool {
+// take makes sure that there is something to do, or that the connection is one
+// too many, and returns false when nothing more comes. What ended before is
+// written down first, unless a job is there already, whose mark will carry it
+// along.
+func (w *worker) take(ctx context.Context) bool {
 	if len(w.todo) > 0 || w.tryTake() {
 		return true
 	}
@@ -85,11 +97,16 @@ func (w *worker) take() bool {
 	idle := time.NewTimer(idleTime)
 	defer idle.Stop()
 	for {
+		surplus, changed := w.surplus()
+		if surplus && ctx.Err() == nil {
+			return true
+		}
 		select {
 		case j, ok := <-w.jobs:
 			if !ok || w.accept(j) {
 				return ok
 			}
+		case <-changed:
 		case <-idle.C:
 			w.hangUp()
 		}
@@ -223,7 +240,7 @@ func (w *worker) unmark() {
 // ahead takes another job, if one is there that may go now, and returns its
 // envelope for the relay to see early.
 func (w *worker) ahead() *mail.Envelope {
-	if w.held.Load() || w.surplus() || !w.unpaced() || len(w.todo) == 1 && !w.tryTake() {
+	if surplus, _ := w.surplus(); surplus || w.held.Load() || !w.unpaced() || len(w.todo) == 1 && !w.tryTake() {
 		return nil
 	}
 	e := w.envelope(&w.todo[1])
@@ -291,8 +308,8 @@ func (w *worker) address(j *job) *mail.Copy {
 }
 
 // connect makes sure that there is a connection. Without one the delivery goes
-// back to its batch: ctx ended, or the relay wants no more connections and
-// another worker must send it.
+// back to its batch: ctx ended, or there may be no more connections and another
+// worker must send it.
 func (w *worker) connect(ctx context.Context) bool {
 	if w.conn != nil && w.conn.Usable() {
 		return ctx.Err() == nil
@@ -300,6 +317,9 @@ func (w *worker) connect(ctx context.Context) bool {
 	w.flush()
 	w.hangUp()
 	for ctx.Err() == nil {
+		if surplus, _ := w.surplus(); surplus {
+			return false
+		}
 		conn, enough := w.gate.dial(ctx)
 		if conn != nil {
 			w.conn, w.served = conn, 0
@@ -328,8 +348,8 @@ func (w *worker) slowDown(ctx context.Context, end newsletter.DeliveryEnd, err e
 	}
 }
 
-// pace waits for the rate; a delivery that ended is written down before a
-// wait that can be felt.
+// pace waits for the rate, unless others get the connection; a delivery that
+// ended is written down before a wait that can be felt.
 func (w *worker) pace(ctx context.Context) bool {
 	if !w.daily.take(time.Now()) {
 		return false
@@ -340,12 +360,32 @@ func (w *worker) pace(ctx context.Context) bool {
 		return ctx.Err() == nil
 	}
 	w.flush()
-	if !sleep(ctx, d) {
+	if !w.sleep(ctx, d) {
 		r.Cancel()
 		w.daily.back(time.Now())
 		return false
 	}
 	return true
+}
+
+// sleep waits for d, and returns false when ctx ended or the connection became
+// one too many first.
+func (w *worker) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		surplus, changed := w.surplus()
+		if surplus {
+			return false
+		}
+		select {
+		case <-t.C:
+			return true
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // unpaced tells whether neither rate nor daily limit holds the messages; with

@@ -20,6 +20,9 @@ const (
 	// unusedFor.
 	sweepEvery = time.Hour
 	unusedFor  = 7 * 24 * time.Hour
+	// slotRetry is how often it tries what is due though no slot came: the last
+	// try may have failed.
+	slotRetry = 30 * time.Second
 	// seenEvery is how often a node says that its output folder is kept up, and
 	// goneAfter when one of which nobody said so is forgotten.
 	seenEvery = 20 * time.Second
@@ -30,15 +33,14 @@ const (
 
 // Signals wake those who write the site; a nil channel never does.
 type Signals struct {
-	Alarm  <-chan struct{} // a slot may be due
 	Reload <-chan struct{} // the site is to be written now
 	Notice <-chan struct{} // the revision may have risen, which is also looked for each second
 }
 
-// Run is the daemon's part of publishing: it publishes what is due at every
-// alarm, and writes the site when an issue, an edit or a command asks for it,
-// until ctx is done. released is called after mail was let go. Only the holder
-// of the lock may call it.
+// Run is the daemon's part of publishing: it publishes at the slots, by the
+// database's clock, and writes the site when an issue, an edit or a command
+// asks for it, until ctx is done. released is called after mail was let go.
+// Only the holder of the lock may call it.
 func (p *Publisher) Run(ctx context.Context, wake Signals, released func()) error {
 	if err := p.Begin(ctx); err != nil {
 		return err
@@ -72,7 +74,10 @@ type daemon struct {
 	*Publisher
 	released func()
 	keeps    bool // it holds the lock, and the mail waits for its site
-	watches  bool // the threads folder
+	watches  bool // the threads folder and, as the holder, the schedule
+
+	next  time.Time // slot, when the clock was last looked at
+	tried time.Time // to publish what is due
 
 	revision  int64     // the newest that was seen
 	stale     bool      // the site must be written
@@ -85,18 +90,27 @@ type daemon struct {
 }
 
 func (d *daemon) loop(ctx context.Context, wake Signals) {
-	tick := time.NewTicker(look)
+	tick, alarm := time.NewTicker(look), time.NewTimer(look)
+	alarm.Stop() // until a look at the clock sets it
 	defer tick.Stop()
+	defer alarm.Stop()
 	for ctx.Err() == nil {
 		d.site(ctx)
 		select {
-		case <-wake.Alarm:
+		case <-alarm.C:
 			d.slot(ctx)
 		case <-wake.Notice:
 			d.asked(ctx)
 		case <-wake.Reload:
 			d.stale, d.notBefore = true, time.Time{}
 		case <-tick.C:
+			wait, came := d.clock(ctx)
+			if came {
+				d.slot(ctx)
+			}
+			if wait < look {
+				alarm.Reset(wait)
+			}
 			d.asked(ctx)
 			d.changed()
 			d.sayHere(ctx)
@@ -106,8 +120,28 @@ func (d *daemon) loop(ctx context.Context, wake Signals) {
 	}
 }
 
+// clock tells whether a slot came since the last look, and how long it is until
+// the next one. It asks every second: the database's clock and that of this
+// machine may differ, and either may be set.
+func (d *daemon) clock(ctx context.Context) (wait time.Duration, came bool) {
+	if !d.keeps || !d.watches || d.o.Schedule == nil {
+		return look, false
+	}
+	now, err := d.o.Store.Now(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.o.Log.Error("look at the clock", "err", err)
+		}
+		return look, false
+	}
+	came = !now.Before(d.next) || time.Since(d.tried) >= slotRetry
+	d.next = d.o.Schedule.Next(now)
+	return d.next.Sub(now), came
+}
+
 // slot publishes what is due.
 func (d *daemon) slot(ctx context.Context) {
+	d.tried = time.Now()
 	o, err := d.PublishDue(ctx, "")
 	switch {
 	case ctx.Err() != nil:

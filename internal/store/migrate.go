@@ -77,7 +77,21 @@ func (s *Store) SchemaVersion(ctx context.Context) (Version, error) {
 
 // Migrate brings an older database to the newest schema, after a copy of it
 // beside the file; it returns the copy's path, empty when there was nothing to
-// do, or on PostgreSQL, where each migration is done whole or not at all. Only the holder of the lock may call it.
+// do, or on PostgreSQL, where each migration is done whole or not at all. On
+// SQLite only the holder of the lock may call it. On PostgreSQL anybody may, at
+// any time: a rolling upgrade is the first new node's migration while the older
+// ones send. Those go on as they are until they are stopped, and one that is
+// started again is refused with ErrNewer. So from 00009 on
+//
+//   - a migration adds: tables, indexes, and columns that may be NULL or have a
+//     default. What a version does not use any more is dropped by a migration of a
+//     release after it, and what changes its meaning is a new column;
+//   - what both versions write must be right whichever of them wrote it;
+//   - it takes its locks for a moment: a table of deliveries is not rewritten, and
+//     rows are changed in a migration of their own, after the columns. One that
+//     meets the journal in a deadlock is tried again;
+//   - River's own schema comes with a migration of ours, be it an empty one, that
+//     says so in a comment "-- River N".
 func (s *Store) Migrate(ctx context.Context) (copied string, err error) {
 	v, err := s.SchemaVersion(ctx)
 	if err != nil {
@@ -108,9 +122,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err := s.migrateQueue(ctx); err != nil {
 		return fmt.Errorf("change the schema of the queue: %w", err)
 	}
-	err = s.turn(ctx, func() error {
-		_, err := p.Up(ctx) // goes on where it stopped
-		return err
+	err = s.again(func() error {
+		return s.turn(ctx, func() error {
+			_, err := p.Up(ctx) // goes on where it stopped
+			return err
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("change the schema: %w", err)

@@ -129,6 +129,20 @@ func (n *Node) CloseBatch(ctx context.Context, batch newsletter.Batch) error {
 	return n.leaveBatch(ctx, n.id, batch)
 }
 
+// OthersWork tells whether other nodes, living or dead, have batches.
+func (n *Node) OthersWork(ctx context.Context) (bool, error) { return n.othersWork(ctx, n.id) }
+
+// OthersWork tells whether nodes have batches.
+func (s *Store) OthersWork(ctx context.Context) (bool, error) { return s.othersWork(ctx, "") }
+
+func (s *Store) othersWork(ctx context.Context, node string) (others bool, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM batches WHERE node <> '' AND node <> $1 AND NOT done)`, node).Scan(&others)
+	if err != nil {
+		return false, fmt.Errorf("read what other nodes do: %w", err)
+	}
+	return others, nil
+}
+
 // Journal is [Store.Journal]. What belongs to a batch that another node has by
 // now is not recorded and does not go.
 func (n *Node) Journal(ctx context.Context, entries []newsletter.JournalEntry) ([]bool, error) {

@@ -111,9 +111,17 @@ func (s *Store) LastSlot(ctx context.Context, now time.Time) (last, future time.
 
 // ClaimSlot ends a slot without an issue; ErrTaken when it is over already.
 func (s *Store) ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error { return claimSlot(ctx, tx, slot, outcome, 0, now) })
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
+		return claimSlot(ctx, tx, slot, outcome, 0, now)
+	})
 }
 
+// claimSlot ends a slot, unless it is over under its key or for its instant: two
+// nodes with unlike zone data have the same key for unlike instants, and two
+// whose zones have unlike names the other way round. Whoever calls it is alone.
 func claimSlot(ctx context.Context, tx *sql.Tx, slot newsletter.Slot, outcome newsletter.SlotOutcome, issue int64, now time.Time) error {
 	res, err := tx.ExecContext(ctx, `INSERT INTO slots (key, due_at, claimed_at, outcome, issue)
 		SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), $4, CAST($5 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM slots WHERE due_at = $2)
@@ -145,6 +153,9 @@ func (s *Store) SetPause(ctx context.Context, p newsletter.Pause) error {
 // one did; it is over then.
 func (s *Store) Resume(ctx context.Context, passed *newsletter.Slot, now time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
 		if passed != nil {
 			err := claimSlot(ctx, tx, *passed, newsletter.SlotPaused, 0, now)
 			if err != nil && !errors.Is(err, newsletter.ErrTaken) {

@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,6 +68,44 @@ func TestSlots(t *testing.T) {
 		}
 		if _, err := s.Publish(ctx, issueOf(1), slotAt(10), snap, 10); !errors.Is(err, newsletter.ErrTaken) {
 			t.Errorf("publish for a slot that is over: %v, want ErrTaken", err)
+		}
+	})
+}
+
+// TestSlotRace has many claim what is one slot, with a name or an instant of their
+// own by turns; some find nothing to publish. One of them has it.
+func TestSlotRace(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		for round := range 6 {
+			due := at(60 * (round + 1))
+			won := make(chan struct{}, 20)
+			var wg sync.WaitGroup
+			for i := range cap(won) {
+				slot := newsletter.Slot{Key: fmt.Sprintf("slot %d", round), Due: due}
+				if round%2 == 0 {
+					slot.Due = due.Add(time.Duration(i) * time.Second) // zone data
+				} else {
+					slot.Key = fmt.Sprintf("slot %d as %d calls it", round, i) // a zone's name
+				}
+				wg.Go(func() {
+					var err error
+					if i%4 == 3 {
+						err = s.ClaimSlot(t.Context(), slot, newsletter.SlotEmpty, due)
+					} else {
+						_, err = s.Publish(t.Context(), issueOf(int64(100*round+i+1)), &slot, snap, 10)
+					}
+					switch {
+					case err == nil:
+						won <- struct{}{}
+					case !errors.Is(err, newsletter.ErrTaken):
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if n := len(won); n != 1 {
+				t.Errorf("round %d: %d have the slot", round, n)
+			}
 		}
 	})
 }

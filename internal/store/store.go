@@ -135,8 +135,13 @@ const conflicts = 10
 // it met another transaction it is run again, so that fn must not build on what
 // it left outside.
 func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	return s.again(func() error { return s.try(ctx, fn) })
+}
+
+// again tries what meets other transactions until it does not.
+func (s *Store) again(do func() error) error {
 	for try := 1; ; try++ {
-		err := s.try(ctx, fn)
+		err := do()
 		if err == nil || try == conflicts || !s.conflict(err) {
 			return err
 		}

@@ -1,4 +1,5 @@
 -- +goose Up
+-- River 8
 
 -- Processes that send. Each holds an advisory lock with its number for as long
 -- as it lives.
