@@ -120,7 +120,7 @@ func (sc *scene) drain(t *testing.T, o Options) *Sender {
 			<-tick
 		}
 		cancel()
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) { // which it may be before it began
+		if err := <-ended; err != nil {
 			t.Fatalf("run: %v", err)
 		}
 	}

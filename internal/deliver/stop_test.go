@@ -38,6 +38,23 @@ func TestStop(t *testing.T) {
 	})
 }
 
+// TestStopAtOnce stops a sender before it has read anything, which is no fault.
+func TestStopAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, on ground) {
+		sc := newScene(t, on, 2, &relay{})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s := sc.sender(t, sc.options())
+		if err := sc.run(ctx, s); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if err := s.Drain(ctx, time.Minute); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 2, Pending: 2})
+	})
+}
+
 // TestStopTimeout ends a sender whose relay does not answer any more.
 func TestStopTimeout(t *testing.T) {
 	onEach(t, func(t *testing.T, on ground) {
