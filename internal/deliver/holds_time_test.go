@@ -217,8 +217,8 @@ func TestRetriedLate(t *testing.T) {
 			return nil
 		}}
 		o := options(s, d)
-		o.Retry = Retry{First: time.Minute, Max: time.Minute, GiveUp: 10 * time.Minute}
-		if err := New(o).Drain(t.Context(), 20*time.Minute); err != nil {
+		o.Retry = Retry{First: 20 * time.Second, Max: 20 * time.Second, GiveUp: 3 * time.Minute}
+		if err := New(o).Drain(t.Context(), 6*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		wantCounts(t, s, issue, newsletter.Counts{Recipients: 3, Failed: 3})
@@ -230,7 +230,7 @@ func TestRetriedLate(t *testing.T) {
 		if err != nil || len(list) != 3 || time.Since(list[0].FirstAt) < 48*time.Hour {
 			t.Errorf("%+v, %v, want the first attempt kept", list, err)
 		}
-		if err := New(o).Drain(t.Context(), 5*time.Minute); err != nil {
+		if err := New(o).Drain(t.Context(), 90*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		wantCounts(t, s, issue, newsletter.Counts{Recipients: 3, Deferred: 3})

@@ -80,7 +80,7 @@ func TestDaily(t *testing.T) {
 func TestGrace(t *testing.T) {
 	later(t, 3, func(t *testing.T, s *store.Store, _ int64) {
 		start := time.Now()
-		held := newsletter.Issue{Number: 2, Slug: "b", Title: "B", Subject: "B", PublishedAt: start, HeldUntil: start.Add(10 * time.Minute), AuthorCopy: "jo@example.com"}
+		held := newsletter.Issue{Number: 2, Slug: "b", Title: "B", Subject: "B", PublishedAt: start, HeldUntil: start.Add(3 * time.Minute), AuthorCopy: "jo@example.com"}
 		snap, err := s.Snapshot(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
@@ -98,17 +98,17 @@ func TestGrace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := sender.Drain(t.Context(), 5*time.Minute); err != nil {
+		if err := sender.Drain(t.Context(), 90*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(d.times(&d.sent)); n != 4 { // the first issue, and the copy
 			t.Fatalf("%d messages left at once, want 4", n)
 		}
-		if err := New(options(s, d)).Drain(t.Context(), 10*time.Minute); err != nil {
+		if err := New(options(s, d)).Drain(t.Context(), 3*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		sent := d.times(&d.sent)
-		if len(sent) != 7 || sent[6].Sub(start) < 10*time.Minute || sent[6].Sub(start) > 10*time.Minute+2*time.Second {
+		if len(sent) != 7 || sent[6].Sub(start) < 3*time.Minute || sent[6].Sub(start) > 3*time.Minute+2*time.Second {
 			t.Errorf("messages left at %v", since(start, sent))
 		}
 	})
