@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,10 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// raceOptions has a command that was built with the race detector end when it is
+// done, not a second later (https://go.dev/doc/articles/race_detector#Options).
+const raceOptions = "atexit_sleep_ms=0"
 
 // TestMain lets the test binary stand for the real program.
 func TestMain(m *testing.M) {
@@ -220,7 +225,7 @@ func (p place) read(name string) string {
 func (p place) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.t.Context(), "threadmill", args...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), p.env...)
+	cmd.Env = slices.Concat(os.Environ(), []string{"GORACE=" + raceOptions}, p.env)
 	return cmd
 }
 
