@@ -26,10 +26,13 @@ help: ## list the targets
 build: ## build the static binary bin/threadmill
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/threadmill ./cmd/threadmill
 
+# Many tests wait for processes, relays and timers: twice as many run at a time as there are processors.
+PARALLEL = -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
+
 .PHONY: test
 test: peers ## run all tests, with the race detector where there is a C compiler
 	@$(if $(RACE),:,echo 'no C compiler: the tests run without the race detector')
-	go test $(RACE) -timeout 20m $(PKG)
+	go test $(RACE) $(PARALLEL) -timeout 20m $(PKG)
 
 .PHONY: short
 short: ## run the quick tests without the race detector

@@ -7,9 +7,10 @@ set -u
 peers='
 xmllint:libxml2-utils:the check of RSS and Atom by an XML parser
 initdb:postgresql:the tests over PostgreSQL
+pgbouncer:pgbouncer:the tests of a pooler before PostgreSQL
 '
 
-PATH=$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps initdb
+PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps pgbouncer and initdb
 
 missing=()
 while IFS=: read -r program package what; do

@@ -13,6 +13,7 @@ import (
 // it again. Nobody may be missing; a kill may cost one more copy, with the
 // same Message-ID, for each connection, and an orderly stop none.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	const (
 		issues      = 8
 		readers     = 100

@@ -23,6 +23,7 @@ var emptyPublication = pgtest.Template{Make: func(address string) error {
 // config that names a new one.
 func onEach(t *testing.T, test func(t *testing.T, database string)) {
 	t.Helper()
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		test(t, "")

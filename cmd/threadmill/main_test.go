@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,10 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// raceOptions has a command that was built with the race detector end when it is
+// done, not a second later (https://go.dev/doc/articles/race_detector#Options).
+const raceOptions = "atexit_sleep_ms=0"
 
 // TestMain lets the test binary stand for the real program.
 func TestMain(m *testing.M) {
@@ -223,7 +228,7 @@ func (p place) read(name string) string {
 func (p place) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.t.Context(), cmp.Or(p.program, "threadmill"), args...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), p.env...)
+	cmd.Env = slices.Concat(os.Environ(), []string{"GORACE=" + raceOptions}, p.env)
 	return cmd
 }
 

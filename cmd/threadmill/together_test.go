@@ -103,6 +103,38 @@ func TestPublishBesideDaemon(t *testing.T) {
 	})
 }
 
+// Two `run` and five `publish` at the same slots publish each thread once, and
+// nobody gets a second copy. On SQLite one of the two `run` is refused.
+func TestTogether(t *testing.T) {
+	const issues, readers = 3, 60
+	onEach(t, func(t *testing.T, database string) {
+		r := newRelay(t)
+		p := newPlace(t, r, issues, readers, `schedule: {cron: "@every 1s"}`+database)
+		d, second := p.startDaemon(), p.command("run")
+		if err := second.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var publishing sync.WaitGroup
+		for range 5 {
+			publishing.Go(func() {
+				if out, err := p.command("publish").CombinedOutput(); err != nil {
+					t.Errorf("publish: %v\n%s", err, out)
+				}
+			})
+		}
+		publishing.Wait()
+		until(t, "everybody", func() bool { return len(r.accepted()) >= issues*readers })
+		d.stop()
+		_ = second.Process.Signal(syscall.SIGTERM) // it may have ended
+		if err := second.Wait(); (err != nil) != (database == "") {
+			t.Errorf("the second run: %v", err)
+		}
+		p.finish(r)
+		checkCopies(t, r.accepted(), issues, readers, 0)
+		p.checkIssues(issues, readers)
+	})
+}
+
 // When the daemon dies while a `publish` follows it, that one takes over.
 func TestFollowerTakesOver(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
@@ -126,26 +158,27 @@ func TestFollowerTakesOver(t *testing.T) {
 
 // A greylisted address gets its mail once, by and by.
 func TestGreylisted(t *testing.T) {
-	t.Parallel()
-	r := newRelay(t)
-	var mu sync.Mutex
-	seen := map[string]bool{}
-	r.answer(func(to string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if strings.HasSuffix(to, "5@example.org") && !seen[to] {
-			seen[to] = true
-			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted"}
+	onEach(t, func(t *testing.T, database string) {
+		r := newRelay(t)
+		var mu sync.Mutex
+		seen := map[string]bool{}
+		r.answer(func(to string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.HasSuffix(to, "5@example.org") && !seen[to] {
+				seen[to] = true
+				return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted"}
+			}
+			return nil
+		})
+		p := newPlace(t, r, 1, 40, `delivery: {retry: {first: 1s, max: 2s}}`+database)
+		if got := p.publish("--wait", "0s"); got.Sent != 36 || got.Deferred != 4 {
+			t.Errorf("at first: %+v, want 36 sent and 4 deferred", got)
 		}
-		return nil
+		p.run("publish", "--wait", "1m")
+		checkCopies(t, r.accepted(), 1, 40, 0)
+		p.checkIssues(1, 40)
 	})
-	p := newPlace(t, r, 1, 40, `delivery: {retry: {first: 1s, max: 2s}}`)
-	if got := p.publish("--wait", "0s"); got.Sent != 36 || got.Deferred != 4 {
-		t.Errorf("at first: %+v, want 36 sent and 4 deferred", got)
-	}
-	p.run("publish", "--wait", "1m")
-	checkCopies(t, r.accepted(), 1, 40, 0)
-	p.checkIssues(1, 40)
 }
 
 // Who leaves before the envelope is sent gets no mail, and the record says so.
@@ -192,23 +225,24 @@ func TestRefused(t *testing.T) {
 // A domain that refuses us is named by status and by issues show, and its mail
 // waits.
 func TestHeld(t *testing.T) {
-	t.Parallel()
-	r := newRelay(t)
-	r.answer(func(string) error {
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "blocked"}
-	})
-	p := newPlace(t, r, 1, 10, "")
-	if out, err := p.command("publish", "--now").CombinedOutput(); err != nil {
-		t.Errorf("publish: %v\n%s", err, out)
-	}
-	for _, command := range [][]string{{"status"}, {"issues", "show", "1"}} {
-		if out := p.look(command...); !strings.Contains(out, "mail to example.org since ") || !strings.Contains(out, "(policy): 550 5.7.1 blocked; it is tried again on ") {
-			t.Errorf("%v does not tell of the hold:\n%s", command, out)
+	onEach(t, func(t *testing.T, database string) {
+		r := newRelay(t)
+		r.answer(func(string) error {
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "blocked"}
+		})
+		p := newPlace(t, r, 1, 10, database)
+		if out, err := p.command("publish", "--now").CombinedOutput(); err != nil {
+			t.Errorf("publish: %v\n%s", err, out)
 		}
-	}
-	if out := p.look("status", "--json"); !strings.Contains(out, `"domain":"example.org"`) {
-		t.Errorf("status --json:\n%s", out)
-	}
+		for _, command := range [][]string{{"status"}, {"issues", "show", "1"}} {
+			if out := p.look(command...); !strings.Contains(out, "mail to example.org since ") || !strings.Contains(out, "(policy): 550 5.7.1 blocked; it is tried again on ") {
+				t.Errorf("%v does not tell of the hold:\n%s", command, out)
+			}
+		}
+		if out := p.look("status", "--json"); !strings.Contains(out, `"domain":"example.org"`) {
+			t.Errorf("status --json:\n%s", out)
+		}
+	})
 }
 
 // look is run for a command that ends with 1 while a warning stands.

@@ -40,7 +40,11 @@ func reader(i int) string { return fmt.Sprintf("reader%04d@example.org", i) }
 // store opens the publication's database beside the program.
 func (p place) store() *store.Store {
 	p.t.Helper()
-	s, err := store.Open(p.t.Context(), filepath.Join(p.dir, "threadmill.db"), slog.New(slog.DiscardHandler))
+	address := filepath.Join(p.dir, "threadmill.db")
+	if _, after, ok := strings.Cut(p.read("config.yaml"), "\ndatabase: \""); ok {
+		address, _, _ = strings.Cut(after, "\"")
+	}
+	s, err := store.Open(p.t.Context(), address, slog.New(slog.DiscardHandler))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -70,73 +74,74 @@ func (d *daemon) oneClick(link string) error {
 // the queue first: none gets it whose request was answered a second before the
 // turn came, and the records say who got it (P6).
 func TestUnsubscribedInTheMiddle(t *testing.T) {
-	t.Parallel()
-	const readers, leave = 240, 100
-	r := newRelay(t)
-	p := newPlace(t, r, 1, readers, "")
-	p.edit("tls: none}", "tls: none}, rate: 100")
-	p.edit(`listen: "off"`, `listen: "127.0.0.1:0"`)
-	s := p.store()
-	links := p.links(s, readers)
-	var mu sync.Mutex
-	asked := map[string]time.Time{} // when the relay heard of a reader
-	r.answer(func(to string) error {
+	onEach(t, func(t *testing.T, database string) {
+		const readers, leave = 240, 100
+		r := newRelay(t)
+		p := newPlace(t, r, 1, readers, database)
+		p.edit("tls: none}", "tls: none}, rate: 100")
+		p.edit(`listen: "off"`, `listen: "127.0.0.1:0"`)
+		s := p.store()
+		links := p.links(s, readers)
+		var mu sync.Mutex
+		asked := map[string]time.Time{} // when the relay heard of a reader
+		r.answer(func(to string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[to] = time.Now()
+			return nil
+		})
+		d := p.startDaemon()
+		defer d.stop()
+		left := map[string]time.Time{} // when a reader had the answer
+		done := make(chan error, 1)
+		begin := sync.OnceFunc(func() {
+			go func() {
+				for i := readers - 1; i >= readers-leave; i-- {
+					if err := d.oneClick(links[i]); err != nil {
+						done <- err
+						return
+					}
+					left[reader(i)] = time.Now()
+				}
+				done <- nil
+			}()
+		})
+		r.afterEach(func(n int) {
+			if n == 100 {
+				begin()
+			}
+		})
+		report := p.publish()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		asked[to] = time.Now()
-		return nil
-	})
-	d := p.startDaemon()
-	defer d.stop()
-	left := map[string]time.Time{} // when a reader had the answer
-	done := make(chan error, 1)
-	begin := sync.OnceFunc(func() {
-		go func() {
-			for i := readers - 1; i >= readers-leave; i-- {
-				if err := d.oneClick(links[i]); err != nil {
-					done <- err
-					return
-				}
-				left[reader(i)] = time.Now()
+		spared := 0
+		for to, at := range left {
+			turn, got := asked[to]
+			if !got {
+				spared++
+			} else if late := turn.Sub(at); late >= time.Second {
+				t.Errorf("%s has it %v after the answer", to, late)
 			}
-			done <- nil
-		}()
+		}
+		if spared == 0 {
+			t.Error("all had it before they left; the test shows nothing")
+		}
+		if want := (newsletter.Counts{Recipients: readers, Sent: readers - spared, Canceled: spared}); report.Counts != want {
+			t.Errorf("counts %+v, want %+v", report.Counts, want)
+		}
+		unsettled, err := s.Unsettled(t.Context(), 1)
+		if err != nil || len(unsettled) != spared {
+			t.Errorf("%d records are not sent, %v; want %d", len(unsettled), err, spared)
+		}
+		for _, u := range unsettled {
+			if _, has := asked[u.Email]; has || u.State != newsletter.DeliveryCanceled {
+				t.Errorf("%+v, want canceled and never tried", u)
+			}
+		}
+		checkCopies(t, r.accepted(), 1, readers-spared, 0)
+		t.Logf("%d of %d who left got it before", leave-spared, leave)
 	})
-	r.afterEach(func(n int) {
-		if n == 100 {
-			begin()
-		}
-	})
-	report := p.publish()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	spared := 0
-	for to, at := range left {
-		turn, got := asked[to]
-		if !got {
-			spared++
-		} else if late := turn.Sub(at); late >= time.Second {
-			t.Errorf("%s has it %v after the answer", to, late)
-		}
-	}
-	if spared == 0 {
-		t.Error("all had it before they left; the test shows nothing")
-	}
-	if want := (newsletter.Counts{Recipients: readers, Sent: readers - spared, Canceled: spared}); report.Counts != want {
-		t.Errorf("counts %+v, want %+v", report.Counts, want)
-	}
-	unsettled, err := s.Unsettled(t.Context(), 1)
-	if err != nil || len(unsettled) != spared {
-		t.Errorf("%d records are not sent, %v; want %d", len(unsettled), err, spared)
-	}
-	for _, u := range unsettled {
-		if _, has := asked[u.Email]; has || u.State != newsletter.DeliveryCanceled {
-			t.Errorf("%+v, want canceled and never tried", u)
-		}
-	}
-	checkCopies(t, r.accepted(), 1, readers-spared, 0)
-	t.Logf("%d of %d who left got it before", leave-spared, leave)
 }

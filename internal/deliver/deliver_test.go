@@ -46,7 +46,7 @@ var fresh = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-// openStore opens a new database.
+// openStore opens a new database of SQLite.
 func openStore(t testing.TB) *store.Store {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "threadmill.db")
@@ -57,7 +57,13 @@ func openStore(t testing.TB) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), path, slog.New(slog.DiscardHandler))
+	return openAt(t, path)
+}
+
+// openAt opens the database at an address until the test ends.
+func openAt(t testing.TB, address string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), address, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,18 +161,19 @@ func TestHeldForTooLong(t *testing.T) {
 		"the relay blocks":  {30, blocked, wholeRelay},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := openStore(t)
 				settle(t, s, tt.towns, 60/tt.towns)
 				issue := publishIssue(t, s, 20)
 				d := &desk{rcpt: func(string) error { return tt.answer() }}
 				o := options(s, d)
-				o.Retry.GiveUp = 12 * time.Minute
+				o.Retry.GiveUp = 6 * time.Minute
 				o.Probes = quicker()
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
 				go func() { ended <- New(o).Run(ctx) }()
-				time.Sleep(11 * time.Minute)
+				time.Sleep(5 * time.Minute)
 				if c := counts(t, s, issue); c.Pending+c.Deferred != 60 {
 					t.Errorf("counts %+v before it is given up", c)
 				}
@@ -216,8 +217,8 @@ func TestRetriedLate(t *testing.T) {
 			return nil
 		}}
 		o := options(s, d)
-		o.Retry = Retry{First: time.Minute, Max: time.Minute, GiveUp: 10 * time.Minute}
-		if err := New(o).Drain(t.Context(), 20*time.Minute); err != nil {
+		o.Retry = Retry{First: 20 * time.Second, Max: 20 * time.Second, GiveUp: 3 * time.Minute}
+		if err := New(o).Drain(t.Context(), 6*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		wantCounts(t, s, issue, newsletter.Counts{Recipients: 3, Failed: 3})
@@ -229,7 +230,7 @@ func TestRetriedLate(t *testing.T) {
 		if err != nil || len(list) != 3 || time.Since(list[0].FirstAt) < 48*time.Hour {
 			t.Errorf("%+v, %v, want the first attempt kept", list, err)
 		}
-		if err := New(o).Drain(t.Context(), 5*time.Minute); err != nil {
+		if err := New(o).Drain(t.Context(), 90*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		wantCounts(t, s, issue, newsletter.Counts{Recipients: 3, Deferred: 3})
@@ -249,12 +250,14 @@ func TestPasswordStaysWrong(t *testing.T) {
 			return &mail.Refusal{Stage: mail.StageAuth, Code: 535, Enhanced: "5.7.8", Text: "wrong password"}
 		}}
 		start := time.Now()
+		o := options(s, d)
+		o.Probes = quicker()
 		for range 2 {
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
-			go func() { ended <- New(options(s, d)).Run(ctx) }()
-			time.Sleep(80 * time.Minute)
-			next := time.Now().Add(4*time.Hour - 5*time.Minute).UTC().Format("2 January 2006 15:04")
+			go func() { ended <- New(o).Run(ctx) }()
+			time.Sleep(90 * time.Second)
+			next := time.Now().Add(4*time.Minute - 15*time.Second).UTC().Format("2 January 2006 15:04")
 			if list, err := s.Warnings(ctx); err != nil || len(list) != 1 || !strings.Contains(list[0].Text, "wrong password") || !strings.Contains(list[0].Text, next) {
 				t.Errorf("warnings %+v, %v, want the next try, %s", list, err, next)
 			}
@@ -263,12 +266,8 @@ func TestPasswordStaysWrong(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		minutes := since(start, d.times(&d.dials))
-		for i := range minutes {
-			minutes[i] /= 60
-		}
-		if diff := cmp.Diff([]int{0, 15, 75, 80, 95, 155}, minutes); diff != "" {
-			t.Error("minutes of the tries:", diff)
+		if diff := cmp.Diff([]int{0, 15, 75, 90, 105, 165}, since(start, d.times(&d.dials))); diff != "" {
+			t.Error("seconds of the tries:", diff)
 		}
 	})
 }

@@ -65,31 +65,33 @@ func TestJournalPatience(t *testing.T) {
 // TestRefusalsAhead refuses envelopes that were sent ahead, so that the circuit
 // breaker opens before their refusals are in the journal: nobody is blamed.
 func TestRefusalsAhead(t *testing.T) {
-	sc := newScene(t, 0, &relay{rcpt: func(_ *client, to string) error {
-		if strings.HasSuffix(to, "@dead.example") {
-			return refusal(550, smtp.EnhancedCode{5, 1, 1}, "no such user")
+	onEach(t, func(t *testing.T, on ground) {
+		sc := newScene(t, on, 0, &relay{rcpt: func(_ *client, to string) error {
+			if strings.HasSuffix(to, "@dead.example") {
+				return refusal(550, smtp.EnhancedCode{5, 1, 1}, "no such user")
+			}
+			return nil
+		}})
+		var list []newsletter.Subscriber
+		for i := range 300 {
+			email := fmt.Sprintf("s%d@ok%d.example", i, i)
+			if i%3 == 2 {
+				email = fmt.Sprintf("s%d@dead.example", i)
+			}
+			list = append(list, newsletter.Subscriber{Email: email, Key: email, Status: newsletter.SubscriberActive})
 		}
-		return nil
-	}})
-	var list []newsletter.Subscriber
-	for i := range 300 {
-		email := fmt.Sprintf("s%d@ok%d.example", i, i)
-		if i%3 == 2 {
-			email = fmt.Sprintf("s%d@dead.example", i)
+		if _, err := sc.AddSubscribers(t.Context(), list); err != nil {
+			t.Fatal(err)
 		}
-		list = append(list, newsletter.Subscriber{Email: email, Key: email, Status: newsletter.SubscriberActive})
-	}
-	if _, err := sc.AddSubscribers(t.Context(), list); err != nil {
-		t.Fatal(err)
-	}
-	for batch := 8; batch < 20; batch += 4 {
-		sc.issue = publishIssue(t, sc.Store, batch)
-		o := sc.options()
-		o.Store, o.Connections = &slow{Store: sc.Store}, 10
-		drain(t, o)
-		if c := counts(t, sc.Store, sc.issue); c.Failed > 0 {
-			t.Errorf("counts %+v, want none failed", c)
+		for batch := 8; batch < 20; batch += 4 {
+			sc.issue = publishIssue(t, sc.Store, batch)
+			o := sc.options()
+			o.Store, o.Connections = &slow{Store: sc.node}, 10
+			sc.drain(t, o)
+			if c := counts(t, sc.Store, sc.issue); c.Failed > 0 {
+				t.Errorf("counts %+v, want none failed", c)
+			}
+			wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 300})
 		}
-		wantStatuses(t, sc.Store, map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 300})
-	}
+	})
 }

@@ -56,33 +56,35 @@ func TestOldestIssueFirst(t *testing.T) {
 // A relay that thinks longer about a message than about a command is waited
 // for, also by a stop: nobody gets a copy.
 func TestRelayThinksLong(t *testing.T) {
-	const (
-		timeout = 2 * time.Second
-		thought = timeout + timeout/4
-	)
-	ctx, cancel := context.WithCancel(t.Context())
-	var asked atomic.Int64
-	sc := newScene(t, 5, &relay{content: func(*client, received) error {
-		if asked.Add(1) == 3 {
-			cancel()
+	onEach(t, func(t *testing.T, on ground) {
+		const (
+			timeout = 2 * time.Second
+			thought = timeout + timeout/4
+		)
+		ctx, cancel := context.WithCancel(t.Context())
+		var asked atomic.Int64
+		sc := newScene(t, on, 5, &relay{content: func(*client, received) error {
+			if asked.Add(1) == 3 {
+				cancel()
+			}
+			time.Sleep(thought)
+			return nil
+		}})
+		o := sc.options()
+		o.Transport = sc.relay.transportWith(timeout)
+		if err := sc.run(ctx, sc.sender(t, o)); err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(thought)
-		return nil
-	}})
-	o := sc.options()
-	o.Transport = sc.relay.transportWith(timeout)
-	if err := New(o).Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	wantNothingSending(t, sc.Store, sc.issue)
-	got := len(sc.relay.received())
-	if got < 3 || got > 4 {
-		t.Errorf("%d messages went out, want the third and one more of each other connection at most", got)
-	}
-	wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 5, Sent: got, Pending: 5 - got})
-	drain(t, o)
-	sc.relay.wantEveryoneOnce(t, 5)
-	if n := asked.Load(); n != 5 {
-		t.Errorf("the relay saw the content of %d messages, want 5", n)
-	}
+		wantNothingSending(t, sc.Store, sc.issue)
+		got := len(sc.relay.received())
+		if got < 3 || got > 4 {
+			t.Errorf("%d messages went out, want the third and one more of each other connection at most", got)
+		}
+		wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 5, Sent: got, Pending: 5 - got})
+		sc.drain(t, o)
+		sc.relay.wantEveryoneOnce(t, 5)
+		if n := asked.Load(); n != 5 {
+			t.Errorf("the relay saw the content of %d messages, want 5", n)
+		}
+	})
 }

@@ -177,18 +177,11 @@ func (e *RelayError) Unwrap() error { return e.Err }
 // run feeds and sends until ctx is done or, where end is not zero, nothing is
 // left that is due by then.
 func (s *Sender) run(ctx context.Context, end time.Time) error {
-	again, held, err := s.Store.Recover(ctx, s.Resend)
+	h, err := s.begin(ctx)
+	if ctx.Err() != nil { // stopped before anything is under way
+		return nil
+	}
 	if err != nil {
-		return err
-	}
-	if again+held > 0 {
-		s.Log.Warn("deliveries were in doubt", "sent_again", again, "held", held)
-	}
-	h := newHolds(s)
-	if err := h.load(ctx); err != nil {
-		return err
-	}
-	if err := s.countDaily(ctx); err != nil {
 		return err
 	}
 	ctx, giveUp := context.WithCancelCause(ctx)
@@ -225,6 +218,23 @@ func (s *Sender) run(ctx context.Context, end time.Time) error {
 		err = errors.Join(err, fmt.Errorf("record what was sent: %w", j.err))
 	}
 	return err
+}
+
+// begin settles what a sender that died left, and reads what was found out
+// before.
+func (s *Sender) begin(ctx context.Context) (*holds, error) {
+	again, held, err := s.Store.Recover(ctx, s.Resend)
+	if err != nil {
+		return nil, err
+	}
+	if again+held > 0 {
+		s.Log.Warn("deliveries were in doubt", "sent_again", again, "held", held)
+	}
+	h := newHolds(s)
+	if err := h.load(ctx); err != nil {
+		return nil, err
+	}
+	return h, s.countDaily(ctx)
 }
 
 // work runs the workers as long as the feeder feeds them.

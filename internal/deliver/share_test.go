@@ -12,16 +12,16 @@ import (
 )
 
 // running runs a shared sender; stop waits for its end.
-func running(t *testing.T, o Options) (s *Sender, stop func(cause error)) {
+func running(t *testing.T, o Options) (s *Sender, stop func()) {
 	t.Helper()
 	o.Shared = true
 	s = New(o)
-	ctx, cancel := context.WithCancelCause(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	return s, func(cause error) {
+	return s, func() {
 		t.Helper()
-		cancel(cause)
+		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
@@ -59,7 +59,7 @@ func TestShareOfRate(t *testing.T) {
 		if n := len(d.times(&d.sent)) - half; n < 190 || n > 201 {
 			t.Errorf("%d messages in ten seconds at 20", n)
 		}
-		stop(nil)
+		stop()
 	})
 }
 
@@ -85,7 +85,7 @@ func TestShareOfDay(t *testing.T) {
 		if n := len(d.times(&d.sent)); n != 11 {
 			t.Errorf("%d messages, want 11", n)
 		}
-		stop(nil)
+		stop()
 	})
 }
 
@@ -108,53 +108,60 @@ func TestShareOfConnections(t *testing.T) {
 		}
 		share(t, sender, 1, 0, 0, 60)
 		wantCounts(t, s, issue, newsletter.Counts{Recipients: 400, Sent: 400})
-		stop(nil)
+		stop()
 	})
 }
 
 // What another sender holds is held here within a second, and is not probed.
 func TestOthersHold(t *testing.T) {
 	for _, domain := range []string{"example.com", ""} {
-		later(t, 200, func(t *testing.T, s *store.Store, issue int64) {
-			d := &desk{}
-			o := options(s, d)
-			o.Rate, o.Probes = 20, quicker()
-			sender, stop := running(t, o)
-			share(t, sender, 1, 0, 0, 3)
-			hold := newsletter.Hold{Domain: domain, Kind: newsletter.HoldPolicy, Reason: "550 blocked", Since: time.Now(), ProbeAt: time.Now().Add(time.Minute)}
-			if err := s.SetHold(t.Context(), hold); err != nil {
-				t.Fatal(err)
-			}
-			share(t, sender, 1, 0, 0, 2)
-			before := len(d.times(&d.sent))
-			share(t, sender, 1, 0, 0, 300)
-			if n := len(d.times(&d.sent)) - before; before == 0 || n > 0 {
-				t.Errorf("%d messages under the hold, %d before", n, before)
-			}
-			sender.Keep() // then the probe is ours
-			share(t, sender, 1, 0, 0, 300)
-			wantCounts(t, s, issue, newsletter.Counts{Recipients: 200, Sent: 200})
-			stop(nil)
+		t.Run("hold of "+domain, func(t *testing.T) {
+			later(t, 100, func(t *testing.T, s *store.Store, issue int64) {
+				d := &desk{}
+				o := options(s, d)
+				o.Rate, o.Probes = 10, quicker()
+				sender, stop := running(t, o)
+				share(t, sender, 1, 0, 0, 3)
+				hold := newsletter.Hold{Domain: domain, Kind: newsletter.HoldPolicy, Reason: "550 blocked", Since: time.Now(), ProbeAt: time.Now().Add(time.Minute)}
+				if err := s.SetHold(t.Context(), hold); err != nil {
+					t.Fatal(err)
+				}
+				share(t, sender, 1, 0, 0, 2)
+				before := len(d.times(&d.sent))
+				share(t, sender, 1, 0, 0, 90)
+				if n := len(d.times(&d.sent)) - before; before == 0 || n > 0 {
+					t.Errorf("%d messages under the hold, %d before", n, before)
+				}
+				sender.Keep() // then the probe is ours
+				share(t, sender, 1, 0, 0, 30)
+				wantCounts(t, s, issue, newsletter.Counts{Recipients: 100, Sent: 100})
+				stop()
+			})
 		})
 	}
 }
 
 // Who lost the database does not wait for messages under way as after a stop.
 func TestCutOff(t *testing.T) {
-	begun, release := make(chan struct{}), make(chan struct{})
-	begin := sync.OnceFunc(func() { close(begun) })
-	sc := newScene(t, 5, &relay{content: func(*client, received) error {
-		begin()
-		<-release
-		return nil
-	}})
-	defer close(release)
-	o := sc.options()
-	o.Connections, o.StopTimeout = 2, time.Hour
-	sender, stop := running(t, o)
-	if err := sender.Share(t.Context(), 1, 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	<-begun
-	stop(fmt.Errorf("the line broke: %w", newsletter.ErrCutOff)) // within a test, not an hour
+	onEach(t, func(t *testing.T, on ground) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		begin := sync.OnceFunc(func() { close(begun) })
+		sc := newScene(t, on, 5, &relay{content: func(*client, received) error {
+			begin()
+			<-release
+			return nil
+		}})
+		defer close(release)
+		o := sc.options()
+		o.Connections, o.StopTimeout = 2, time.Hour
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan error, 1)
+		s := sc.sender(t, o)
+		go func() { ended <- sc.run(ctx, s) }()
+		<-begun
+		cancel(fmt.Errorf("the line broke: %w", newsletter.ErrCutOff))
+		if err := <-ended; err != nil { // within a test, not an hour
+			t.Error(err)
+		}
+	})
 }

@@ -105,6 +105,7 @@ func (p *place) Send(context.Context, mail.Content, *mail.Envelope) (sent, begun
 // later tests f in a bubble with n subscribers and an issue to send.
 func later(t *testing.T, n int, f func(t *testing.T, s *store.Store, issue int64)) {
 	t.Helper()
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
 		subscribe(t, s, n)

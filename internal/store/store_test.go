@@ -40,14 +40,7 @@ var template = pgtest.Template{
 		}
 		return s.Close()
 	},
-	Clean: `DO $$ DECLARE name TEXT; BEGIN
-		SET LOCAL session_replication_role = replica;
-		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('keys', 'goose_db_version', 'river_migration') LOOP
-			EXECUTE format('DELETE FROM %I', name);
-		END LOOP;
-		PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences
-			WHERE schemaname = 'public' AND sequencename NOT IN ('keys_id_seq', 'goose_db_version_id_seq');
-	END $$`,
+	Clean: pgtest.DeleteAllBut("keys", "goose_db_version", "river_migration"),
 }
 
 func openPostgres(t testing.TB) *store.Store {

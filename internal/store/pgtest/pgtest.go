@@ -44,6 +44,25 @@ type Template struct {
 	free []lent
 }
 
+// DeleteAllBut is a Clean that deletes all rows but those of some tables, and has
+// the keys of the others begin at 1 again.
+func DeleteAllBut(tables ...string) string {
+	var kept, sequences strings.Builder
+	for i, table := range tables {
+		comma := strings.Repeat(", ", min(i, 1))
+		fmt.Fprintf(&kept, "%s'%s'", comma, table)
+		fmt.Fprintf(&sequences, "%s'%s_id_seq'", comma, table)
+	}
+	return `DO $$ DECLARE name TEXT; BEGIN
+		SET LOCAL session_replication_role = replica;
+		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN (` + kept.String() + `) LOOP
+			EXECUTE format('DELETE FROM %I', name);
+		END LOOP;
+		PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences
+			WHERE schemaname = 'public' AND sequencename NOT IN (` + sequences.String() + `);
+	END $$`
+}
+
 // lent is a copy that goes from test to test.
 type lent struct {
 	name string
