@@ -57,7 +57,7 @@ func TestShareShrinks(t *testing.T) {
 					time.Sleep(20 * time.Minute)
 				}
 				wantCounts(t, s, issue, newsletter.Counts{Recipients: 400, Sent: 400})
-				stop(nil)
+				stop()
 			})
 		})
 	}
