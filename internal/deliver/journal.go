@@ -23,7 +23,7 @@ type journal struct {
 	list     []newsletter.JournalEntry
 	lap      int           // of the messages that are waited for, from 1 on
 	out      int           // messages of this lap that are not back
-	released time.Time     // when the last of them were let go
+	released time.Time     // when the last of them got leave
 	away     time.Duration // how long they are out, in the mean
 	commits  time.Duration // how long a commit takes, in the mean
 	patience *time.Timer
@@ -31,8 +31,15 @@ type journal struct {
 
 type entry struct {
 	newsletter.JournalEntry
-	goes chan<- int
-	lap  int // in which the message was let go that it brings back, 0 for none
+	goes chan<- leave
+	back leave // of the message that it brings back
+	away time.Duration
+}
+
+// leave is given to a message that may be sent; without one the zero value is.
+type leave struct {
+	lap int // of the journal, from 1 on
+	at  time.Time
 }
 
 const (
@@ -51,10 +58,10 @@ func newJournal(store Store, log *slog.Logger) *journal {
 	return &journal{store: store, log: log, entries: make(chan entry, journalMax), patience: patience, lap: 1}
 }
 
-// write returns once e is on disk, with the lap in which e.Next was let go, 0
-// where it may not be sent. The caller's channel has room for one answer.
-func (j *journal) write(e entry, goes chan int) int {
-	e.goes = goes
+// write returns once e is on disk, with leave to send e.Next, where it has one.
+// The caller's channel has room for one answer.
+func (j *journal) write(e entry, goes chan leave) leave {
+	e.goes, e.away = goes, time.Since(e.back.at)
 	j.entries <- e
 	return <-goes
 }
@@ -69,12 +76,12 @@ func (j *journal) run(ctx context.Context) {
 		goes := j.commit(ctx)
 		j.released = time.Now()
 		for i, e := range j.gathered {
-			lap := 0
+			var l leave
 			if goes != nil && goes[i] {
 				j.out++
-				lap = j.lap
+				l = leave{j.lap, j.released}
 			}
-			e.goes <- lap
+			e.goes <- l
 		}
 	}
 }
@@ -101,11 +108,11 @@ func (j *journal) gather(ctx context.Context, first entry) {
 
 // returned counts a message that is back.
 func (j *journal) returned(e entry) {
-	if e.lap == 0 {
+	if e.back.lap == 0 {
 		return
 	}
-	j.away = mean(j.away, time.Since(j.released))
-	if e.lap == j.lap {
+	j.away = mean(j.away, e.away)
+	if e.back.lap == j.lap {
 		j.out--
 	}
 }

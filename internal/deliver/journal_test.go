@@ -44,16 +44,16 @@ func TestJournalPatience(t *testing.T) {
 		j := newJournal(&slow{broken: time.Now().Add(10 * time.Minute)}, slog.New(slog.DiscardHandler))
 		go j.run(t.Context())
 		defer j.close()
-		quick, hung := make(chan int, 1), make(chan int, 1)
+		quick, hung := make(chan leave, 1), make(chan leave, 1)
 		e := entry{JournalEntry: newsletter.JournalEntry{Next: 1}}
 		first := e
-		e.lap = j.write(e, quick)
+		e.back = j.write(e, quick)
 		j.write(first, hung)
 		var took time.Duration
 		for range 100 {
 			begun := time.Now()
 			time.Sleep(time.Millisecond) // at the relay
-			e.lap = j.write(e, quick)
+			e.back = j.write(e, quick)
 			took += time.Since(begun)
 		}
 		if mean := took / 100; mean > 8*time.Millisecond {

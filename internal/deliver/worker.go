@@ -34,8 +34,8 @@ type worker struct {
 	// their portions.
 	ended  []newsletter.DeliveryEnd
 	owners []*portion
-	goes   chan int
-	lap    int           // in which the journal let a message go, 0 when it has it back
+	goes   chan leave
+	out    leave         // of the message that is at the relay, until the journal has it back
 	copy   mail.Copy     // under way
 	rest   time.Duration // before the next try, while the relay wants no more connections
 }
@@ -44,7 +44,7 @@ type worker struct {
 // waits, hard the message under way.
 func (w *worker) run(ctx, hard context.Context) {
 	defer w.hangUp()
-	w.goes = make(chan int, 1)
+	w.goes = make(chan leave, 1)
 	for {
 		w.makeWay(ctx)
 		if !w.take(ctx) {
@@ -147,14 +147,14 @@ func (w *worker) flush() {
 
 // record writes down how the last deliveries ended and which one is next.
 func (w *worker) record(next int64, at time.Time) bool {
-	e := entry{JournalEntry: newsletter.JournalEntry{Ended: w.ended, Next: next, At: at}, lap: w.lap}
-	w.lap = w.journal.write(e, w.goes)
+	e := entry{JournalEntry: newsletter.JournalEntry{Ended: w.ended, Next: next, At: at}, back: w.out}
+	w.out = w.journal.write(e, w.goes)
 	w.holds.written(w.ended)
 	for _, p := range w.owners {
 		p.done()
 	}
 	w.ended, w.owners = w.ended[:0], w.owners[:0]
-	return w.lap > 0
+	return w.out.lap > 0
 }
 
 // drop forgets the first job: it is settled, or goes back to its batch.
