@@ -31,6 +31,23 @@ func (s *Store) writeJournal(ctx context.Context, node string, entries []newslet
 		return nil, fmt.Errorf("write the journal: %w", err)
 	}
 	ctx = context.WithoutCancel(ctx) // one that can end costs a goroutine a statement
+	var goes []bool
+	if s.pool != nil && simple(entries) {
+		err = s.again(func() (err error) { goes, err = s.pipelined(ctx, node, entries); return err })
+		if err == nil {
+			err = s.stay(ctx, node, entries, goes)
+		}
+	} else {
+		goes, err = s.transacted(ctx, node, entries)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write the journal: %w", err)
+	}
+	return goes, nil
+}
+
+// transacted writes a commit of the journal in a transaction.
+func (s *Store) transacted(ctx context.Context, node string, entries []newsletter.JournalEntry) ([]bool, error) {
 	goes := make([]bool, len(entries))
 	write := func(width int64) error {
 		return s.tx(ctx, func(tx *sql.Tx) error {
@@ -42,13 +59,11 @@ func (s *Store) writeJournal(ctx context.Context, node string, entries []newslet
 			return c.mark(ctx, entries, goes, width)
 		})
 	}
-	if err = write(runWidth); errors.Is(err, errSomeStay) {
+	err := write(runWidth)
+	if errors.Is(err, errSomeStay) {
 		err = write(1)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("write the journal: %w", err)
-	}
-	return goes, nil
+	return goes, err
 }
 
 // journal holds the statements that every message needs: to compile them costs
@@ -148,6 +163,30 @@ type step struct {
 	entry int
 }
 
+// sentSteps are the deliveries that the relay took.
+func sentSteps(entries []newsletter.JournalEntry, now int64) []step {
+	list := make([]step, 0, len(entries))
+	for _, e := range entries {
+		for _, d := range e.Ended {
+			if d.State == newsletter.DeliverySent {
+				list = append(list, step{id: d.ID, at: now})
+			}
+		}
+	}
+	return list
+}
+
+// nextSteps are the deliveries that are about to be sent.
+func nextSteps(entries []newsletter.JournalEntry) []step {
+	list := make([]step, 0, len(entries))
+	for i, e := range entries {
+		if e.Next != 0 {
+			list = append(list, step{id: e.Next, at: ms(e.At), entry: i})
+		}
+	}
+	return list
+}
+
 // runs calls do for each run of the steps in c.list, with what the statement
 // needs and the run itself.
 func (c *commit) runs(width int64, do func(run []step, args ...any) error) error {
@@ -179,7 +218,6 @@ func (c *commit) record(ctx context.Context, entries []newsletter.JournalEntry) 
 	for _, e := range entries {
 		for _, d := range e.Ended {
 			if d.State == newsletter.DeliverySent {
-				c.list = append(c.list, step{id: d.ID, at: now})
 				continue
 			}
 			if err := recordOther(ctx, c.tx, other, d, now); err != nil {
@@ -187,6 +225,7 @@ func (c *commit) record(ctx context.Context, entries []newsletter.JournalEntry) 
 			}
 		}
 	}
+	c.list = sentSteps(entries, now)
 	return c.runs(runWidth, func(run []step, args ...any) error {
 		if _, err := sent(ctx, args...); err != nil {
 			return fmt.Errorf("record %d deliveries from %d: %w", len(run), run[0].id, err)
@@ -219,12 +258,7 @@ var errSomeStay = errors.New("some deliveries may not be sent")
 
 // mark marks the next deliveries of all entries, in runs of up to width.
 func (c *commit) mark(ctx context.Context, entries []newsletter.JournalEntry, goes []bool, width int64) error {
-	c.list = c.list[:0]
-	for i, e := range entries {
-		if e.Next != 0 {
-			c.list = append(c.list, step{id: e.Next, at: ms(e.At), entry: i})
-		}
-	}
+	c.list = nextSteps(entries)
 	next, end := c.statement(ctx, c.next, nextQuery)
 	defer end()
 	return c.runs(width, func(run []step, args ...any) error {
