@@ -48,14 +48,18 @@ func (s *Store) openBatches(ctx context.Context, node string, limit int) ([]news
 	list, err := s.batches(ctx, `SELECT b.id, b.issue FROM batches b JOIN issues i ON i.number = b.issue
 		WHERE NOT b.done AND i.site_at IS NOT NULL AND`+mayTake+`
 		AND `+mailGoes("b.issue", "$3")+`
-		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending')
-			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending'))
+		AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'pending' `+eachAlone+`)
+			OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state = 'sending' `+eachAlone+`))
 		ORDER BY b.issue, b.id LIMIT $2`, node, limit, msNow())
 	if err != nil {
 		return nil, fmt.Errorf("read open batches: %w", err)
 	}
 	return list, nil
 }
+
+// eachAlone keeps PostgreSQL from answering a question about some batches by
+// reading all deliveries, as it may before it knows how many there are.
+const eachAlone = `LIMIT 1 OFFSET 0`
 
 // TakeBatch begins a batch and returns what is pending in it; ErrTaken when a
 // node works it, or it is not open any more. From then on its deliveries are
@@ -174,7 +178,7 @@ func (s *Store) settle(ctx context.Context, tx *sql.Tx, statement string, args .
 func finishIssue(ctx context.Context, tx *sql.Tx, issue int64, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE issues SET finished_at = $2 WHERE number = $1 AND finished_at IS NULL
 		AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.issue = issues.number AND NOT b.done)
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state = 'deferred')`,
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.next_at IS NOT NULL AND d.state = 'deferred')`,
 		issue, ms(now))
 	return err
 }
@@ -236,17 +240,12 @@ func (s *Store) WakeDeferred(ctx context.Context, now time.Time, limit int) (int
 // NextDeferred is when the next deferred delivery is due, zero if there is none.
 func (s *Store) NextDeferred(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, `SELECT min(next_at) FROM deliveries WHERE state = 'deferred'`).Scan(&at)
+	err := s.reader.QueryRowContext(ctx, `SELECT min(next_at) FROM deliveries WHERE next_at IS NOT NULL AND state = 'deferred'`).Scan(&at)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the next deferred delivery: %w", err)
 	}
 	return timeOf(at), nil
 }
-
-// sendingNow is what a sender that died left; its batch is begun and not done, so
-// that it is found without an index that every message would have to keep.
-const sendingNow = `batch IN (SELECT id FROM batches WHERE NOT done AND lease > 0
-	AND (node = '' OR node NOT IN (SELECT id FROM nodes))) AND state = 'sending'`
 
 // Recover settles what a sender that died left behind: deliveries still marked
 // as being sent, which the relay may or may not have taken. Where resend is
@@ -257,7 +256,13 @@ func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err 
 		return 0, 0, err
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		again, held, err = s.settleDoubts(ctx, tx, resend, sendingNow)
+		// What a sender that died left is in batches that are begun and not done:
+		// no index is needed that every message would have to keep.
+		batches, err := ids(ctx, tx, `SELECT id FROM batches WHERE NOT done AND lease > 0
+			AND (node = '' OR node NOT IN (SELECT id FROM nodes)) ORDER BY id`)
+		if err == nil {
+			again, held, err = s.settleDoubts(ctx, tx, resend, batches)
+		}
 		return err
 	})
 	if err != nil {
@@ -266,19 +271,38 @@ func (s *Store) Recover(ctx context.Context, resend bool) (again, held int, err 
 	return again, held, nil
 }
 
-// settleDoubts does what Recover tells with the chosen deliveries.
-func (s *Store) settleDoubts(ctx context.Context, tx *sql.Tx, resend bool, where string, args ...any) (again, held int, err error) {
-	if resend {
-		if again, err = s.wake(ctx, tx, `, doubts = doubts + 1`, where+` AND doubts = 0`+notWithdrawn, args...); err != nil {
+// settleDoubts does what Recover tells with batches, one at a time.
+func (s *Store) settleDoubts(ctx context.Context, tx *sql.Tx, resend bool, batches []int64) (again, held int, err error) {
+	const sending = `batch = $1 AND state = 'sending'`
+	for _, id := range batches {
+		if resend {
+			n, err := s.wake(ctx, tx, `, doubts = doubts + 1`, sending+` AND doubts = 0`+notWithdrawn, id)
+			if err != nil {
+				return 0, 0, err
+			}
+			again += n
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1 WHERE `+sending, id)
+		if err != nil {
 			return 0, 0, err
 		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return 0, 0, err
+		}
+		held += int(n)
 	}
-	res, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1 WHERE `+where, args...)
-	if err != nil {
-		return 0, 0, err
-	}
-	n, err := res.RowsAffected()
-	return again, int(n), err
+	return again, held, nil
+}
+
+// ids returns the numbers that a query gives.
+func ids(ctx context.Context, q queryer, query string, args ...any) ([]int64, error) {
+	var list []int64
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		list = append(list, 0)
+		return rows.Scan(&list[len(list)-1])
+	}, query, args...)
+	return list, err
 }
 
 // Retry makes the failed deliveries of an issue pending whose subscribers get
@@ -309,7 +333,7 @@ func (s *Store) Failed(ctx context.Context, issue int64) (map[newsletter.Subscri
 
 // ResolveResend sends an issue's deliveries in doubt again.
 func (s *Store) ResolveResend(ctx context.Context, issue int64) (int, error) {
-	return s.reopen(ctx, issue, "", `issue = $1 AND state = 'in_doubt'`)
+	return s.reopen(ctx, issue, "", `issue = $1 AND doubts > 0 AND state = 'in_doubt'`)
 }
 
 func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n int, err error) {
@@ -326,7 +350,7 @@ func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n i
 // ResolveSkip takes an issue's deliveries in doubt as sent.
 func (s *Store) ResolveSkip(ctx context.Context, issue int64) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		n, err = s.settle(ctx, tx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND state = 'in_doubt'`, issue, msNow())
+		n, err = s.settle(ctx, tx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND doubts > 0 AND state = 'in_doubt'`, issue, msNow())
 		return err
 	})
 	if err != nil {
@@ -380,7 +404,7 @@ func (s *Store) Unsettled(ctx context.Context, issue int64) ([]Unsettled, error)
 // longest, and when one is tried next; zero when none is.
 func (s *Store) Deferred(ctx context.Context) (oldest, next time.Time, err error) {
 	var first, at sql.NullInt64
-	err = s.reader.QueryRowContext(ctx, `SELECT min(first_at), min(next_at) FROM deliveries WHERE state = 'deferred'`).Scan(&first, &at)
+	err = s.reader.QueryRowContext(ctx, `SELECT min(first_at), min(next_at) FROM deliveries WHERE next_at IS NOT NULL AND state = 'deferred'`).Scan(&first, &at)
 	if err != nil {
 		return time.Time{}, time.Time{}, fmt.Errorf("read deferred deliveries: %w", err)
 	}

@@ -173,7 +173,7 @@ func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err
 // again.
 func (s *Store) cancelWithdrawn(ctx context.Context) error {
 	left, err := s.batches(ctx, `SELECT b.id, b.issue FROM batches b JOIN issue_holds h ON h.issue = b.issue WHERE h.withdrawn
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state IN ('pending', 'deferred')) ORDER BY b.id`)
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id AND d.state IN ('pending', 'deferred') `+eachAlone+`) ORDER BY b.id`)
 	for _, b := range left {
 		if err == nil {
 			err = s.tx(ctx, func(tx *sql.Tx) error {
@@ -191,13 +191,7 @@ func (s *Store) cancelWithdrawn(ctx context.Context) error {
 
 // WithdrawnIssues returns the numbers of the issues that were withdrawn.
 func (s *Store) WithdrawnIssues(ctx context.Context) ([]int64, error) {
-	var list []int64
-	err := each(ctx, s.reader, func(rows *sql.Rows) error {
-		var n int64
-		err := rows.Scan(&n)
-		list = append(list, n)
-		return err
-	}, `SELECT issue FROM issue_holds WHERE withdrawn ORDER BY issue`)
+	list, err := ids(ctx, s.reader, `SELECT issue FROM issue_holds WHERE withdrawn ORDER BY issue`)
 	if err != nil {
 		return nil, fmt.Errorf("read which issues were withdrawn: %w", err)
 	}

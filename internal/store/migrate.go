@@ -81,7 +81,7 @@ func (s *Store) SchemaVersion(ctx context.Context) (Version, error) {
 // SQLite only the holder of the lock may call it. On PostgreSQL anybody may, at
 // any time: a rolling upgrade is the first new node's migration while the older
 // ones send. Those go on as they are until they are stopped, and one that is
-// started again is refused with ErrNewer. So from 00009 on
+// started again is refused with ErrNewer. So from 00010 on
 //
 //   - a migration adds: tables, indexes, and columns that may be NULL or have a
 //     default. What a version does not use any more is dropped by a migration of a

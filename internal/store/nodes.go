@@ -199,16 +199,12 @@ func (s *Store) bury(ctx context.Context, node string, resend bool) (b Buried, e
 		}
 		b.Nodes = []string{node}
 		// The batches first, as in the journal, which may be writing for the last time.
-		err = each(ctx, tx, func(rows *sql.Rows) error {
-			var id int64
-			b.Batches++
-			return rows.Scan(&id)
-		}, `SELECT id FROM batches WHERE node = $1 ORDER BY id`+s.forUpdate, node)
+		batches, err := ids(ctx, tx, `SELECT id FROM batches WHERE node = $1 ORDER BY id`+s.forUpdate, node)
 		if err != nil {
 			return err
 		}
-		b.Again, b.Held, err = s.settleDoubts(ctx, tx, resend, `batch IN (SELECT id FROM batches WHERE node = $1) AND state = 'sending'`, node)
-		if err != nil {
+		b.Batches = len(batches)
+		if b.Again, b.Held, err = s.settleDoubts(ctx, tx, resend, batches); err != nil {
 			return err
 		}
 		if _, err = tx.ExecContext(ctx, `UPDATE batches SET node = '' WHERE node = $1`, node); err != nil {

@@ -157,15 +157,7 @@ func beginBatch(ctx context.Context, tx *sql.Tx, issue, last int64) (id int64, e
 // SiteDue returns the numbers of the issues whose page and feeds are not in
 // place yet, so that their mail is held.
 func (s *Store) SiteDue(ctx context.Context) ([]int64, error) {
-	var list []int64
-	err := each(ctx, s.reader, func(rows *sql.Rows) error {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return err
-		}
-		list = append(list, n)
-		return nil
-	}, `SELECT number FROM issues WHERE site_at IS NULL ORDER BY number`)
+	list, err := ids(ctx, s.reader, `SELECT number FROM issues WHERE site_at IS NULL ORDER BY number`)
 	if err != nil {
 		return nil, fmt.Errorf("read which issues have no page: %w", err)
 	}
@@ -279,5 +271,5 @@ func countIssue(ctx context.Context, tx *sql.Tx, issue int64, c *newsletter.Coun
 // doubt, the oldest first.
 func (s *Store) UnfinishedIssues(ctx context.Context) ([]IssueRow, error) {
 	return s.issues(ctx, issueColumns+` WHERE finished_at IS NULL
-		OR EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.state = 'in_doubt') ORDER BY number`)
+		OR EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number AND d.doubts > 0 AND d.state = 'in_doubt') ORDER BY number`)
 }

@@ -348,7 +348,7 @@ func TestCounts(t *testing.T) {
 		end(t, s, newsletter.DeliveryEnd{ID: first[0].ID, State: newsletter.DeliverySent})
 		wantCounts(t, s, newsletter.Counts{Recipients: 10, Pending: 9, Sent: 1})
 		end(t, s, newsletter.DeliveryEnd{ID: first[1].ID, State: newsletter.DeliveryFailed})
-		end(t, s, newsletter.DeliveryEnd{ID: first[2].ID, State: newsletter.DeliveryInDoubt})
+		end(t, s, newsletter.DeliveryEnd{ID: first[2].ID, State: newsletter.DeliveryInDoubt, Doubts: 1})
 		must(t, s.CloseBatch(ctx, batches[0]))
 		want := newsletter.Counts{Recipients: 10, Pending: 7, Sent: 1, Failed: 1, InDoubt: 1}
 		wantCounts(t, s, want)

@@ -108,7 +108,7 @@ func (s *Store) InDoubt(ctx context.Context) ([]Doubt, error) {
 		err := rows.Scan(&d.Issue, &d.N)
 		list = append(list, d)
 		return err
-	}, `SELECT issue, count(*) FROM deliveries WHERE state = 'in_doubt' GROUP BY issue ORDER BY issue`)
+	}, `SELECT issue, count(*) FROM deliveries WHERE doubts > 0 AND state = 'in_doubt' GROUP BY issue ORDER BY issue`)
 	if err != nil {
 		return nil, fmt.Errorf("count deliveries in doubt: %w", err)
 	}
