@@ -91,6 +91,9 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 	if err := st.commit(ctx); err != nil {
 		return Report{}, fmt.Errorf("write site to %s: %w", s.opt.Dir, err)
 	}
+	if err := removeStale(root, func(name string) bool { return st.seen[name] }); err != nil {
+		return st.report, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
+	}
 	return st.report, nil
 }
 
