@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"html"
 	"strings"
+	"time"
 
 	"github.com/gorilla/feeds"
 
@@ -62,6 +63,7 @@ type (
 		Title       rssTitle `xml:"title"`
 		Description string   `xml:"description,omitempty"`
 		*feeds.RssItem
+		Updated    string         `xml:"atom:updated,omitempty"` // where it is not pubDate
 		Creator    string         `xml:"dc:creator"`
 		Language   string         `xml:"dc:language,omitempty"`
 		Categories []string       `xml:"category"`
@@ -111,7 +113,12 @@ func (c channel) rss(items []Encoded) rssDocument {
 
 func (e entry) rss(pub newsletter.Publication) rssItem {
 	it := (&feeds.Rss{Feed: e.alone()}).RssFeed().Items[0]
+	var updated string
+	if !e.Updated.Equal(e.Created) {
+		updated = e.Updated.Format(time.RFC3339)
+	}
 	return rssItem{
+		Updated:     updated,
 		Title:       markedTitle(it.Title),
 		Description: it.Description,
 		RssItem:     it,

@@ -295,6 +295,9 @@ func TestNewsboat(t *testing.T) {
 // TestGofeed reads 3,000 threads in all formats, by the links of the served
 // documents into the archive: each thread is there exactly once.
 func TestGofeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 3,000 pages twice")
+	}
 	t.Parallel()
 	const n = 3000
 	p := serve(t)
