@@ -53,11 +53,12 @@ func TestTagsOf(t *testing.T) {
 	for _, tag := range TagsOf([]Entry{
 		entry("1", "Go", "go", "C++", "🧵"), entry("2", "go", "home  repairs"), entry("3", "Go"), entry("4", "c++"),
 	}) {
-		s := tag.Path + " " + tag.Name + ":"
+		var s strings.Builder
+		s.WriteString(tag.Path + " " + tag.Name + ":")
 		for _, e := range tag.Entries {
-			s += " " + e.ID
+			s.WriteString(" " + e.ID)
 		}
-		got = append(got, s)
+		got = append(got, s.String())
 	}
 	want := []string{"tags/c-plus-plus/ C++: 1 4", "tags/go/ Go: 1 2 3", "tags/home-repairs/ home repairs: 2"}
 	if !slices.Equal(got, want) {
