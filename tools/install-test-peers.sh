@@ -6,6 +6,8 @@ set -u
 # program:Debian package:what is skipped without it
 peers='
 xmllint:libxml2-utils:the check of RSS and Atom by an XML parser
+jing:jing:the check of Atom by its schema
+newsboat:newsboat:the test of newsboat as a reader of the feeds
 initdb:postgresql:the tests over PostgreSQL
 pgbouncer:pgbouncer:the tests of a pooler before PostgreSQL
 '

@@ -61,9 +61,22 @@ func sample() []Item {
 	}
 }
 
+func encode(t *testing.T, pub newsletter.Publication, items []Item) []Encoded {
+	t.Helper()
+	var list []Encoded
+	for _, it := range items {
+		e, err := Encode(pub, it)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
 func build(t *testing.T, pub newsletter.Publication, items []Item) map[string][]byte {
 	t.Helper()
-	f, err := Build(pub, items)
+	f, err := Build(pub, Document{Paths: PathsOf("")}, encode(t, pub, items))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +84,21 @@ func build(t *testing.T, pub newsletter.Publication, items []Item) map[string][]
 }
 
 func TestGolden(t *testing.T) {
+	archived, err := Build(publication, Document{
+		Paths: ArchivePaths(2), Current: PathsOf(""), Older: ArchivePaths(1), Newer: ArchivePaths(3), Complete: true,
+	}, encode(t, publication, sample()[2:3]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "archive-2.xml", archived.RSS)
+	golden(t, "archive-2.atom.xml", archived.Atom)
+	golden(t, "archive-2.json", archived.JSON)
+	tags := newsletter.TagsOf([]newsletter.Entry{sample()[1].Entry, sample()[2].Entry})
+	list, err := OPML(publication, tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "feeds.opml", list)
 	for name, items := range map[string][]Item{"sample": sample(), "empty": nil} {
 		for path, got := range build(t, publication, items) {
 			golden(t, name+"-"+path, got)
@@ -92,6 +120,33 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// TestImages: the cover and the pictures of the content, each once, with what is
+// known of them.
+func TestImages(t *testing.T) {
+	it := item("x", 1, newsletter.Thread{Title: "X"}, `<p><img src="https://example.org/b.png?x=1&amp;y" alt="A &lt;b&gt; &amp; c" width="600" height="400">`+
+		`<img src="https://example.org/cover.jpg" alt="Cover"><img src="data:image/png;base64,AA"><img src="b.png" width="-1"><img src="https://example.org/plain"></p>`)
+	it.Cover = "https://example.org/cover.jpg"
+	enc := encode(t, publication, []Item{it})[0]
+	for _, want := range []string{
+		`<media:content url="https://example.org/cover.jpg" medium="image" type="image/jpeg">`,
+		`<media:content url="https://example.org/b.png?x=1&amp;y" medium="image" type="image/png" width="600" height="400">`,
+		`<media:description type="plain">A &lt;b&gt; &amp; c</media:description>`,
+		`<media:content url="https://example.org/plain" medium="image"></media:content>`,
+	} {
+		if !bytes.Contains(enc.RSS, []byte(want)) || !bytes.Contains(enc.Atom, []byte(want)) {
+			t.Errorf("lacks %s:\n%s", want, enc.RSS)
+		}
+	}
+	if n := bytes.Count(enc.RSS, []byte("<media:content")); n != 3 || !bytes.Contains(enc.JSON, []byte(`"image": "https://example.org/cover.jpg"`)) {
+		t.Errorf("%d images:\n%s\n%s", n, enc.RSS, enc.JSON)
+	}
+	for name, kind := range map[string]string{"A.JPEG": "image/jpeg", "a.svg": "image/svg+xml", "a.avif": "image/avif", "a.pdf": ""} {
+		if got := imageType(name); got != kind {
+			t.Errorf("type of %s = %q", name, got)
+		}
 	}
 }
 
@@ -153,13 +208,13 @@ func TestBuildIsAFunctionOfItsInput(t *testing.T) {
 	}
 }
 
-func TestBuildRefusesWhatReadersWouldRepeat(t *testing.T) {
+func TestEncodeRefusesWhatReadersWouldRepeat(t *testing.T) {
 	noGUID := sample()[0]
 	noGUID.GUID = ""
 	noTime := sample()[0]
 	noTime.PublishedAt = time.Time{}
 	for name, it := range map[string]Item{"no guid": noGUID, "no time": noTime} {
-		if _, err := Build(publication, []Item{it}); err == nil || !strings.Contains(err.Error(), "AT&T") {
+		if _, err := Encode(publication, it); err == nil || !strings.Contains(err.Error(), "AT&T") {
 			t.Errorf("%s: err = %v, want one that names the thread", name, err)
 		}
 	}
