@@ -30,7 +30,8 @@ func manyNodes(t *testing.T, r *relay, readers int, more string) place {
 // without threads.
 func (p place) beside() place {
 	p.t.Helper()
-	q := place{t: p.t, dir: p.t.TempDir(), env: p.env}
+	q := p
+	q.dir = p.t.TempDir()
 	q.write("config.yaml", p.read("config.yaml")+"\nthreads: \"\"\n")
 	return q
 }

@@ -24,7 +24,7 @@ func TestPublishWaitsForNodes(t *testing.T) {
 			p := manyNodes(t, r, readers, "")
 			publisher := p.begin("publish", "--now", "--json", "--wait", "1m")
 			until(t, "the publisher", func() bool { return len(r.accepted()) > 20 })
-			d := p.startDaemon()
+			d := p.beside().startDaemon()
 			until(t, "work for the node", func() bool {
 				for _, n := range p.nodes() {
 					if n.PID == d.Process.Pid && n.Batches > 0 {

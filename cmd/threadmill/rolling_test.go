@@ -103,18 +103,21 @@ func TestRollingUpgrade(t *testing.T) {
 	p.thread(1)
 	next := p
 	next.program = program
-	var daemons []*daemon
-	for range nodes {
-		daemons = append(daemons, p.startDaemon())
+	places, daemons := []place{p}, []*daemon{p.startDaemon()}
+	for range nodes - 1 {
+		beside := p.beside()
+		places, daemons = append(places, beside), append(daemons, beside.startDaemon())
 	}
 	until(t, "all nodes", func() bool { return len(p.nodes()) == nodes })
 	roll := func(i int) {
 		t.Helper()
-		old := daemons[i]
-		daemons[i] = next.startDaemon()
-		until(t, "the newer node", func() bool { newer, _ := next.versions(); return newer == i+1 })
-		old.stop()
-		until(t, "the end of the older", func() bool { _, older := next.versions(); return older == nodes-i-1 })
+		daemons[i].stop()
+		places[i].program = program
+		daemons[i] = places[i].startDaemon()
+		until(t, "the newer node", func() bool {
+			newer, older := next.versions()
+			return newer == i+1 && older == nodes-i-1
+		})
 	}
 	p.publish("--wait", "0s")
 	until(t, "mail", func() bool { return len(r.accepted()) > 0 })

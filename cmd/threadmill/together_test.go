@@ -110,7 +110,11 @@ func TestTogether(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		r := newRelay(t)
 		p := newPlace(t, r, issues, readers, `schedule: {cron: "@every 1s"}`+database)
-		d, second := p.startDaemon(), p.command("run")
+		beside := p // where it is refused
+		if database != "" {
+			beside = p.beside()
+		}
+		d, second := p.startDaemon(), beside.command("run")
 		if err := second.Start(); err != nil {
 			t.Fatal(err)
 		}
