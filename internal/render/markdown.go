@@ -88,6 +88,10 @@ func (f form) prepare(doc ast.Node, source []byte) {
 			if f.page {
 				n.SetAttributeString("loading", []byte("lazy"))
 			}
+		case *ast.CodeBlock, *ast.FencedCodeBlock, *extast.Table:
+			if f.page { // what is too wide scrolls, for the keyboard too (WCAG 2.2, 2.1.1)
+				n.SetAttributeString("tabindex", []byte("0"))
+			}
 		}
 		if style := f.css(n); style != "" {
 			n.SetAttributeString("style", []byte(style))

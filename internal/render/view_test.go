@@ -51,7 +51,7 @@ func TestQuietLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, err := tmpl.ArchivePage(pub, []newsletter.Entry{e})
+	archive, err := tmpl.ArchivePage(pub, Listing{Entries: []newsletter.Entry{e}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestQuietLine(t *testing.T) {
 }
 
 func TestArchiveMarkup(t *testing.T) {
-	page, err := builtin(t).ArchivePage(publication(), []newsletter.Entry{shed(), gate(), kettle()})
+	page, err := builtin(t).ArchivePage(publication(), Listing{Entries: []newsletter.Entry{shed(), gate(), kettle()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type Options struct {
 	Dir         string // the output folder; made when it is not there
 	Publication newsletter.Publication
 	Templates   *render.Templates
+	Privacy     render.Privacy // what the page about privacy tells
 	// FeedItems is how many of the newest threads stand in the feeds; 0 means
 	// 50.
 	FeedItems int
@@ -80,6 +81,9 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 	}
 	if err := st.commit(ctx); err != nil {
 		return Report{}, fmt.Errorf("write site to %s: %w", s.opt.Dir, err)
+	}
+	if err := removeStale(root, st.seen); err != nil {
+		return Report{}, fmt.Errorf("remove old pages from %s: %w", s.opt.Dir, err)
 	}
 	return st.report, nil
 }
