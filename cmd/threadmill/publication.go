@@ -118,6 +118,9 @@ func (p *publication) settle() error {
 		Accent:      pub.Accent,
 		Zone:        zone,
 	}
+	if p.Web.Listen != "" { // run answers it
+		p.facts.Search = p.Web.URL + "/search"
+	}
 	if dir := p.Path(p.Templates); dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))

@@ -22,6 +22,8 @@ type Publication struct {
 	Address string
 	// Accent is the one colour of pages and mails, a CSS hex colour.
 	Accent string
+	// Search is the address that answers a search, empty where none does.
+	Search string
 	// Zone is the zone in which dates are shown; never nil.
 	Zone *time.Location
 }

@@ -22,6 +22,7 @@ const (
 	issueFile       = "issue.html"
 	unsubscribeFile = "unsubscribe.html"
 	notFoundFile    = "404.html"
+	searchFile      = "search.html"
 )
 
 // maxOutput bounds what one template may write, in bytes; a loop that never
@@ -69,7 +70,7 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 
 // htmlFiles are the templates that stand on baseFile.
 func htmlFiles() []string {
-	return []string{mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile}
+	return []string{mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile, searchFile}
 }
 
 // readFiles returns the text of every template by its name.

@@ -26,6 +26,8 @@ type page struct {
 	// Published is the time of publication by RFC 3339, empty on pages that
 	// are no thread.
 	Published string
+	// Search is where a search goes, empty where nothing would answer it.
+	Search string
 	// Accent and AccentDark are the publication's colour, legible on light
 	// and on dark ground.
 	Accent, AccentDark template.CSS
@@ -67,7 +69,7 @@ type link struct {
 }
 
 func newPage(pub newsletter.Publication, lang string) page {
-	p := page{Publication: pub, Lang: lang, Dir: direction(lang), Title: pub.Title, Description: pub.Description}
+	p := page{Publication: pub, Lang: lang, Dir: direction(lang), Title: pub.Title, Description: pub.Description, Search: pub.Search}
 	p.Accent, p.AccentDark = accents(pub.Accent)
 	return p
 }
