@@ -196,6 +196,8 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 		Publication: p.facts,
 		Templates:   t,
 		FeedItems:   p.Feeds.Items,
+		FeedBytes:   int(p.Feeds.MaxBytes),
+		Hubs:        p.Feeds.Hub,
 		OpenAsset: func(ctx context.Context, t newsletter.Thread, name string) (io.ReadCloser, string, error) {
 			if dir != "" && t.File != "" && p.Threads != "" { // a preview shows what the folder holds
 				if f, err := p.reader.OpenAsset(t, name); err == nil {

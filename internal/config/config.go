@@ -118,7 +118,9 @@ type Operator struct {
 
 // Feeds describes the feeds.
 type Feeds struct {
-	Items int // entries in a feed
+	Items    int  // entries in a feed
+	MaxBytes Size // of a feed; it has fewer entries then
+	Hub      URLs // WebSub hubs
 }
 
 // Web is the built-in web server.
@@ -158,7 +160,7 @@ func Default() Config {
 			StopTimeout: time.Minute,
 		},
 		Operator: Operator{WarnDisk: 100},
-		Feeds:    Feeds{Items: 50},
+		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},
 		Web:      Web{Listen: "127.0.0.1:8080"},
 	}
 }

@@ -113,7 +113,7 @@ operator:
   heartbeat: https://example.com/ping/?a=b
   warn_left: 3
   warn_disk: 500
-feeds: {items: 20}
+feeds: {items: 20, max_bytes: 500 KB, hub: [https://hub.example/, https://push.example.org/a?b=c]}
 web:
   listen: off
   url: https://letters.example.com
@@ -147,7 +147,7 @@ web:
 		Operator: config.Operator{
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},
-		Feeds: config.Feeds{Items: 20},
+		Feeds: config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
 		Web:   config.Web{URL: "https://letters.example.com"},
 	}
 	if diff := cmp.Diff(want, got, ignored()); diff != "" {

@@ -13,6 +13,7 @@ type setting struct {
 	set  func(text string) error // parses, checks and stores a value
 	raw  func() string           // the value as set takes it, secrets in clear
 	show func() string           // the same with secrets redacted
+	list bool                    // the file may give a list; set gets its values with spaces between
 }
 
 // headersKey is the section whose names are free; see Mail.setHeader.
@@ -106,10 +107,18 @@ func (c *Config) sendingSettings() []setting {
 		bind("operator.warn_disk", &o.WarnDisk, integer(0, 1_000_000_000)),
 
 		bind("feeds.items", &c.Feeds.Items, integer(1, 1000)),
+		bind("feeds.max_bytes", &c.Feeds.MaxBytes, parseSize),
+		listed(bind("feeds.hub", &c.Feeds.Hub, parseURLs)),
 
 		bind("web.listen", &c.Web.Listen, parseListen),
 		bind("web.url", &c.Web.URL, parseURL),
 	}
+}
+
+// listed lets the file give several values.
+func listed(s setting) setting {
+	s.list = true
+	return s
 }
 
 // bind makes the setting that keeps its value in target.

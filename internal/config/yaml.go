@@ -125,6 +125,9 @@ func (l *loader) isSection(key string) bool {
 // value stores one value.
 func (l *loader) value(s setting, node ast.Node, at place) {
 	text, err := scalar(node)
+	if n, ok := node.(*ast.SequenceNode); ok && s.list {
+		text, err = joined(n)
+	}
 	if err != nil {
 		l.report(at, s.key, err.Error())
 		return
@@ -140,6 +143,19 @@ func (l *loader) value(s setting, node ast.Node, at place) {
 	if l.public && text == expanded && s.show != nil && s.show() != s.raw() {
 		l.warn(at, s.key, "a secret in a file that other users can read; write ${NAME} and set NAME in .env, or run chmod 600 "+l.config.file)
 	}
+}
+
+// joined returns the values of a list with spaces between.
+func joined(list *ast.SequenceNode) (string, error) {
+	var texts []string
+	for _, value := range list.Values {
+		text, err := scalar(value)
+		if err != nil {
+			return "", err
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, " "), nil
 }
 
 // scalar returns the text of a value. That is the raw token: what it means is

@@ -14,13 +14,6 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// The names of the documents below the site; they stand in the self links.
-const (
-	RSSPath  = "feed.xml"
-	AtomPath = "atom.xml"
-	JSONPath = "feed.json"
-)
-
 // generator names the program in feeds that have a place for it.
 const generator = "Threadmill"
 
@@ -29,6 +22,30 @@ type Item struct {
 	newsletter.Entry
 	// HTML is the whole thread; every address in it is absolute.
 	HTML string
+	// Cover is the absolute address of the thread's cover picture, or empty.
+	Cover string
+}
+
+// Encoded is an item as it stands in the documents. It can go into several of
+// them.
+type Encoded struct {
+	RSS, Atom, JSON    []byte
+	Published, Updated time.Time
+}
+
+// Document says what a feed is besides its items.
+type Document struct {
+	Paths
+	// Tag is what the threads of the feed have in common, and TagPath where its
+	// page is below the site; both empty for a feed of all threads.
+	Tag, TagPath string
+	// Hubs are told when the feed changes (WebSub).
+	Hubs []string
+	// Of an archived feed (RFC 5005, section 4), Current is the document with the
+	// newest items; Older and Newer are the neighbours in the archive. Complete
+	// says that the document is one of the archive and its members never change.
+	Current, Older, Newer Paths
+	Complete              bool
 }
 
 // Files are the three documents.
@@ -36,74 +53,117 @@ type Files struct {
 	RSS, Atom, JSON []byte
 }
 
-// Build writes the feeds of a publication, items newest first. It is an error
-// when an item has no GUID or no PublishedAt: a reader would show it again
-// whenever the feed is built.
-func Build(pub newsletter.Publication, items []Item) (Files, error) {
-	c, err := newChannel(pub, items)
-	if err != nil {
-		return Files{}, err
+// Encode writes one item in all formats. It is an error when the item has no
+// GUID or no PublishedAt: a reader would show it again whenever the feed is
+// built.
+func Encode(pub newsletter.Publication, it Item) (Encoded, error) {
+	if it.GUID == "" || it.PublishedAt.IsZero() {
+		return Encoded{}, fmt.Errorf("thread %q has no guid or no time of publication", cmp.Or(it.ID, it.Title))
 	}
+	pub = cleaned(pub)
+	e := entry{
+		excerpt: line(it.Excerpt),
+		author:  line(it.Author),
+		lang:    line(it.Lang),
+		tags:    tags(it.Tags),
+		images:  images(line(it.Cover), it.HTML),
+	}
+	e.Item = model(pub, it, e)
+	enc := Encoded{Published: e.Created, Updated: e.Updated}
+	var err error
+	if enc.RSS, err = encodeXML(e.rss(pub), "    "); err != nil {
+		return Encoded{}, fmt.Errorf("write thread %s for RSS: %w", it.Slug, err)
+	}
+	if enc.Atom, err = encodeXML(e.atom(), "  "); err != nil {
+		return Encoded{}, fmt.Errorf("write thread %s for Atom: %w", it.Slug, err)
+	}
+	if enc.JSON, err = encodeJSON(e.json(), "    "); err != nil {
+		return Encoded{}, fmt.Errorf("write thread %s for JSON Feed: %w", it.Slug, err)
+	}
+	return enc, nil
+}
+
+// Build writes the documents of a feed, items newest first.
+func Build(pub newsletter.Publication, d Document, items []Encoded) (Files, error) {
+	c := newChannel(pub, d, items)
 	var f Files
-	if f.RSS, err = encodeXML(c.rss()); err != nil {
+	var err error
+	if f.RSS, err = c.document(c.RSS, c.rss(items)); err != nil {
 		return Files{}, fmt.Errorf("write the RSS feed: %w", err)
 	}
-	if f.Atom, err = encodeXML(c.atom()); err != nil {
+	if f.Atom, err = c.document(c.Atom, c.atom(items)); err != nil {
 		return Files{}, fmt.Errorf("write the Atom feed: %w", err)
 	}
-	if f.JSON, err = encodeJSON(c.json()); err != nil {
+	if f.JSON, err = c.jsonDocument(items); err != nil {
 		return Files{}, fmt.Errorf("write the JSON feed: %w", err)
 	}
 	return f, nil
 }
 
-// channel is the input, cleaned, in the model that the three formats share,
-// with what that model has no place for.
-type channel struct {
-	*feeds.Feed
-	pub     newsletter.Publication
-	entries []entry
+// Fit returns how many of the items, counted from the first, keep each of the
+// documents under limit bytes; at least one, since an item is whole or not
+// there at all.
+func Fit(pub newsletter.Publication, d Document, items []Encoded, limit int) (int, error) {
+	empty, err := Build(pub, d, nil)
+	if err != nil {
+		return 0, err
+	}
+	rss, atom, json := len(empty.RSS), len(empty.Atom), len(empty.JSON)
+	for i, it := range items {
+		rss, atom, json = rss+len(it.RSS)+1, atom+len(it.Atom)+1, json+len(it.JSON)+len(",\n    ")
+		if i > 0 && max(rss, atom, json) > limit {
+			return i, nil
+		}
+	}
+	return len(items), nil
 }
 
-// entry is an item's part that feeds.Item has no place for.
-type entry struct {
-	excerpt string // plain text; feeds.Item.Description is the same as HTML
-	author  string // empty: the publication's
-	lang    string // empty: the publication's
-	tags    []string
-}
-
-func newChannel(pub newsletter.Publication, items []Item) (channel, error) {
+// cleaned is a publication as feeds can carry it, with something to read in
+// each place where readers expect it.
+func cleaned(pub newsletter.Publication) newsletter.Publication {
 	pub.Title = cmp.Or(line(pub.Title), pub.Host())
 	pub.URL = line(pub.URL)
 	pub.Description = cmp.Or(line(pub.Description), pub.Title)
 	pub.Language = line(pub.Language)
 	pub.Author.Name = cmp.Or(line(pub.Author.Name), pub.Title)
 	pub.Author.URL = line(pub.Author.URL)
+	return pub
+}
 
-	c := channel{pub: pub, Feed: &feeds.Feed{
+// channel is a feed without its items in the model that the three formats
+// share, with what that model has no place for.
+type channel struct {
+	*feeds.Feed
+	Document
+	pub newsletter.Publication
+}
+
+func newChannel(pub newsletter.Publication, d Document, items []Encoded) channel {
+	pub = cleaned(pub)
+	d.Tag = line(d.Tag)
+	c := channel{pub: pub, Document: d, Feed: &feeds.Feed{
 		Title:       pub.Title,
-		Link:        &feeds.Link{Href: pub.Link("")},
+		Link:        &feeds.Link{Href: pub.Link(d.TagPath)},
 		Description: pub.Description,
 	}}
-	for _, it := range items {
-		if it.GUID == "" || it.PublishedAt.IsZero() {
-			return channel{}, fmt.Errorf("thread %q has no guid or no time of publication", cmp.Or(it.ID, it.Title))
-		}
-		e := entry{
-			excerpt: line(it.Excerpt),
-			author:  line(it.Author),
-			lang:    line(it.Lang),
-			tags:    tags(it.Tags),
-		}
-		c.entries = append(c.entries, e)
-		c.Add(model(pub, it, e))
+	if d.Tag != "" {
+		c.Title = tagTitle(d.Tag, pub)
 	}
-	for _, it := range c.Items {
-		c.Created = latest(c.Created, it.Created)
+	for _, it := range items {
+		c.Created = latest(c.Created, it.Published)
 		c.Updated = latest(c.Updated, it.Updated)
 	}
-	return c, nil
+	return c
+}
+
+// entry is an item in the shared model, with what that has no place for.
+type entry struct {
+	*feeds.Item
+	excerpt string // plain text; feeds.Item.Description is the same as HTML
+	author  string // empty: the publication's
+	lang    string // empty: the publication's
+	tags    []string
+	images  []image
 }
 
 // model is the item in the shared model. Its Author stays empty: gorilla would
@@ -122,6 +182,9 @@ func model(pub newsletter.Publication, it Item, e entry) *feeds.Item {
 		Updated:     latest(published, instant(it.UpdatedAt)),
 	}
 }
+
+// alone is a feed of that item only: gorilla converts no item by itself.
+func (e entry) alone() *feeds.Feed { return &feeds.Feed{Items: []*feeds.Item{e.Item}} }
 
 // tags are the tags that say something, each once.
 func tags(in []string) []string {
@@ -144,14 +207,32 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-func encodeXML(doc any) ([]byte, error) {
+// joined are the items as they were encoded.
+func joined(items []Encoded, of func(Encoded) []byte) []byte {
 	var b bytes.Buffer
-	b.WriteString(xml.Header)
-	e := xml.NewEncoder(&b)
-	e.Indent("", "  ")
-	if err := e.Encode(doc); err != nil {
+	for _, it := range items {
+		b.WriteByte('\n')
+		b.Write(of(it))
+	}
+	return b.Bytes()
+}
+
+// document is the whole text of an XML document at a path. Its stylesheet is
+// for people who open the feed in a browser; the address counts from the
+// document, so that the site may lie below a path.
+func (c channel) document(path string, root any) ([]byte, error) {
+	body, err := encodeXML(root, "")
+	if err != nil {
 		return nil, err
 	}
-	b.WriteByte('\n')
-	return b.Bytes(), nil
+	head := xml.Header + `<?xml-stylesheet type="text/css" href="` + up(path) + StylePath + `"?>` + "\n"
+	return slices.Concat([]byte(head), body, []byte("\n")), nil
+}
+
+func encodeXML(v any, prefix string) ([]byte, error) {
+	var b bytes.Buffer
+	e := xml.NewEncoder(&b)
+	e.Indent(prefix, "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
 }

@@ -61,9 +61,22 @@ func sample() []Item {
 	}
 }
 
+func encode(t *testing.T, pub newsletter.Publication, items []Item) []Encoded {
+	t.Helper()
+	var list []Encoded
+	for _, it := range items {
+		e, err := Encode(pub, it)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
 func build(t *testing.T, pub newsletter.Publication, items []Item) map[string][]byte {
 	t.Helper()
-	f, err := Build(pub, items)
+	f, err := Build(pub, Document{Paths: PathsOf("")}, encode(t, pub, items))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,13 +166,13 @@ func TestBuildIsAFunctionOfItsInput(t *testing.T) {
 	}
 }
 
-func TestBuildRefusesWhatReadersWouldRepeat(t *testing.T) {
+func TestEncodeRefusesWhatReadersWouldRepeat(t *testing.T) {
 	noGUID := sample()[0]
 	noGUID.GUID = ""
 	noTime := sample()[0]
 	noTime.PublishedAt = time.Time{}
 	for name, it := range map[string]Item{"no guid": noGUID, "no time": noTime} {
-		if _, err := Build(publication, []Item{it}); err == nil || !strings.Contains(err.Error(), "AT&T") {
+		if _, err := Encode(publication, it); err == nil || !strings.Contains(err.Error(), "AT&T") {
 			t.Errorf("%s: err = %v, want one that names the thread", name, err)
 		}
 	}

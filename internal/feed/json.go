@@ -3,18 +3,19 @@ package feed
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 
 	"github.com/gorilla/feeds"
 )
 
 // As in the XML documents, a shallower field replaces gorilla's. Author is
 // deprecated since JSON Feed 1.1; items and content_html are required even
-// when they are empty.
+// when they are empty. Items stand last; see jsonDocument.
 type (
-	jsonDocument struct {
+	jsonFeed struct {
 		*feeds.JSONFeed
 		Author *struct{}  `json:"author,omitempty"`
-		Items  []jsonItem `json:"items"`
+		Items  []struct{} `json:"items"`
 	}
 	jsonItem struct {
 		*feeds.JSONItem
@@ -24,33 +25,67 @@ type (
 	}
 )
 
-func (c channel) json() jsonDocument {
-	f := (&feeds.JSON{Feed: c.Feed}).JSONFeed()
-	f.FeedUrl = c.pub.Link(JSONPath)
-	f.Language = c.pub.Language
-	f.Authors = []*feeds.JSONAuthor{{Name: c.pub.Author.Name, Url: c.pub.Author.URL}}
-	doc := jsonDocument{JSONFeed: f, Items: []jsonItem{}}
-	for i, it := range f.Items {
-		e := c.entries[i]
-		it.Summary = e.excerpt
-		it.Tags = e.tags
-		if e.author != "" {
-			it.Authors = []*feeds.JSONAuthor{{Name: e.author}}
-		}
-		doc.Items = append(doc.Items, jsonItem{JSONItem: it, ContentHTML: it.ContentHTML, Language: e.lang})
+// jsonDocument encodes the feed without items and puts these, which are encoded
+// already, where the empty list is.
+func (c channel) jsonDocument(items []Encoded) ([]byte, error) {
+	frame, err := encodeJSON(c.json(), "")
+	if err != nil || len(items) == 0 {
+		return append(frame, '\n'), err
 	}
-	return doc
+	const end = "[]\n}"
+	head, ok := bytes.CutSuffix(frame, []byte(end))
+	if !ok {
+		return nil, errors.New("the items do not stand last")
+	}
+	b := bytes.NewBuffer(head)
+	b.WriteString("[\n    ")
+	for i, it := range items {
+		if i > 0 {
+			b.WriteString(",\n    ")
+		}
+		b.Write(it.JSON)
+	}
+	b.WriteString("\n  ]\n}\n")
+	return b.Bytes(), nil
+}
+
+// json is the feed without its items. Those that come before them follow at
+// next_url.
+func (c channel) json() jsonFeed {
+	f := (&feeds.JSON{Feed: c.Feed}).JSONFeed()
+	f.FeedUrl = c.pub.Link(c.JSON)
+	f.Language = c.pub.Language
+	f.Icon, f.Favicon = c.pub.Link(IconPath), c.pub.Link(FaviconPath)
+	f.Authors = []*feeds.JSONAuthor{{Name: c.pub.Author.Name, Url: c.pub.Author.URL}}
+	if c.Older.JSON != "" {
+		f.NextUrl = c.pub.Link(c.Older.JSON)
+	}
+	for _, hub := range c.Hubs {
+		f.Hubs = append(f.Hubs, &feeds.JSONHub{Type: "WebSub", Url: hub})
+	}
+	return jsonFeed{JSONFeed: f, Items: []struct{}{}}
+}
+
+func (e entry) json() jsonItem {
+	it := (&feeds.JSON{Feed: e.alone()}).JSONFeed().Items[0]
+	it.Summary = e.excerpt
+	it.Tags = e.tags
+	if e.author != "" {
+		it.Authors = []*feeds.JSONAuthor{{Name: e.author}}
+	}
+	if len(e.images) > 0 {
+		it.Image = e.images[0].url
+	}
+	return jsonItem{JSONItem: it, ContentHTML: it.ContentHTML, Language: e.lang}
 }
 
 // encodeJSON leaves < and & as they are: a feed is never part of a page, and
 // escaped HTML would be half as long again.
-func encodeJSON(doc jsonDocument) ([]byte, error) {
+func encodeJSON(v any, prefix string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(doc); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	e.SetIndent(prefix, "  ")
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

@@ -17,6 +17,7 @@ type KnownThread struct {
 
 	Issue     int64     // the issue it went out in; 0 while it has not
 	OutAt     time.Time // when it went out, in an issue or elsewhere
+	OutNumber int64     // its place in the order in which threads went out; see Entry
 	ChangedAt time.Time // when its source was last seen changed
 	Archived  bool
 	Withdrawn bool

@@ -1,9 +1,11 @@
 package newsletter
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Publication is what readers see of the whole: its name, its place on the
@@ -46,7 +48,18 @@ func (p Publication) Host() string {
 }
 
 // Link joins a path below the site, such as "threads/first/", to the
-// publication's address.
+// publication's address. Letters beyond ASCII are escaped, as a URI needs it
+// (RFC 3987, section 3.1).
 func (p Publication) Link(path string) string {
-	return strings.TrimSuffix(p.URL, "/") + "/" + strings.TrimPrefix(path, "/")
+	var b strings.Builder
+	b.WriteString(strings.TrimSuffix(p.URL, "/"))
+	b.WriteByte('/')
+	for _, c := range []byte(strings.TrimPrefix(path, "/")) {
+		if c < utf8.RuneSelf {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }

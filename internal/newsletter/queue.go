@@ -27,6 +27,7 @@ type Listed struct {
 	Thread
 	Issue       int64     // the issue it went out in; 0 while it has not
 	OutAt       time.Time // when it went out, in an issue or elsewhere
+	OutNumber   int64     // its place in the order in which threads went out; see Entry
 	ChangedAt   time.Time // when its text was last seen changed
 	Archived    bool
 	Withdrawn   bool
@@ -66,7 +67,7 @@ func (l Listed) Out() bool {
 // Entry is the thread as it stands on the site. It is only meant for threads
 // that are Out.
 func (l Listed) Entry() Entry {
-	e := Entry{Thread: l.Thread, Issue: l.Issue, PublishedAt: l.OutAt, UpdatedAt: l.ChangedAt}
+	e := Entry{Thread: l.Thread, Issue: l.Issue, OutNumber: l.OutNumber, PublishedAt: l.OutAt, UpdatedAt: l.ChangedAt}
 	if l.Issue == 0 && !l.Published.IsZero() {
 		e.PublishedAt = l.Published
 	}

@@ -111,6 +111,11 @@ type Entry struct {
 	// Issue is the number of the issue it went out in, 0 when it went out
 	// elsewhere.
 	Issue int64
+	// OutNumber is its place in the order in which the publication learnt that
+	// threads are out, counted from 1, and never changes. That order is not the
+	// one of PublishedAt: a thread may be archived under an old date. It is 0 for
+	// a thread that is not out yet.
+	OutNumber int64
 }
 
 // Path is the address of the entry's page below the site.

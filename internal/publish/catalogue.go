@@ -202,7 +202,7 @@ func listed(t newsletter.Identified, u newsletter.ThreadUpdate, now time.Time) n
 }
 
 func remember(l *newsletter.Listed, k newsletter.KnownThread) {
-	l.Issue, l.OutAt, l.ChangedAt = k.Issue, k.OutAt, k.ChangedAt
+	l.Issue, l.OutAt, l.OutNumber, l.ChangedAt = k.Issue, k.OutAt, k.OutNumber, k.ChangedAt
 	l.Archived, l.Withdrawn = k.Archived, k.Withdrawn
 }
 

@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"math"
 	"strconv"
+
+	"threadmill/internal/newsletter"
 )
 
 // The grounds that pages and mails stand on, and the accent of a publication
@@ -75,4 +77,11 @@ func (c rgb) luminance() float64 {
 		}
 	}
 	return 0.2126*l[0] + 0.7152*l[1] + 0.0722*l[2]
+}
+
+// Accents are the publication's colour as it stands on light and on dark
+// ground, as CSS hex colours of six digits.
+func Accents(pub newsletter.Publication) (light, dark string) {
+	l, d := accents(pub.Accent)
+	return string(l), string(d)
 }

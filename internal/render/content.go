@@ -43,3 +43,13 @@ func anyRightToLeft(t newsletter.Thread) bool {
 	}
 	return false
 }
+
+// Cover is the absolute address of the thread's cover picture, empty where it
+// has none.
+func Cover(pub newsletter.Publication, t newsletter.Thread) (string, error) {
+	base, err := threadBase(pub, t)
+	if err != nil {
+		return "", err
+	}
+	return cover(t, base), nil
+}

@@ -1,34 +1,226 @@
 package site
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"sync"
 
 	"threadmill/internal/feed"
+	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
 )
 
-// feeds are the three documents for feed readers.
+// feeds are the documents for feed readers: the archive, the feeds of the
+// tags, that of all threads with the newest, and the list of them.
 func (s *Site) feeds(c content) []document {
-	build := sync.OnceValues(func() (feed.Files, error) {
-		var items []feed.Item
-		for _, e := range c.entries[:min(len(c.entries), s.opt.FeedItems)] {
-			content, err := render.Content(s.opt.Publication, e.Thread)
-			if err != nil {
-				return feed.Files{}, err
-			}
-			items = append(items, feed.Item{Entry: e, HTML: content})
+	f := newFeeds(s, c)
+	list := s.feedLooks()
+	for n := int64(1); n <= f.buckets(); n++ {
+		list = append(list, f.archive(n)...)
+	}
+	tags := newsletter.TagsOf(c.entries)
+	for _, t := range tags {
+		list = append(list, f.tag(t)...)
+	}
+	list = append(list, f.current()...)
+	return append(list, s.feedList(tags)...)
+}
+
+// feedList is the list of all feeds, at the address that people know and at
+// the one that programs ask.
+func (s *Site) feedList(tags []newsletter.Tag) []document {
+	opml := func() ([]byte, error) { return feed.OPML(s.opt.Publication, tags) }
+	return []document{{feed.OPMLPath, opml}, {feed.WellKnownPath, opml}}
+}
+
+// bucketSize is how many threads stand in one document of the archive. It is
+// part of what never changes: another number would move all of them.
+const bucketSize = 25
+
+// bucketOf is the number of the archive's document that a thread stands in.
+func bucketOf(e newsletter.Entry) int64 { return (e.OutNumber-1)/bucketSize + 1 }
+
+// feeds makes the feeds of one Write.
+//
+// The archive (RFC 5005) is cut by the order in which threads went out, so that
+// a thread stays in its document whatever becomes of it and of others: an edit
+// or a withdrawal rewrites that document alone. A document is complete when
+// bucketSize threads went out after the one before it. The one that is being
+// filled is there too, as the end of the chain of next-archive links, and for
+// the threads for which the current document has no room.
+type feeds struct {
+	site    *Site
+	entries []newsletter.Entry
+	newest  int64 // the highest OutNumber
+	members map[int64][]newsletter.Entry
+
+	mu    sync.Mutex
+	memo  map[string]feed.Encoded // by thread
+	spare int                     // bytes that may still be kept in memo
+}
+
+// memoSize bounds what is kept of encoded threads, for those that stand in
+// several feeds, in bytes.
+const memoSize = 32 << 20
+
+func newFeeds(s *Site, c content) *feeds {
+	f := &feeds{
+		site: s, entries: c.entries, members: map[int64][]newsletter.Entry{},
+		memo: map[string]feed.Encoded{}, spare: memoSize,
+	}
+	for _, e := range c.entries {
+		if e.OutNumber > 0 {
+			f.newest = max(f.newest, e.OutNumber)
+			f.members[bucketOf(e)] = append(f.members[bucketOf(e)], e)
 		}
-		return feed.Build(s.opt.Publication, items)
+	}
+	return f
+}
+
+// buckets counts the documents of the archive with the one that is being
+// filled.
+func (f *feeds) buckets() int64 {
+	if f.newest == 0 {
+		return 0
+	}
+	return f.newest/bucketSize + 1
+}
+
+func (f *feeds) archive(n int64) []document {
+	d := feed.Document{Paths: feed.ArchivePaths(n), Current: feed.PathsOf("")}
+	if n > 1 {
+		d.Older = feed.ArchivePaths(n - 1)
+	}
+	if n < f.buckets() {
+		d.Newer, d.Complete = feed.ArchivePaths(n+1), true
+	}
+	return f.documents(d.Paths, func() (feed.Files, error) {
+		items, err := f.encode(f.members[n])
+		if err != nil {
+			return feed.Files{}, err
+		}
+		return feed.Build(f.site.opt.Publication, d, items)
 	})
-	part := func(name string, of func(feed.Files) []byte) document {
+}
+
+func (f *feeds) tag(t newsletter.Tag) []document {
+	d := feed.Document{Paths: feed.PathsOf(t.Path), Tag: t.Name, TagPath: t.Path}
+	return f.documents(d.Paths, func() (feed.Files, error) {
+		items, err := f.encode(t.Entries[:min(len(t.Entries), f.site.opt.FeedItems)])
+		if err != nil {
+			return feed.Files{}, err
+		}
+		n, err := feed.Fit(f.site.opt.Publication, d, items, f.site.opt.FeedBytes)
+		if err != nil {
+			return feed.Files{}, err
+		}
+		return feed.Build(f.site.opt.Publication, d, items[:n])
+	})
+}
+
+// current is the feed that readers subscribe to. It holds what went out last;
+// what has no room is found by its link into the archive.
+func (f *feeds) current() []document {
+	d := feed.Document{Paths: feed.PathsOf(""), Hubs: f.site.opt.Hubs}
+	return f.documents(d.Paths, func() (feed.Files, error) {
+		pub := f.site.opt.Publication
+		last := f.lastOut()
+		items, err := f.encode(last[:min(len(last), f.site.opt.FeedItems)])
+		if err != nil {
+			return feed.Files{}, err
+		}
+		d.Older = feed.ArchivePaths(f.buckets()) // for the size; it may turn out that there is none
+		n, err := feed.Fit(pub, d, items, f.site.opt.FeedBytes)
+		if err != nil {
+			return feed.Files{}, err
+		}
+		d.Older = feed.Paths{}
+		if n < len(last) && last[n].OutNumber > 0 {
+			d.Older = feed.ArchivePaths(bucketOf(last[n]))
+		}
+		shown := items[:n]
+		slices.SortStableFunc(shown, func(a, b feed.Encoded) int { return b.Published.Compare(a.Published) })
+		return feed.Build(pub, d, shown)
+	})
+}
+
+// lastOut are the threads in the order in which they went out, the last one
+// first. Those that have no number yet are on top, as in a preview.
+func (f *feeds) lastOut() []newsletter.Entry {
+	list := slices.Clone(f.entries)
+	slices.SortStableFunc(list, func(a, b newsletter.Entry) int {
+		if (a.OutNumber == 0) != (b.OutNumber == 0) {
+			return cmp.Compare(a.OutNumber, b.OutNumber)
+		}
+		return cmp.Compare(b.OutNumber, a.OutNumber)
+	})
+	return list
+}
+
+// documents are the three of a feed. They are built together when the first of
+// them is wanted, and let go with the last.
+func (f *feeds) documents(p feed.Paths, build func() (feed.Files, error)) []document {
+	var mu sync.Mutex
+	var files feed.Files
+	part := func(name string, of func(*feed.Files) *[]byte) document {
 		return document{name, func() ([]byte, error) {
-			files, err := build()
-			return of(files), err
+			mu.Lock()
+			defer mu.Unlock()
+			if *of(&files) == nil {
+				var err error
+				if files, err = build(); err != nil {
+					return nil, err
+				}
+			}
+			text := *of(&files)
+			*of(&files) = nil
+			return text, nil
 		}}
 	}
 	return []document{
-		part(feed.RSSPath, func(f feed.Files) []byte { return f.RSS }),
-		part(feed.AtomPath, func(f feed.Files) []byte { return f.Atom }),
-		part(feed.JSONPath, func(f feed.Files) []byte { return f.JSON }),
+		part(p.RSS, func(f *feed.Files) *[]byte { return &f.RSS }),
+		part(p.Atom, func(f *feed.Files) *[]byte { return &f.Atom }),
+		part(p.JSON, func(f *feed.Files) *[]byte { return &f.JSON }),
 	}
+}
+
+func (f *feeds) encode(entries []newsletter.Entry) ([]feed.Encoded, error) {
+	items := make([]feed.Encoded, len(entries))
+	for i, e := range entries {
+		var err error
+		if items[i], err = f.item(e); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+func (f *feeds) item(e newsletter.Entry) (feed.Encoded, error) {
+	f.mu.Lock()
+	known, ok := f.memo[e.ID]
+	f.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	pub := f.site.opt.Publication
+	text, err := render.Content(pub, e.Thread)
+	if err != nil {
+		return feed.Encoded{}, fmt.Errorf("thread %s: %w", e.Slug, err)
+	}
+	cover, err := render.Cover(pub, e.Thread)
+	if err != nil {
+		return feed.Encoded{}, fmt.Errorf("thread %s: %w", e.Slug, err)
+	}
+	item, err := feed.Encode(pub, feed.Item{Entry: e, HTML: text, Cover: cover})
+	if err != nil {
+		return feed.Encoded{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if size := len(item.RSS) + len(item.Atom) + len(item.JSON); size <= f.spare {
+		f.memo[e.ID] = item
+		f.spare -= size
+	}
+	return item, nil
 }

@@ -24,6 +24,11 @@ type Options struct {
 	// FeedItems is how many of the newest threads stand in the feeds; 0 means
 	// 50.
 	FeedItems int
+	// FeedBytes bounds a feed: it has fewer threads then, though one at least; 0
+	// means 1 MB.
+	FeedBytes int
+	// Hubs are the WebSub hubs that the feed of all threads names.
+	Hubs []string
 	// OpenAsset opens a picture of a thread by its name below the thread's
 	// folder, and tells its SHA-256 in hexadecimal digits where it is known: what
 	// the output folder holds already is not read then. Its error is
@@ -38,11 +43,14 @@ type Options struct {
 type Site struct {
 	opt Options
 	mu  sync.Mutex // one Write or Probe at a time
+
+	icons func() (icons, error) // drawn once
 }
 
 // New returns the site in opt.Dir and touches no file.
 func New(opt Options) *Site {
 	opt.FeedItems = cmp.Or(opt.FeedItems, 50)
+	opt.FeedBytes = cmp.Or(opt.FeedBytes, 1_000_000)
 	if opt.OpenAsset == nil {
 		opt.OpenAsset = func(context.Context, newsletter.Thread, string) (io.ReadCloser, string, error) {
 			return nil, "", fs.ErrNotExist
@@ -51,7 +59,9 @@ func New(opt Options) *Site {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Site{opt: opt}
+	s := &Site{opt: opt}
+	s.icons = sync.OnceValues(s.drawIcons)
+	return s
 }
 
 // Report counts the files of one Write.

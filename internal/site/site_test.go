@@ -113,7 +113,7 @@ func TestWrite(t *testing.T) {
 	tree := f.tree(t)
 	var names []string
 	for _, name := range []string{
-		"404.html", "atom.xml", "feed.json", "feed.xml", "index.html", "issues/2/index.html", "sitemap.xml",
+		".well-known/feeds", "404.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html", "sitemap.xml",
 		"threads/thread-1/a.png", "threads/thread-1/index.html", "threads/thread-2/a.png", "threads/thread-2/index.html",
 		"threads/thread-3/a.png", "threads/thread-3/index.html",
 	} {
@@ -179,8 +179,8 @@ func TestWriteAgain(t *testing.T) {
 func TestWriteEmpty(t *testing.T) {
 	f := newFolder(t)
 	f.write(t, nil)
-	if tree := f.tree(t); len(tree) != 6 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
-		t.Errorf("empty site has %d files, want 6 and an archive that says so", len(tree))
+	if tree := f.tree(t); len(tree) != 11 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
+		t.Errorf("empty site has %d files, want 11 and an archive that says so", len(tree))
 	}
 }
 

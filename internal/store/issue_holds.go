@@ -160,7 +160,8 @@ func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err
 	if err != nil {
 		return false, err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE threads SET revision = revision + 1, withdrawn_at = CASE WHEN $2 THEN $3 ELSE withdrawn_at END
+	_, err = tx.ExecContext(ctx, `UPDATE threads SET revision = revision + 1, withdrawn_at = CASE WHEN $2 THEN $3 ELSE withdrawn_at END,
+			out_number = CASE WHEN $2 THEN out_number END
 		WHERE id IN (SELECT thread FROM issue_threads WHERE issue = $1)`, issue, left, msNow())
 	if err == nil && !left {
 		_, err = tx.ExecContext(ctx, `DELETE FROM issue_threads WHERE issue = $1`, issue)

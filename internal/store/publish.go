@@ -44,6 +44,9 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 				return err
 			}
 		}
+		if err := numberOut(ctx, tx); err != nil {
+			return err
+		}
 		if len(snap.Message) > 0 {
 			if recipients, err = insertDeliveries(ctx, tx, issue.Number, batch); err != nil {
 				return err

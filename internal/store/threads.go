@@ -41,13 +41,13 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 	err := each(ctx, q, func(rows *sql.Rows) error {
 		var k newsletter.KnownThread
 		var prints, sent string
-		var issue, published, archived, withdrawn, changed sql.NullInt64
+		var issue, published, archived, withdrawn, changed, out sql.NullInt64
 		err := rows.Scan(&k.ID, &k.Slug, &k.GUID, &k.PinnedID, &k.File, &k.Present, &k.Digest, &prints, &changed,
-			&archived, &withdrawn, &issue, &published, &sent)
+			&archived, &withdrawn, &out, &issue, &published, &sent)
 		if err != nil {
 			return err
 		}
-		k.Issue = issue.Int64
+		k.Issue, k.OutNumber = issue.Int64, out.Int64
 		k.OutAt = timeOf(published)
 		k.Archived, k.Withdrawn = archived.Valid, withdrawn.Valid
 		if k.Issue == 0 {
@@ -60,7 +60,7 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 		list = append(list, k)
 		return errors.Join(perr, serr)
 	}, `SELECT t.id, t.slug, t.guid, t.pinned_id, t.file, t.present, t.digest, t.prints, t.changed_at,
-			t.archived_at, t.withdrawn_at, i.number, i.published_at, coalesce(it.prints, '')
+			t.archived_at, t.withdrawn_at, t.out_number, i.number, i.published_at, coalesce(it.prints, '')
 		FROM threads t
 		LEFT JOIN issue_threads it ON it.thread = t.id
 		LEFT JOIN issues i ON i.number = it.issue
@@ -89,6 +89,11 @@ func (s *Store) UpdateThreads(ctx context.Context, now time.Time, stamp string, 
 		for _, u := range updates {
 			if err := updateThread(ctx, tx, u, now); err != nil {
 				return fmt.Errorf("keep thread %s: %w", u.ID, err)
+			}
+		}
+		if slices.ContainsFunc(updates, func(u newsletter.ThreadUpdate) bool { return u.Archive }) {
+			if err := numberOut(ctx, tx); err != nil {
+				return err
 			}
 		}
 		_, err = s.siteChanged(ctx, tx)
@@ -210,6 +215,22 @@ func (s *Store) ThreadSource(ctx context.Context, id string) (file, source strin
 	return file, source, nil
 }
 
+// numberOut gives the threads that went out their places behind those that have
+// one. It looks at all of them: where nodes of two versions work beside each
+// other, the older one gives none.
+func numberOut(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `UPDATE threads SET out_number = o.number FROM (
+			SELECT t.id, (SELECT coalesce(max(out_number), 0) FROM threads) + row_number() OVER (
+				ORDER BY coalesce(i.published_at, t.archived_at), coalesce(i.number, 0), coalesce(it.position, 0), t.number) AS number
+			FROM threads t LEFT JOIN issue_threads it ON it.thread = t.id LEFT JOIN issues i ON i.number = it.issue
+			WHERE t.out_number IS NULL AND (t.archived_at IS NOT NULL OR i.number IS NOT NULL)
+		) o WHERE o.id = threads.id`)
+	if err != nil {
+		return fmt.Errorf("number what is out: %w", err)
+	}
+	return nil
+}
+
 // ArchiveThread notes that a thread went out elsewhere. One that was sent or
 // archived before is left as it is.
 func (s *Store) ArchiveThread(ctx context.Context, id string, at time.Time) error {
@@ -225,6 +246,9 @@ func (s *Store) ArchiveThread(ctx context.Context, id string, at time.Time) erro
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, fmt.Errorf("archive thread %s: %w", id, newsletter.ErrNotFound))
+		}
+		if err := numberOut(ctx, tx); err != nil {
+			return err
 		}
 		_, err = s.siteChanged(ctx, tx)
 		return err

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// URLs are addresses that are called as they are written.
+type URLs []string
+
+// String is the form of the config.
+func (u URLs) String() string { return strings.Join(u, " ") }
+
+// maxURLs bounds a list of addresses.
+const maxURLs = 10
+
+// parseURLs reads addresses with spaces between, each once.
+func parseURLs(text string) (URLs, error) {
+	var list URLs
+	for address := range strings.FieldsSeq(text) {
+		if _, err := parseCall(address); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, address) {
+			list = append(list, address)
+		}
+	}
+	if len(list) > maxURLs {
+		return nil, fmt.Errorf("%d addresses; write %d at most", len(list), maxURLs)
+	}
+	return list, nil
+}
+
+// Size counts bytes.
+type Size int
+
+// The bounds of a size that can be set: an entry should fit in, and no file of
+// the site may be longer.
+const (
+	minSize = 10_000
+	maxSize = 64_000_000
+)
+
+var units = []struct {
+	name  string
+	bytes Size
+}{{"MB", 1_000_000}, {"KB", 1_000}}
+
+// String is the form of the config, such as "1 MB".
+func (s Size) String() string {
+	for _, u := range units {
+		if s != 0 && s%u.bytes == 0 {
+			return fmt.Sprintf("%d %s", s/u.bytes, u.name)
+		}
+	}
+	return strconv.Itoa(int(s))
+}
+
+// parseSize reads a number of bytes, or one of KB or MB.
+func parseSize(text string) (Size, error) {
+	number, factor := strings.ToUpper(strings.TrimSpace(text)), Size(1)
+	for _, u := range units {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, factor = strings.TrimSpace(rest), u.bytes
+		}
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || n > maxSize || Size(n)*factor < minSize || Size(n)*factor > maxSize {
+		return 0, fmt.Errorf("%q is not a size from %v to %v; write one such as 1 MB or 500 KB", text, Size(minSize), Size(maxSize))
+	}
+	return Size(n) * factor, nil
+}
