@@ -22,6 +22,9 @@ func (p *publication) afterSite(ctx context.Context, group *errgroup.Group) func
 	if p.Web.Listen != "" { // this node or another one answers searches
 		begin(p.index().Run)
 	}
+	if pinger := p.pinger(); pinger != nil {
+		begin(pinger.Run)
+	}
 	return func() {
 		for _, wake := range wakes {
 			select {
