@@ -121,6 +121,9 @@ func (p *publication) settle() error {
 	if p.facts.About, err = p.about(); err != nil {
 		return p.wrong("publication.about", err)
 	}
+	if p.Web.Listen != "" { // run answers it
+		p.facts.Search = p.Web.URL + "/search"
+	}
 	if dir := p.Path(p.Templates); dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))

@@ -89,6 +89,8 @@ func (s sample) render(t *Templates) error {
 			return err
 		},
 		func() error { _, err := t.NotFoundPage(s.pub); return err },
+		func() error { _, err := t.SearchPage(s.pub, Search{}); return err },
+		func() error { _, err := t.SearchPage(s.pub, s.search()); return err },
 	}
 	for _, try := range tries {
 		if err := try(); err != nil {
@@ -96,4 +98,11 @@ func (s sample) render(t *Templates) error {
 		}
 	}
 	return nil
+}
+
+// search is a page of results with each part of it.
+func (s sample) search() Search {
+	pieces := []Piece{{Text: "A "}, {Text: "sample", Mark: true}}
+	found := Found{Thread: s.entries[0].Thread, OutAt: s.entries[0].PublishedAt, Marked: pieces, Shown: pieces}
+	return Search{Query: "sample", Words: true, Total: 50, Page: 2, Results: []Found{found}, Newer: "?q=sample", Older: "?q=sample&page=3"}
 }

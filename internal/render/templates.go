@@ -27,6 +27,7 @@ const (
 	aboutFile       = "about.html"
 	subscribeFile   = "subscribe.html"
 	privacyFile     = "privacy.html"
+	searchFile      = "search.html"
 )
 
 // maxOutput bounds what one template may write, in bytes; a loop that never
@@ -76,7 +77,7 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 func htmlFiles() []string {
 	return []string{
 		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile,
-		tagFile, tagsFile, aboutFile, subscribeFile, privacyFile,
+		tagFile, tagsFile, aboutFile, subscribeFile, privacyFile, searchFile,
 	}
 }
 
