@@ -1,5 +1,7 @@
 package render
 
+import "strings"
+
 // blogPosting is a thread in the words of schema.org, as JSON-LD 1.1. The
 // template engine writes it into the page, where no text can end the script.
 type blogPosting struct {
@@ -33,17 +35,17 @@ func newAuthor(name, url string) *author {
 
 // posting is the page of a thread for machines.
 func posting(p threadPage) blogPosting {
-	var keywords string
+	var keywords strings.Builder
 	for i, t := range p.Thread.Tags {
 		if i > 0 {
-			keywords += ", "
+			keywords.WriteString(", ")
 		}
-		keywords += t.Title
+		keywords.WriteString(t.Title)
 	}
 	return blogPosting{
 		Context: "https://schema.org", Type: "BlogPosting", URL: p.URL, Page: p.URL,
 		Headline: p.Title, About: p.Description, Language: p.Lang,
-		Published: p.Published, Modified: p.Modified, Image: p.Image, Keywords: keywords,
+		Published: p.Published, Modified: p.Modified, Image: p.Image, Keywords: keywords.String(),
 		Author: newAuthor(p.Thread.Author, p.Thread.AuthorURL),
 	}
 }
