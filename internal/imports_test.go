@@ -35,6 +35,8 @@ var arrows = map[string][]string{
 	"feed":     {"newsletter"},
 	"mail":     {"newsletter"},
 	"store":    {"newsletter"},
+	"search":   {"newsletter"},
+	"websub":   {"newsletter"},
 
 	"site":     {"newsletter", "render", "feed"},
 	"publish":  {"newsletter", "render", "mail", "site"},
@@ -42,11 +44,11 @@ var arrows = map[string][]string{
 	"audience": {"newsletter", "render", "mail"},
 	"operator": {"newsletter", "mail"},
 	"cluster":  {"newsletter"},
-	"web":      {"newsletter", "render", "feed", "site", "audience"},
+	"web":      {"newsletter", "render", "feed", "site", "audience", "search"},
 
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
-		"feed", "mail", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web",
+		"feed", "mail", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
 	},
 }
 

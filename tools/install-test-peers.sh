@@ -10,6 +10,7 @@ jing:jing:the check of Atom by its schema
 newsboat:newsboat:the test of newsboat as a reader of the feeds
 initdb:postgresql:the tests over PostgreSQL
 pgbouncer:pgbouncer:the tests of a pooler before PostgreSQL
+chromium:chromium:the tests of pages in a browser
 '
 
 PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps pgbouncer and initdb
@@ -19,7 +20,28 @@ while IFS=: read -r program package what; do
   [ -n "$program" ] || continue
   command -v "$program" >/dev/null || missing+=("$program:$package:$what")
 done <<<"$peers"
-[ "${#missing[@]}" -gt 0 ] || exit 0
+
+# axe-core finds what keeps people from using a page. It is a script for the browser, kept in the user's cache; npm
+# fetches it, and it counts only with the very content that was looked at when the version was written here.
+axe=4.14.1
+axe_sum=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+axe_file=${XDG_CACHE_HOME:-$HOME/.cache}/threadmill/axe-$axe.min.js
+fetch_axe() {
+  [ ! -e "$axe_file" ] && command -v npm >/dev/null && command -v chromium >/dev/null || return 0
+  local dir
+  dir=$(mktemp -d) || return 0
+  (cd "$dir" && npm pack --silent "axe-core@$axe" && tar xzf "axe-core-$axe.tgz" package/axe.min.js &&
+    sha256sum --quiet -c <<<"$axe_sum  package/axe.min.js" && mkdir -p "${axe_file%/*}" && mv package/axe.min.js "$axe_file") >/dev/null 2>&1 </dev/null
+  rm -rf "$dir"
+}
+name_axe() {
+  [ -e "$axe_file" ] || echo "skipped: the check of pages by axe-core ($axe_file is missing; npm fetches it when this runs again)"
+}
+if [ "${#missing[@]}" -eq 0 ]; then
+  fetch_axe
+  name_axe
+  exit 0
+fi
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   packages=()
@@ -37,4 +59,6 @@ for m in "${missing[@]}"; do
   IFS=: read -r program package what <<<"$m"
   command -v "$program" >/dev/null || echo "skipped: $what ($program is missing; on Debian: apt-get install $package)"
 done
+fetch_axe
+name_axe
 exit 0

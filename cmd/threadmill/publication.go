@@ -118,6 +118,12 @@ func (p *publication) settle() error {
 		Accent:      pub.Accent,
 		Zone:        zone,
 	}
+	if p.facts.About, err = p.about(); err != nil {
+		return p.wrong("publication.about", err)
+	}
+	if p.Web.Listen != "" { // run answers it
+		p.facts.Search = p.Web.URL + "/search"
+	}
 	if dir := p.Path(p.Templates); dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))
@@ -125,6 +131,38 @@ func (p *publication) settle() error {
 	}
 	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: filepath.ToSlash(filepath.Clean(p.Threads)), Zone: zone}
 	return nil
+}
+
+// maxAbout bounds the text about the publication, in bytes.
+const maxAbout = 256 << 10
+
+// about reads the text about the publication, empty where there is none.
+func (p *publication) about() (string, error) {
+	if p.Publication.About == "" {
+		return "", nil
+	}
+	f, err := os.Open(p.Path(p.Publication.About))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no file %s; write it or leave the key out", p.Publication.About)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxAbout+1))
+	if err == nil && len(text) > maxAbout {
+		err = fmt.Errorf("%s is longer than %d KB", p.Publication.About, maxAbout>>10)
+	}
+	return string(text), err
+}
+
+// privacy is what the page about privacy has from the configuration.
+func (p *publication) privacy() render.Privacy {
+	f := render.Privacy{Mail: p.Mail.From != "", ByMail: p.Mail.Unsubscribe == "mailto"}
+	if p.Mail.Transport == "smtp" {
+		f.Relay = p.Mail.SMTP.Host
+	}
+	return f
 }
 
 // wrong is an error in the value of a config key, with its place.
@@ -192,6 +230,7 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 		Dir:         cmp.Or(dir, p.Path(p.Output)),
 		Publication: p.facts,
 		Templates:   t,
+		Privacy:     p.privacy(),
 		FeedItems:   p.Feeds.Items,
 		FeedBytes:   int(p.Feeds.MaxBytes),
 		Hubs:        p.Feeds.Hub,

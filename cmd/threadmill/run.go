@@ -155,6 +155,7 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Audience:    p.audience,
 		Log:         p.log,
 		Ready:       p.ready,
+		Search:      p.store,
 		Extra:       extra,
 	}), nil
 }
@@ -226,9 +227,10 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 		released, again = p.keepSending(ctx, group, sender)
 	}
 	reload := make(chan struct{}, 1)
+	after := p.afterSite(ctx, group)
 	group.Go(func() error {
 		wake := publish.Signals{Reload: reload, Notice: p.notice}
-		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released() })
+		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released(); after() })
 	})
 	group.Go(func() error { onHangup(ctx, reload, again); return nil })
 	return group.Wait()

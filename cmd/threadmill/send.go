@@ -39,6 +39,7 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 	wg.Go(func() { p.keepRate(attending, sender) })
 	operator := p.operator(sender)
 	wg.Go(func() { operator.Run(attending, ctx) })
+	wg.Go(func() { p.tellHubs(ctx) })
 	err = p.drain(ctx, sender, wait)
 	stop()
 	wg.Wait()

@@ -40,6 +40,8 @@ type statusReport struct {
 	Nodes []store.NodeInfo `json:"nodes"`
 	// Sites are the output folders that are kept up, where they may be many.
 	Sites []store.SiteInfo `json:"sites"`
+	// Hubs are the WebSub hubs that did not take the last change of a feed.
+	Hubs []newsletter.Hub `json:"hubs"`
 
 	held    []string // what keeps all mail back
 	sending bool     // somebody sends
@@ -100,7 +102,10 @@ func (p *publication) statusHolder(ctx context.Context, _ time.Time, s *statusRe
 	if s.Nodes, err = p.store.Nodes(ctx); err != nil {
 		return err
 	}
-	s.Sites, err = p.store.Sites(ctx)
+	if s.Sites, err = p.store.Sites(ctx); err != nil {
+		return err
+	}
+	s.Hubs, err = p.refusingHubs(ctx)
 	return err
 }
 
@@ -252,6 +257,7 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	}
 	printNodes(w, s.Nodes)
 	printSites(w, s.Sites)
+	printHubs(w, s.Hubs, zone)
 	if s.Paused {
 		fmt.Fprintf(w, "Paused\tuntil %s\n", when(s.PausedUntil, "`threadmill resume`"))
 	}

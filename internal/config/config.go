@@ -44,6 +44,7 @@ type Publication struct {
 	Author      Person
 	Address     string // postal address on one line; "none" or empty leaves it out
 	Accent      string // #rrggbb
+	About       string // Markdown file of the page about it; empty means no page
 }
 
 // Person is the author.
@@ -51,6 +52,7 @@ type Person struct {
 	Name  string
 	Email string
 	URL   string
+	Bio   string // one or two sentences
 }
 
 // Schedule says when an issue goes out and with which threads.

@@ -65,10 +65,11 @@ publication:
     Things that neighbours
     can do.
   language: pt-BR
-  author: {name: "Jo \"J\" Smith", email: jo@example.com, url: "https://example.com/jo/"}
+  author: {name: "Jo \"J\" Smith", email: jo@example.com, url: "https://example.com/jo/", bio: Moves sheds.}
   address: 1 Mill Lane,
     Thread
   accent: "#0A7"
+  about: about.md
 threads: posts
 templates: looks
 output: site
@@ -127,8 +128,8 @@ web:
 	want := config.Config{
 		Publication: config.Publication{
 			Title: "It's a shed", URL: "https://example.com/letters", Description: "Things that neighbours can do.", Language: "pt-BR",
-			Author:  config.Person{Name: `Jo "J" Smith`, Email: "jo@example.com", URL: "https://example.com/jo"},
-			Address: "1 Mill Lane, Thread", Accent: "#00aa77",
+			Author:  config.Person{Name: `Jo "J" Smith`, Email: "jo@example.com", URL: "https://example.com/jo", Bio: "Moves sheds."},
+			Address: "1 Mill Lane, Thread", Accent: "#00aa77", About: "about.md",
 		},
 		Threads: "posts", Templates: "looks", Output: "site",
 		Database: "postgres://jo:from the file@db.example.com/threads",

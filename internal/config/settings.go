@@ -35,8 +35,10 @@ func (c *Config) siteSettings() []setting {
 		bind("publication.author.name", &p.Author.Name, parseLine),
 		bind("publication.author.email", &p.Author.Email, parseAddress),
 		bind("publication.author.url", &p.Author.URL, parseURL),
+		bind("publication.author.bio", &p.Author.Bio, parseLine),
 		bind("publication.address", &p.Address, parseLine),
 		bind("publication.accent", &p.Accent, parseColour),
+		bind("publication.about", &p.About, parseOptionalPath),
 
 		bind("threads", &c.Threads, parseOptionalPath),
 		bind("templates", &c.Templates, parseOptionalPath),

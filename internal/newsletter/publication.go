@@ -24,6 +24,10 @@ type Publication struct {
 	Address string
 	// Accent is the one colour of pages and mails, a CSS hex colour.
 	Accent string
+	// About is the page about the publication, in Markdown; empty for none.
+	About string
+	// Search is the address that answers a search, empty where none does.
+	Search string
 	// Zone is the zone in which dates are shown; never nil.
 	Zone *time.Location
 }
@@ -33,6 +37,7 @@ type Person struct {
 	Name  string
 	Email string
 	URL   string
+	Bio   string // one or two sentences, plain
 }
 
 // Host returns the host name of the publication's address, without a port;

@@ -68,8 +68,8 @@ func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipien
 		only := issue.Threads[0]
 		lang, title, subject = language(pub, only), only.Title, cmp.Or(issue.Subject, only.MailSubject())
 	}
-	data := mailPage{page: newPage(pub, lang), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
-	data.Title, data.Root = title, pub.Link("")
+	data := mailPage{page: newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
+	data.Title, data.URL, data.Root = title, "", pub.Link("")
 	if !issue.PublishedAt.IsZero() {
 		data.Date = date(pub, issue.PublishedAt)
 	}

@@ -61,17 +61,43 @@ func parse(md goldmark.Markdown, t newsletter.Thread, i int) (ast.Node, []byte) 
 // posts renders every post of the thread.
 func (f form) posts(t newsletter.Thread) ([]string, error) {
 	md := markdown()
-	posts := make([]string, len(t.Posts))
+	docs, sources := make([]ast.Node, len(t.Posts)), make([][]byte, len(t.Posts))
 	for i := range t.Posts {
-		doc, source := parse(md, t, i)
-		f.prepare(doc, source)
+		docs[i], sources[i] = parse(md, t, i)
+	}
+	if f.page {
+		closeRanks(docs)
+	}
+	posts := make([]string, len(t.Posts))
+	for i, doc := range docs {
+		f.prepare(doc, sources[i])
 		var b bytes.Buffer
-		if err := md.Renderer().Render(&b, source, doc); err != nil {
+		if err := md.Renderer().Render(&b, sources[i], doc); err != nil {
 			return nil, fmt.Errorf("render post %d of thread %s: %w", i+1, t.Slug, err)
 		}
 		posts[i] = string(bytes.TrimSpace(clean(b.Bytes())))
 	}
 	return posts, nil
+}
+
+// closeRanks makes the highest headings of a thread the first level, the next
+// the second and so on: whoever goes through a page by its headings finds no gap.
+func closeRanks(docs []ast.Node) {
+	var used [7]int // by level: 1 where it is in use, then its rank
+	each := func(do func(*ast.Heading)) {
+		for _, doc := range docs {
+			for _, n := range descendants(doc) {
+				if h, ok := n.(*ast.Heading); ok {
+					do(h)
+				}
+			}
+		}
+	}
+	each(func(h *ast.Heading) { used[h.Level] = 1 })
+	for level := 1; level < len(used); level++ {
+		used[level] += used[level-1]
+	}
+	each(func(h *ast.Heading) { h.Level = used[h.Level] })
 }
 
 // prepare fits a parsed post to the form.
@@ -87,6 +113,10 @@ func (f form) prepare(doc ast.Node, source []byte) {
 			n.Destination = markdownAddress(n.Destination)
 			if f.page {
 				n.SetAttributeString("loading", []byte("lazy"))
+			}
+		case *ast.CodeBlock, *ast.FencedCodeBlock, *extast.Table:
+			if f.page { // what is too wide scrolls, for the keyboard too (WCAG 2.2, 2.1.1)
+				n.SetAttributeString("tabindex", []byte("0"))
 			}
 		}
 		if style := f.css(n); style != "" {

@@ -2,16 +2,9 @@ package render
 
 import "threadmill/internal/newsletter"
 
-// Places of pages below the site, seen from which Root leads to its top.
-const (
-	rootHere = "./"
-	rootTwo  = "../../" // threads/{slug}/ and issues/{n}/
-)
-
 type threadPage struct {
 	page
-	Thread       threadView
-	Newer, Older *link
+	Thread threadView
 }
 
 // ThreadPage is the page of one thread, at e.Path(). Its neighbours in the
@@ -26,38 +19,26 @@ func (t *Templates) ThreadPage(pub newsletter.Publication, e newsletter.Entry, n
 		return nil, err
 	}
 	data := threadPage{
-		page:   newPage(pub, language(pub, e.Thread)),
+		page:   newPage(pub, language(pub, e.Thread), e.Path()),
 		Thread: newThreadView(pub, e.Thread, e.PublishedAt, pub.Link(e.Path())),
-		Newer:  neighbour(newer), Older: neighbour(older),
 	}
 	data.Thread.show(posts)
+	data.Thread.Tags = tags(e.Thread, data.Root)
 	data.Title, data.Description = e.Title, e.Excerpt
-	data.URL, data.Root = data.Thread.URL, rootTwo
+	data.Newer, data.Older = data.neighbour(newer), data.neighbour(older)
 	data.Image, data.Published = cover(e.Thread, base), stamp(pub, e.PublishedAt)
+	if e.UpdatedAt.After(e.PublishedAt) {
+		data.Modified = stamp(pub, e.UpdatedAt)
+	}
+	data.Data = posting(data)
 	return t.page(threadFile, data)
 }
 
-func neighbour(e *newsletter.Entry) *link {
+func (p page) neighbour(e *newsletter.Entry) *link {
 	if e == nil {
 		return nil
 	}
-	return &link{Title: e.Title, URL: rootTwo + e.Path()}
-}
-
-type archivePage struct {
-	page
-	Threads []threadView
-}
-
-// ArchivePage is the front page of the site: every thread that is out. The
-// entries come newest first.
-func (t *Templates) ArchivePage(pub newsletter.Publication, entries []newsletter.Entry) ([]byte, error) {
-	data := archivePage{page: newPage(pub, language(pub, newsletter.Thread{}))}
-	data.URL, data.Root = pub.Link(""), rootHere
-	for _, e := range entries {
-		data.Threads = append(data.Threads, newThreadView(pub, e.Thread, e.PublishedAt, rootHere+e.Path()))
-	}
-	return t.page(archiveFile, data)
+	return &link{Title: e.Title, URL: p.Root + e.Path()}
 }
 
 type issuePage struct {
@@ -70,9 +51,8 @@ type issuePage struct {
 // IssuePage is the page of a digest, at newsletter.IssuePath. It shows the
 // entries, which are the issue's threads as they are now, in their order.
 func (t *Templates) IssuePage(pub newsletter.Publication, issue newsletter.Issue, entries []newsletter.Entry) ([]byte, error) {
-	data := issuePage{page: newPage(pub, language(pub, newsletter.Thread{})), Number: issue.Number}
+	data := issuePage{page: sitePage(pub, newsletter.IssuePath(issue.Number)), Number: issue.Number}
 	data.Title, data.Description = issue.Title, titles(issue.Threads)
-	data.URL, data.Root = pub.Link(newsletter.IssuePath(issue.Number)), rootTwo
 	if !issue.PublishedAt.IsZero() {
 		data.Date, data.Published = date(pub, issue.PublishedAt), stamp(pub, issue.PublishedAt)
 	}
@@ -85,7 +65,7 @@ func (t *Templates) IssuePage(pub newsletter.Publication, issue newsletter.Issue
 		if err != nil {
 			return nil, err
 		}
-		v := newThreadView(pub, e.Thread, e.PublishedAt, rootTwo+e.Path())
+		v := newThreadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path())
 		v.show(posts)
 		data.Threads = append(data.Threads, v)
 	}
@@ -110,15 +90,15 @@ type unsubscribePage struct {
 // UnsubscribePage is one sentence and, where there is something to decide, one
 // button. It holds no script and changes nothing when it is fetched.
 func (t *Templates) UnsubscribePage(pub newsletter.Publication, p Unsubscribe) ([]byte, error) {
-	data := unsubscribePage{page: newPage(pub, language(pub, newsletter.Thread{})), Unsubscribe: p}
-	data.Title, data.Root, data.Hidden = "Unsubscribe", pub.Link(""), true
+	data := unsubscribePage{page: placeless(pub), Unsubscribe: p}
+	data.Title = "Unsubscribe"
 	return t.page(unsubscribeFile, data)
 }
 
 // NotFoundPage is what a web server shows for an address that leads nowhere.
 func (t *Templates) NotFoundPage(pub newsletter.Publication) ([]byte, error) {
-	data := newPage(pub, language(pub, newsletter.Thread{}))
-	data.Title, data.Root, data.Hidden = "Page not found", pub.Link(""), true
+	data := placeless(pub)
+	data.Title = "Page not found"
 	return t.page(notFoundFile, data)
 }
 

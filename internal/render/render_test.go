@@ -50,7 +50,8 @@ func publication() newsletter.Publication {
 	return newsletter.Publication{
 		Title: "The Slow Bench", Description: "Short threads about making things, one a week.",
 		URL: "https://bench.example.org/news", Language: "en",
-		Author:  newsletter.Person{Name: "Ada Byron", URL: "https://example.org/ada"},
+		Author:  newsletter.Person{Name: "Ada Byron", URL: "https://example.org/ada", Bio: "Makes things from wood, slowly."},
+		About:   "# About the bench\n\nI write about [sheds](../threads/moving-a-shed/).\n\n## Why\n\nWhy not?",
 		Address: "12 Mill Lane, Sheffield", Accent: "#b4532a", Zone: time.FixedZone("UTC+2", 2*60*60),
 	}
 }
@@ -147,12 +148,24 @@ func TestGoldenPages(t *testing.T) {
 	pages := map[string]func() ([]byte, error){
 		"thread.html":     func() ([]byte, error) { return tmpl.ThreadPage(pub, entries[0], &entries[2], &entries[1]) },
 		"thread-rtl.html": func() ([]byte, error) { return tmpl.ThreadPage(pub, entries[1], &entries[0], nil) },
-		"archive.html":    func() ([]byte, error) { return tmpl.ArchivePage(pub, entries) },
-		"issue.html":      func() ([]byte, error) { return tmpl.IssuePage(pub, digest(), entries[1:]) },
+		"archive.html": func() ([]byte, error) {
+			return tmpl.ArchivePage(pub, Listing{Entries: entries, Tagged: true, Older: &Neighbour{"page/7/", 7}})
+		},
+		"issue.html": func() ([]byte, error) { return tmpl.IssuePage(pub, digest(), entries[1:]) },
 		"unsubscribe.html": func() ([]byte, error) {
 			return tmpl.UnsubscribePage(pub, Unsubscribe{Action: "https://bench.example.org/unsubscribe/abc", Email: "r…@example.net"})
 		},
-		"404.html": func() ([]byte, error) { return tmpl.NotFoundPage(pub) },
+		"page.html": func() ([]byte, error) {
+			return tmpl.ArchivePage(pub, Listing{Entries: entries, Path: "page/7/", Number: 7, Older: &Neighbour{"page/6/", 6}, Newer: &Neighbour{}})
+		},
+		"tag.html": func() ([]byte, error) {
+			return tmpl.TagPage(pub, newsletter.Tag{Name: "Home", Path: "tags/home/"}, Listing{Entries: entries, Path: "tags/home/"})
+		},
+		"tags.html":      func() ([]byte, error) { return tmpl.TagsPage(pub, newsletter.TagsOf(entries)) },
+		"about.html":     func() ([]byte, error) { return tmpl.AboutPage(pub) },
+		"subscribe.html": func() ([]byte, error) { return tmpl.SubscribePage(pub, true) },
+		"privacy.html":   func() ([]byte, error) { return tmpl.PrivacyPage(pub, Privacy{Mail: true, Relay: "smtp.example.net"}) },
+		"404.html":       func() ([]byte, error) { return tmpl.NotFoundPage(pub) },
 	}
 	for name, render := range pages {
 		page, err := render()

@@ -29,7 +29,8 @@ func samples() []sample {
 		{
 			pub: newsletter.Publication{
 				Title: "Sample", Description: "A sample.", URL: "https://example.com", Language: "en",
-				Author:  newsletter.Person{Name: "Ada", Email: "ada@example.com", URL: "https://example.com/ada"},
+				Author: newsletter.Person{Name: "Ada", Email: "ada@example.com", URL: "https://example.com/ada", Bio: "A person."},
+				About:  "# A sample\n\nOf a page.", Search: "https://example.com/search",
 				Address: "1 Sample Street", Accent: "#b4532a", Zone: time.UTC,
 			},
 			entries: []newsletter.Entry{
@@ -57,13 +58,30 @@ func (s sample) render(t *Templates) error {
 	}
 	digest := newsletter.Issue{Number: 2, Title: "Sample", PublishedAt: first.PublishedAt, Threads: threads}
 	single := newsletter.Issue{Number: 1, Title: "Sample", Threads: threads[:1]}
+	front := Listing{Entries: s.entries, Older: &Neighbour{"page/2/", 2}, Tagged: true}
+	second := Listing{Entries: s.entries, Path: "page/2/", Number: 2, Older: &Neighbour{"page/1/", 1}, Newer: &Neighbour{}}
+	tag := newsletter.Tag{Name: "sample", Path: "tags/sample/", Entries: s.entries}
 	tries := []func() error{
 		func() error { _, err := t.Mail(s.pub, single, s.to); return err },
 		func() error { _, err := t.Mail(s.pub, digest, s.to); return err },
 		func() error { _, err := t.ThreadPage(s.pub, first, nil, nil); return err },
 		func() error { _, err := t.ThreadPage(s.pub, first, last, last); return err },
-		func() error { _, err := t.ArchivePage(s.pub, s.entries); return err },
-		func() error { _, err := t.ArchivePage(s.pub, nil); return err },
+		func() error { _, err := t.ArchivePage(s.pub, front); return err },
+		func() error { _, err := t.ArchivePage(s.pub, second); return err },
+		func() error { _, err := t.ArchivePage(s.pub, Listing{}); return err },
+		func() error { _, err := t.TagPage(s.pub, tag, front); return err },
+		func() error { _, err := t.TagPage(s.pub, tag, second); return err },
+		func() error { _, err := t.TagsPage(s.pub, []newsletter.Tag{tag}); return err },
+		func() error { _, err := t.TagsPage(s.pub, nil); return err },
+		func() error { _, err := t.AboutPage(s.pub); return err },
+		func() error { _, err := t.SubscribePage(s.pub, true); return err },
+		func() error { _, err := t.SubscribePage(s.pub, false); return err },
+		func() error {
+			_, err := t.PrivacyPage(s.pub, Privacy{Mail: true, Relay: "smtp.example.com"})
+			return err
+		},
+		func() error { _, err := t.PrivacyPage(s.pub, Privacy{Mail: true, ByMail: true}); return err },
+		func() error { _, err := t.PrivacyPage(s.pub, Privacy{}); return err },
 		func() error { _, err := t.IssuePage(s.pub, digest, s.entries); return err },
 		func() error { _, err := t.UnsubscribePage(s.pub, s.leave); return err },
 		func() error {
@@ -71,6 +89,8 @@ func (s sample) render(t *Templates) error {
 			return err
 		},
 		func() error { _, err := t.NotFoundPage(s.pub); return err },
+		func() error { _, err := t.SearchPage(s.pub, Search{}); return err },
+		func() error { _, err := t.SearchPage(s.pub, s.search()); return err },
 	}
 	for _, try := range tries {
 		if err := try(); err != nil {
@@ -78,4 +98,11 @@ func (s sample) render(t *Templates) error {
 		}
 	}
 	return nil
+}
+
+// search is a page of results with each part of it.
+func (s sample) search() Search {
+	pieces := []Piece{{Text: "A "}, {Text: "sample", Mark: true}}
+	found := Found{Thread: s.entries[0].Thread, OutAt: s.entries[0].PublishedAt, Marked: pieces, Shown: pieces}
+	return Search{Query: "sample", Words: true, Total: 50, Page: 2, Results: []Found{found}, Newer: "?q=sample", Older: "?q=sample&page=3"}
 }

@@ -22,6 +22,12 @@ const (
 	issueFile       = "issue.html"
 	unsubscribeFile = "unsubscribe.html"
 	notFoundFile    = "404.html"
+	tagFile         = "tag.html"
+	tagsFile        = "tags.html"
+	aboutFile       = "about.html"
+	subscribeFile   = "subscribe.html"
+	privacyFile     = "privacy.html"
+	searchFile      = "search.html"
 )
 
 // maxOutput bounds what one template may write, in bytes; a loop that never
@@ -69,7 +75,10 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 
 // htmlFiles are the templates that stand on baseFile.
 func htmlFiles() []string {
-	return []string{mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile}
+	return []string{
+		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile,
+		tagFile, tagsFile, aboutFile, subscribeFile, privacyFile, searchFile,
+	}
 }
 
 // readFiles returns the text of every template by its name.

@@ -22,7 +22,7 @@ func TestOverride(t *testing.T) {
 		t.Fatal(err)
 	}
 	entry := kettle()
-	page, err := tmpl.ArchivePage(publication(), []newsletter.Entry{gate(), entry})
+	page, err := tmpl.ArchivePage(publication(), Listing{Entries: []newsletter.Entry{gate(), entry}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestLoadFaults(t *testing.T) {
 		{"open quote", override("404.html", "<p>\n<a href=\"{{.Root}}>"), "404.html: ends in a non-text context"},
 		{"recursion", override("mail.html", "{{define \"x\"}}\n{{template \"x\" .}}{{end}}{{template \"x\" .}}"), "mail.html:2:11: executing"},
 		{"endless loop", override("mail.txt", "{{range 100000000}}\nxxxxxxxxxxxxxxxxxxxxxxxxx{{end}}"), "data: mail.txt: writes more than 16 MB; does a loop never end?"},
-		{"stranger", override("threads.html", "x"), "template threads.html replaces nothing; the templates are 404.html, archive.html,"},
+		{"stranger", override("threads.html", "x"), "template threads.html replaces nothing; the templates are 404.html, about.html,"},
 		{"too long", override("mail.txt", strings.Repeat("x", maxTemplate+1)), "read template mail.txt: longer than 1 MB"},
 	}
 	for _, tt := range tests {

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -24,8 +25,19 @@ type page struct {
 	// Image is the absolute address of a cover picture, or empty.
 	Image string
 	// Published is the time of publication by RFC 3339, empty on pages that
-	// are no thread.
-	Published string
+	// are no thread. Modified is that of a later change, empty where there is
+	// none.
+	Published, Modified string
+	// Older and Newer are the neighbours of the page; nil where there is none.
+	Older, Newer *link
+	// Tag is the place of the tag's feeds on the pages of a tag, else nil.
+	Tag *link
+	// Data is the page for machines (schema.org), or nil.
+	Data any
+	// Search is where a search goes, empty where nothing would answer it.
+	Search string
+	// Locale is Lang as Open Graph writes it, "en_GB", or empty.
+	Locale string
 	// Accent and AccentDark are the publication's colour, legible on light
 	// and on dark ground.
 	Accent, AccentDark template.CSS
@@ -36,6 +48,7 @@ type page struct {
 // threadView is a thread as templates see it.
 type threadView struct {
 	Title, Excerpt, Author string
+	AuthorURL              string
 	Lang, Dir              string
 	// URL is the address of the thread's page, empty when it has none.
 	URL string
@@ -46,8 +59,10 @@ type threadView struct {
 	Counts string
 	// Origin is where it was first written, OriginHost the host of that.
 	Origin, OriginHost string
-	Tags               []string
+	Tags               []link
 	Posts              []postView
+	// Opening is the first post, empty when it is long.
+	Opening template.HTML
 	// Left counts the posts that a mail leaves out to stay under the size
 	// at which mail services cut it off.
 	Left int
@@ -61,15 +76,64 @@ type postView struct {
 	HTML   template.HTML
 }
 
-// link is a neighbour of a page.
+// link is a page elsewhere.
 type link struct {
 	Title, URL string
 }
 
-func newPage(pub newsletter.Publication, lang string) page {
-	p := page{Publication: pub, Lang: lang, Dir: direction(lang), Title: pub.Title, Description: pub.Description}
+// newPage is the page at a path below the site.
+func newPage(pub newsletter.Publication, lang, path string) page {
+	p := page{
+		Publication: pub, Lang: lang, Dir: direction(lang), Locale: locale(lang), Title: pub.Title, Description: pub.Description,
+		URL: pub.Link(path), Root: root(path), Search: pub.Search,
+	}
 	p.Accent, p.AccentDark = accents(pub.Accent)
 	return p
+}
+
+// sitePage is a page in the publication's language.
+func sitePage(pub newsletter.Publication, path string) page {
+	return newPage(pub, language(pub, newsletter.Thread{}), path)
+}
+
+// placeless is a page that may be seen at any address and is not to be found.
+func placeless(pub newsletter.Publication) page {
+	p := sitePage(pub, "")
+	p.URL, p.Root, p.Hidden = "", pub.Link(""), true
+	return p
+}
+
+// root leads from the folder of that path to the top of the site.
+func root(path string) string {
+	if n := strings.Count(path, "/"); n > 0 {
+		return strings.Repeat("../", n)
+	}
+	return "./"
+}
+
+// locale is a language tag as Open Graph writes it, language_TERRITORY; empty
+// where the tag names no territory.
+func locale(tag string) string {
+	parts := strings.FieldsFunc(tag, func(r rune) bool { return r == '-' || r == '_' })
+	for _, part := range parts[min(1, len(parts)):] {
+		if len(part) == 2 {
+			return strings.ToLower(parts[0]) + "_" + strings.ToUpper(part)
+		}
+	}
+	return ""
+}
+
+// tags are those of the thread with the places of their pages.
+func tags(t newsletter.Thread, root string) []link {
+	var list []link
+	for _, name := range t.Tags {
+		l := link{Title: name}
+		if path := newsletter.TagPath(name); path != "" {
+			l.URL = root + path
+		}
+		list = append(list, l)
+	}
+	return list
 }
 
 // language is the tag of the thread's language, else the publication's.
@@ -83,7 +147,10 @@ func newThreadView(pub newsletter.Publication, t newsletter.Thread, out time.Tim
 	v := threadView{
 		Title: t.Title, Excerpt: t.Excerpt, Author: cmp.Or(t.Author, pub.Author.Name),
 		Lang: lang, Dir: direction(lang), URL: url,
-		Counts: t.Counts(), Origin: t.Origin, OriginHost: host(t.Origin), Tags: t.Tags,
+		Counts: t.Counts(), Origin: t.Origin, OriginHost: host(t.Origin),
+	}
+	if v.Author == pub.Author.Name {
+		v.AuthorURL = pub.Author.URL
 	}
 	written := t.Date
 	if written.IsZero() {

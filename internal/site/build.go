@@ -47,7 +47,9 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 // are put in place.
 func (s *Site) documents(c content) []document {
 	var list []document
-	for _, kind := range []func(content) []document{s.threads, s.issues, s.notFound, s.archive, s.sitemap, s.feeds} {
+	for _, kind := range []func(content) []document{
+		s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.feeds,
+	} {
 		list = append(list, kind(c)...)
 	}
 	return list

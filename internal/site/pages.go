@@ -65,13 +65,6 @@ func (s *Site) issues(c content) []document {
 	return list
 }
 
-// archive is the front page.
-func (s *Site) archive(c content) []document {
-	return []document{{"index.html", func() ([]byte, error) {
-		return s.opt.Templates.ArchivePage(s.opt.Publication, c.entries)
-	}}}
-}
-
 // notFound is the page for addresses that lead nowhere.
 func (s *Site) notFound(content) []document {
 	return []document{{"404.html", func() ([]byte, error) {

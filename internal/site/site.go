@@ -21,6 +21,7 @@ type Options struct {
 	Dir         string // the output folder; made when it is not there
 	Publication newsletter.Publication
 	Templates   *render.Templates
+	Privacy     render.Privacy // what the page about privacy tells
 	// FeedItems is how many of the newest threads stand in the feeds; 0 means
 	// 50.
 	FeedItems int

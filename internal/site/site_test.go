@@ -113,7 +113,8 @@ func TestWrite(t *testing.T) {
 	tree := f.tree(t)
 	var names []string
 	for _, name := range []string{
-		".well-known/feeds", "404.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html", "sitemap.xml",
+		".well-known/feeds", "404.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html",
+		"privacy/index.html", "sitemap.xml", "subscribe/index.html", "tags/index.html",
 		"threads/thread-1/a.png", "threads/thread-1/index.html", "threads/thread-2/a.png", "threads/thread-2/index.html",
 		"threads/thread-3/a.png", "threads/thread-3/index.html",
 	} {
@@ -179,8 +180,8 @@ func TestWriteAgain(t *testing.T) {
 func TestWriteEmpty(t *testing.T) {
 	f := newFolder(t)
 	f.write(t, nil)
-	if tree := f.tree(t); len(tree) != 11 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
-		t.Errorf("empty site has %d files, want 11 and an archive that says so", len(tree))
+	if tree := f.tree(t); len(tree) != 14 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
+		t.Errorf("empty site has %d files, want 14 and an archive that says so", len(tree))
 	}
 }
 
@@ -371,6 +372,9 @@ func TestSitemap(t *testing.T) {
 		{"https://example.org/?a&b/threads/thread-2/", "2026-01-19T09:00:00Z"},
 		{"https://example.org/?a&b/threads/thread-1/", "2026-01-12T09:00:00Z"},
 		{"https://example.org/?a&b/issues/7/", ""},
+		{"https://example.org/?a&b/subscribe/", ""},
+		{"https://example.org/?a&b/privacy/", ""},
+		{"https://example.org/?a&b/tags/", ""},
 	}
 	if diff := cmp.Diff(want, set.Addresses); diff != "" {
 		t.Errorf("addresses (-want +got):\n%s", diff)

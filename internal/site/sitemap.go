@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
 )
 
 // maxAddresses is the limit of the sitemap protocol 0.9 for one file.
@@ -26,22 +27,44 @@ func (s *Site) sitemap(c content) []document {
 }
 
 func sitemap(pub newsletter.Publication, c content) ([]byte, error) {
-	var newest time.Time
-	for _, e := range c.entries {
-		if e.UpdatedAt.After(newest) {
-			newest = e.UpdatedAt
-		}
+	var set urlSet
+	add := func(path string, changed time.Time) {
+		set.Addresses = append(set.Addresses, address{pub.Link(path), lastmod(changed)})
 	}
-	set := urlSet{Addresses: []address{{pub.Link(""), lastmod(newest)}}}
+	add("", newest(c.entries))
 	for _, e := range c.entries {
-		set.Addresses = append(set.Addresses, address{pub.Link(e.Path()), lastmod(e.UpdatedAt)})
+		add(e.Path(), e.UpdatedAt)
 	}
 	for _, d := range c.digests {
-		set.Addresses = append(set.Addresses, address{pub.Link(newsletter.IssuePath(d.Number)), lastmod(d.PublishedAt)})
+		add(newsletter.IssuePath(d.Number), d.PublishedAt)
+	}
+	add(render.SubscribePath, time.Time{})
+	add(render.PrivacyPath, time.Time{})
+	if pub.About != "" {
+		add(render.AboutPath, time.Time{})
+	}
+	add(render.TagsPath, time.Time{})
+	lists := listings("", c.entries, archiveSize)[1:] // the front page stands above
+	for _, tag := range newsletter.TagsOf(c.entries) {
+		lists = append(lists, listings(tag.Path, tag.Entries, tagSize)...)
+	}
+	for _, l := range lists {
+		add(l.Path, newest(l.Entries))
 	}
 	set.Addresses = set.Addresses[:min(len(set.Addresses), maxAddresses)]
 	text, err := xml.MarshalIndent(set, "", "  ")
 	return append([]byte(xml.Header), append(text, '\n')...), err
+}
+
+// newest is the time of the last change of any of the entries.
+func newest(entries []newsletter.Entry) time.Time {
+	var at time.Time
+	for _, e := range entries {
+		if e.UpdatedAt.After(at) {
+			at = e.UpdatedAt
+		}
+	}
+	return at
 }
 
 func lastmod(t time.Time) string {

@@ -6,52 +6,89 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"strings"
 
 	"threadmill/internal/feed"
 )
 
 // removeStale takes off the site what an earlier Write made of content that is
-// gone: feeds of tags that no thread bears any more, and documents of the
-// archive that begin after the last thread. They would go on to show what was
-// withdrawn.
+// gone: pages and feeds of tags that no thread bears any more, pages behind the
+// last one, and documents of the archive that begin after the last thread. They
+// would go on to show what was withdrawn. Files that are not the site's stay.
 func removeStale(root *os.Root, current func(name string) bool) error {
-	for n := int64(1); ; n++ {
-		p := feed.ArchivePaths(n)
-		if current(p.RSS) {
-			continue
-		}
-		gone, err := removeFeeds(root, p)
-		if err != nil {
-			return err
-		}
-		if !gone {
-			break
-		}
+	if err := removeArchives(root, current); err != nil {
+		return err
 	}
-	tags, err := fs.ReadDir(root.FS(), "tags")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the folder of the tags: %w", err)
-	}
-	for _, t := range tags {
-		p := feed.PathsOf(path.Join("tags", t.Name()) + "/")
-		if !t.IsDir() || current(p.RSS) {
-			continue
-		}
-		if _, err := removeFeeds(root, p); err != nil {
+	for _, folder := range []string{"page", "tags"} {
+		if err := removeLists(root, folder, current); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// removeLists removes the pages and feeds below a folder, with their compressed
+// forms, and the folders that are empty then.
+func removeLists(root *os.Root, folder string, current func(name string) bool) error {
+	var folders []string
+	err := fs.WalkDir(root.FS(), folder, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return ignoreMissing(err)
+		case d.IsDir():
+			folders = append(folders, name)
+			return nil
+		case !isListFile(path.Base(name)) || current(plain(name)) || !d.Type().IsRegular():
+			return nil
+		}
+		return ignoreMissing(root.Remove(name))
+	})
+	for _, name := range slices.Backward(folders) {
+		_ = root.Remove(name) // one that holds something stays
+	}
+	return err
+}
+
+// isListFile tells whether a file has a name that the site gives in the folders
+// of lists.
+func isListFile(base string) bool {
+	p := feed.PathsOf("")
+	return slices.Contains([]string{"index.html", p.RSS, p.Atom, p.JSON}, plain(base))
+}
+
+// compressed are the endings of the forms that stand beside a file.
+func compressed() []string { return []string{".gz", ".br", ".zst"} }
+
+// plain is the name without the ending of a compressed form.
+func plain(name string) string {
+	for _, ending := range compressed() {
+		if cut, ok := strings.CutSuffix(name, ending); ok {
+			return cut
+		}
+	}
+	return name
+}
+
+// removeArchives removes documents of the archive.
+func removeArchives(root *os.Root, current func(name string) bool) error {
+	for n := int64(1); ; n++ {
+		p := feed.ArchivePaths(n)
+		if current(p.RSS) {
+			continue
+		}
+		gone, err := removeFeeds(root, p)
+		if err != nil || !gone {
+			return err
+		}
+	}
+}
+
 // removeFeeds removes the documents of a feed and the compressed ones beside
 // them, and tells whether there were any.
 func removeFeeds(root *os.Root, p feed.Paths) (found bool, err error) {
 	for _, name := range []string{p.RSS, p.Atom, p.JSON} {
-		for _, suffix := range []string{"", ".gz", ".br", ".zst"} {
+		for _, suffix := range append([]string{""}, compressed()...) {
 			switch err := root.Remove(name + suffix); {
 			case err == nil:
 				found = true

@@ -48,6 +48,11 @@ type dialect struct {
 	// incoming is the table of the subscribers in $1, a list in JSON, with n for
 	// their order.
 	incoming string
+	// words is the condition on thread_texts x that the index finds $1 there: words
+	// as word writes them, prefix behind one that only begins a word, and and
+	// between them.
+	words, prefix, and string
+	word               func(string) string
 	// now asks for the server's time in milliseconds; empty where there is no
 	// server.
 	now string
@@ -64,6 +69,10 @@ var sqlite = dialect{
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
 	incoming: `(SELECT j.key AS n, j.value ->> 'key' AS key, j.value ->> 'email' AS email, j.value ->> 'name' AS name,
 		j.value ->> 'status' AS status, j.value ->> 'tags' AS tags, j.value ->> 'created_at' AS created_at FROM json_each($1) j)`,
+	words:  `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
+	prefix: " *",
+	and:    " AND ",
+	word:   func(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` },
 	busy: func(err error) bool {
 		e, ok := errors.AsType[*driver.Error](err)
 		return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY

@@ -105,8 +105,8 @@ func sqliteColumns(ctx context.Context, q queryer) (map[string][]string, error) 
 		}
 		tables[table] = append(tables[table], column)
 		return nil
-	}, `SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c
-		WHERE t.type = 'table' AND t.name NOT GLOB 'sqlite_*' AND t.name <> 'goose_db_version'`)
+	}, `SELECT t.name, c.name FROM pragma_table_list t JOIN pragma_table_info(t.name) c
+		WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT GLOB 'sqlite_*' AND t.name <> 'goose_db_version'`)
 	return tables, err
 }
 

@@ -39,7 +39,12 @@ var postgres = dialect{
 	incoming: `(SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON))
 		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT))
 		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, n))`,
-	busy: func(error) bool { return false },
+	words: `array_to_tsvector(array_remove(string_to_array(x.title_words || x.tag_words || x.text_words, ' '), ''))
+		@@ CAST(CAST($1 AS TEXT) AS TSQUERY)`,
+	prefix: ":*",
+	and:    " & ",
+	word:   func(w string) string { return "'" + strings.NewReplacer(`'`, `''`, `\`, `\\`).Replace(w) + "'" },
+	busy:   func(error) bool { return false },
 	conflict: func(err error) bool {
 		e, ok := errors.AsType[*pgconn.PgError](err)
 		return ok && (e.Code == "40001" || e.Code == "40P01") // serialization failure, deadlock

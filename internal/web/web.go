@@ -24,6 +24,8 @@ type Options struct {
 	Templates   *render.Templates
 	Audience    *audience.Audience
 	Log         *slog.Logger
+	// Search, if not nil, answers at /search.
+	Search Searcher
 	// Ready, if not nil, tells what keeps the daemon from its work. The text
 	// of its error is shown to whoever asks.
 	Ready func(context.Context) error
@@ -36,7 +38,7 @@ type Options struct {
 // a path in Options.Extra is wrong or taken.
 func New(o Options) http.Handler {
 	base := basePath(o.Publication.URL)
-	s := &server{Options: o, base: base.EscapedPath(), site: &site{dir: o.Dir, prefix: base.Path + "/"}}
+	s := &server{Options: o, base: base.EscapedPath(), site: &site{dir: o.Dir, prefix: base.Path + "/"}, searching: make(chan struct{}, searches)}
 	return s.logged(s.routes())
 }
 
@@ -44,6 +46,8 @@ type server struct {
 	Options
 	base string // path of the publication without its last slash, escaped
 	site *site
+
+	searching chan struct{} // holds one for each search under way
 }
 
 // routes is the table of all addresses. The site takes whatever is left.
@@ -52,6 +56,9 @@ func (s *server) routes() http.Handler {
 	mux.Handle(s.base+"/", s.handler(s.site.serve))
 	mux.Handle("GET "+s.base+"/unsubscribe/{token}", s.handler(s.askUnsubscribe))
 	mux.Handle("POST "+s.base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
+	if s.Search != nil {
+		mux.Handle("GET "+s.base+"/search", s.handler(s.search))
+	}
 	mux.Handle("GET /healthz", s.handler(s.healthz))
 	mux.Handle("GET /readyz", s.handler(s.readyz))
 	if s.base != "" {

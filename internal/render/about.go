@@ -1,0 +1,73 @@
+package render
+
+import (
+	"html/template"
+	"strings"
+
+	"threadmill/internal/newsletter"
+)
+
+// The places of the pages about the publication, below the site.
+const (
+	AboutPath     = "about/"
+	SubscribePath = "subscribe/"
+	PrivacyPath   = "privacy/"
+)
+
+type aboutPage struct {
+	page
+	Content template.HTML
+}
+
+// AboutPage is what the author wrote about the publication. A heading at its
+// top is the title.
+func (t *Templates) AboutPage(pub newsletter.Publication) ([]byte, error) {
+	data := aboutPage{page: sitePage(pub, AboutPath)}
+	data.Title = "About"
+	text := strings.TrimSpace(pub.About)
+	if first, rest, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "# ") {
+		data.Title, text = oneLine(strings.TrimPrefix(first, "# ")), rest
+	}
+	posts, err := form{auto: true, page: true}.posts(newsletter.Thread{Slug: "about", Posts: []newsletter.Post{{Text: text}}})
+	if err != nil {
+		return nil, err
+	}
+	data.Content = template.HTML(posts[0]) //nolint:gosec // our own renderer wrote and escaped it
+	return t.page(aboutFile, data)
+}
+
+type subscribePage struct {
+	page
+	Feeds  []link
+	Tagged bool
+}
+
+// SubscribePage tells people how to follow the publication. tagged says that
+// there are pages of tags.
+func (t *Templates) SubscribePage(pub newsletter.Publication, tagged bool) ([]byte, error) {
+	data := subscribePage{page: sitePage(pub, SubscribePath), Tagged: tagged, Feeds: []link{
+		{"RSS", pub.Link("feed.xml")}, {"Atom", pub.Link("atom.xml")}, {"JSON Feed", pub.Link("feed.json")},
+	}}
+	data.Title, data.Description = "Subscribe", "How to follow "+pub.Title+" in a feed reader."
+	return t.page(subscribeFile, data)
+}
+
+// Privacy is what the page about privacy has from the configuration.
+type Privacy struct {
+	Mail   bool   // the publication goes out by mail
+	Relay  string // the host that mail is handed to; empty when none is
+	ByMail bool   // one unsubscribes by a mail
+}
+
+type privacyPage struct {
+	page
+	Privacy
+}
+
+// PrivacyPage says what is known of those who read. Whoever makes the program
+// store more of them must say so in its template.
+func (t *Templates) PrivacyPage(pub newsletter.Publication, p Privacy) ([]byte, error) {
+	data := privacyPage{page: sitePage(pub, PrivacyPath), Privacy: p}
+	data.Title, data.Description = "Privacy", "What "+pub.Title+" knows of those who read it."
+	return t.page(privacyFile, data)
+}

@@ -1,0 +1,25 @@
+package site
+
+import (
+	"slices"
+
+	"threadmill/internal/render"
+)
+
+// about are the pages about the publication.
+func (s *Site) about(c content) []document {
+	list := []document{
+		{render.SubscribePath + "index.html", func() ([]byte, error) {
+			return s.opt.Templates.SubscribePage(s.opt.Publication, slices.ContainsFunc(c.entries, isTagged))
+		}},
+		{render.PrivacyPath + "index.html", func() ([]byte, error) {
+			return s.opt.Templates.PrivacyPage(s.opt.Publication, s.opt.Privacy)
+		}},
+	}
+	if s.opt.Publication.About == "" {
+		return list
+	}
+	return append(list, document{render.AboutPath + "index.html", func() ([]byte, error) {
+		return s.opt.Templates.AboutPage(s.opt.Publication)
+	}})
+}

@@ -1,0 +1,80 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+
+	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
+)
+
+// How many threads stand on a page of the archive, with their opening posts,
+// and on one of a tag, without: under 50 KB either way.
+const (
+	archiveSize = 20
+	tagSize     = 50
+)
+
+// archive is the front page with the newest threads, and the pages of all.
+func (s *Site) archive(c content) []document {
+	tagged := slices.ContainsFunc(c.entries, isTagged)
+	var list []document
+	for _, l := range slices.Backward(listings("", c.entries, archiveSize)) {
+		l.Tagged = tagged
+		list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
+			return s.opt.Templates.ArchivePage(s.opt.Publication, l)
+		}})
+	}
+	return list
+}
+
+func isTagged(e newsletter.Entry) bool {
+	return slices.ContainsFunc(e.Tags, func(tag string) bool { return newsletter.TagPath(tag) != "" })
+}
+
+// tags are the pages of the tags, then the list of them.
+func (s *Site) tags(c content) []document {
+	tags := newsletter.TagsOf(c.entries)
+	var list []document
+	for _, tag := range tags {
+		for _, l := range slices.Backward(listings(tag.Path, tag.Entries, tagSize)) {
+			list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
+				return s.opt.Templates.TagPage(s.opt.Publication, tag, l)
+			}})
+		}
+	}
+	return append(list, document{render.TagsPath + "index.html", func() ([]byte, error) {
+		return s.opt.Templates.TagsPage(s.opt.Publication, tags)
+	}})
+}
+
+// listings divides a list of threads, newest first, into pages. The first is at
+// base and shows the newest. Where that is not all, all are at
+// base + "page/{n}/", counted from the oldest thread: a page that has one
+// behind it stays the same, byte for byte, when threads are added.
+func listings(base string, entries []newsletter.Entry, size int) []render.Listing {
+	all := len(entries)
+	front := render.Listing{Path: base, Entries: entries[:min(all, size)]}
+	last := (all + size - 1) / size
+	if last < 2 {
+		return []render.Listing{front}
+	}
+	at := func(n int) *render.Neighbour {
+		switch {
+		case n < 1:
+			return nil
+		case n > last:
+			return &render.Neighbour{Path: base}
+		}
+		return &render.Neighbour{Path: fmt.Sprintf("%spage/%d/", base, n), Number: n}
+	}
+	front.Older = at(last - 1) // the last one is on the front page
+	list := []render.Listing{front}
+	for n := last; n > 0; n-- {
+		list = append(list, render.Listing{
+			Path: at(n).Path, Number: n, Older: at(n - 1), Newer: at(n + 1),
+			Entries: entries[max(0, all-n*size) : all-(n-1)*size],
+		})
+	}
+	return list
+}
