@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -135,9 +136,7 @@ func TestTellsOnce(t *testing.T) {
 		{nil, nil},
 	}
 	for i, step := range steps {
-		for address, digest := range step.change {
-			f[address] = digest
-		}
+		maps.Copy(f, step.change)
 		once(t, pinger(s, f, a.URL, b.URL)) // as after a restart
 		for _, h := range []*hub{a, b} {
 			if diff := cmp.Diff(step.want, h.heard(t)); diff != "" {
