@@ -46,8 +46,8 @@ type live struct {
 	entries []newsletter.Entry
 }
 
-// serve writes a site of the threads, the last one the newest, and serves it.
-func serve(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
+// browse writes a site of the threads, the last one the newest, and serves it.
+func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 	t.Helper()
 	tmpl, err := render.Load(nil, templates.FS)
 	if err != nil {
@@ -247,7 +247,7 @@ func kinds(t *testing.T) []newsletter.Thread {
 func TestBrowser(t *testing.T) {
 	b := start(t)
 	script := axeScript(t)
-	s := serve(t, threads.FS, kinds(t)...)
+	s := browse(t, threads.FS, kinds(t)...)
 	samples, err := threads.FS.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("no -screenshots given")
 	}
 	b := start(t)
-	s := serve(t, threads.FS)
+	s := browse(t, threads.FS)
 	for name, path := range map[string]string{"archive.png": "", "thread.png": s.entries[2].Path()} {
 		b.look(t, 900, 980, "light")
 		if err := chromedp.Do(b.ctx, chromedp.Navigate(s.URL+"/"+path)); err != nil {
