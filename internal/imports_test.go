@@ -33,10 +33,11 @@ var arrows = map[string][]string{
 	"importer": {"newsletter"},
 	"render":   {"newsletter"},
 	"feed":     {"newsletter"},
+	"picture":  {"newsletter"},
 	"mail":     {"newsletter"},
 	"store":    {"newsletter"},
 
-	"site":     {"newsletter", "render", "feed"},
+	"site":     {"newsletter", "render", "feed", "picture"},
 	"publish":  {"newsletter", "render", "mail", "site"},
 	"deliver":  {"newsletter", "render", "mail"},
 	"audience": {"newsletter", "render", "mail"},
@@ -46,7 +47,7 @@ var arrows = map[string][]string{
 
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
-		"feed", "mail", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web",
+		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web",
 	},
 }
 
@@ -62,6 +63,7 @@ var homes = map[string][]string{
 	"github.com/robfig/cron":   {"schedule"},
 	"github.com/wneessen":      {"mail"},
 	"github.com/spf13":         {"cmd"},
+	"golang.org/x/image":       {"picture"},
 }
 
 // TestArrows reads the imports of the whole tree. Test files are free: they
