@@ -27,7 +27,7 @@ type form struct {
 	base *url.URL
 	// auto marks every block with dir="auto".
 	auto bool
-	// page lets browsers fetch pictures late and allows styles.
+	// page lets browsers choose pictures and fetch them late, and allows styles.
 	page bool
 	// style holds inline styles by element, for mails.
 	style map[string]string
@@ -62,8 +62,10 @@ func parse(md goldmark.Markdown, t newsletter.Thread, i int) (ast.Node, []byte) 
 func (f form) posts(t newsletter.Thread) ([]string, error) {
 	md := markdown()
 	posts := make([]string, len(t.Posts))
+	shown := 0
 	for i := range t.Posts {
 		doc, source := parse(md, t, i)
+		f.pictures(doc, t, &shown)
 		f.prepare(doc, source)
 		var b bytes.Buffer
 		if err := md.Renderer().Render(&b, source, doc); err != nil {
@@ -85,9 +87,6 @@ func (f form) prepare(doc ast.Node, source []byte) {
 			n.Destination = markdownAddress(n.Destination)
 		case *ast.Image:
 			n.Destination = markdownAddress(n.Destination)
-			if f.page {
-				n.SetAttributeString("loading", []byte("lazy"))
-			}
 		}
 		if style := f.css(n); style != "" {
 			n.SetAttributeString("style", []byte(style))
