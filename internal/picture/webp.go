@@ -29,7 +29,7 @@ func riffBody(raw []byte) []byte { return raw[8 : 8+binary.LittleEndian.Uint32(r
 
 func inspectWebP(b []byte) (header, error) {
 	h := header{kind: kindWebP}
-	whole := b
+	all := b
 	b, err := riffChunks(b)
 	if err != nil {
 		return h, err
@@ -71,10 +71,15 @@ func inspectWebP(b []byte) (header, error) {
 			h.orientation = orientation(trimExif(body))
 		}
 	}
-	if int64(len(whole)) < 8+int64(binary.LittleEndian.Uint32(whole[4:])) {
-		return h, ErrShort
+	return h, complete(all)
+}
+
+// complete tells whether a WebP is as long as it says.
+func complete(b []byte) error {
+	if int64(len(b)) < 8+int64(binary.LittleEndian.Uint32(b[4:])) {
+		return ErrShort
 	}
-	return h, nil
+	return nil
 }
 
 // riffChunks are the chunks of a WebP, without what stands after its end.
