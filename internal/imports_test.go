@@ -33,12 +33,13 @@ var arrows = map[string][]string{
 	"importer": {"newsletter"},
 	"render":   {"newsletter"},
 	"feed":     {"newsletter"},
+	"picture":  {"newsletter"},
 	"mail":     {"newsletter"},
 	"store":    {"newsletter"},
 	"search":   {"newsletter"},
 	"websub":   {"newsletter"},
 
-	"site":     {"newsletter", "render", "feed"},
+	"site":     {"newsletter", "render", "feed", "picture"},
 	"publish":  {"newsletter", "render", "mail", "site"},
 	"deliver":  {"newsletter", "render", "mail"},
 	"audience": {"newsletter", "render", "mail"},
@@ -48,7 +49,7 @@ var arrows = map[string][]string{
 
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
-		"feed", "mail", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
+		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
 	},
 }
 
@@ -64,6 +65,7 @@ var homes = map[string][]string{
 	"github.com/robfig/cron":   {"schedule"},
 	"github.com/wneessen":      {"mail"},
 	"github.com/spf13":         {"cmd"},
+	"golang.org/x/image":       {"picture"},
 }
 
 // TestArrows reads the imports of the whole tree. Test files are free: they

@@ -45,6 +45,7 @@ type publication struct {
 	audience  *audience.Audience
 	publisher *publish.Publisher
 	keeper    atomic.Bool // this process holds the lock, among many nodes
+	plans     site.Plans  // for pictures, of every folder that is written
 
 	output  *site.Claim     // of a process that has its output folder as long as it runs
 	mirrors bool            // it keeps that up whoever keeps the publication
@@ -242,7 +243,8 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 			}
 			return p.store.OpenAsset(ctx, t.ID, name)
 		},
-		Log: p.log,
+		Plans: &p.plans,
+		Log:   p.log,
 	})
 }
 

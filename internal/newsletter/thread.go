@@ -62,6 +62,9 @@ type Thread struct {
 	// Assets are the local pictures that the posts and Images name, as paths
 	// below the thread's own folder.
 	Assets []string
+	// Pictures tell how Assets are shown, by their names. It is empty on a
+	// thread from its file, and has no picture that is not to be had.
+	Pictures map[string]Picture
 }
 
 // Channel is a way a thread goes out.

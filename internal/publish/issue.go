@@ -255,7 +255,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	snap := newsletter.Snapshot{Sender: p.o.Letterhead.From.Address, UnsubscribeURL: p.o.Letterhead.UnsubscribeURL}
 	snap.Domain = domainOf(snap.Sender)
 	if mailed := viaMail(chosen); len(mailed) > 0 {
-		if snap.Message, err = p.message(templates, p.issue(number, mailed, now)); err != nil {
+		if snap.Message, err = p.message(ctx, templates, p.issue(number, mailed, now)); err != nil {
 			return fail(err)
 		}
 	}
@@ -309,7 +309,11 @@ func viaMail(chosen []newsletter.Listed) []newsletter.Listed {
 }
 
 // message composes the mail of an issue once for all recipients.
-func (p *Publisher) message(templates *render.Templates, issue newsletter.Issue) ([]byte, error) {
+func (p *Publisher) message(ctx context.Context, templates *render.Templates, issue newsletter.Issue) ([]byte, error) {
+	var err error
+	if issue.Threads, err = p.o.Site(templates, "").Pictured(ctx, issue.Threads); err != nil {
+		return nil, err
+	}
 	slots := mail.NewSlots()
 	t, err := p.compose(templates, issue, slots, "")
 	if err != nil {

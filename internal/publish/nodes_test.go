@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
 	"threadmill/internal/store"
 )
@@ -53,6 +55,12 @@ func (d *desk) tree() map[string]string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	// A folder keeps the files of pictures that changed for those who have their
+	// addresses; one that is made later has none of them.
+	maps.DeleteFunc(files, func(name, _ string) bool {
+		thread := strings.Join(strings.Split(name, "/")[:min(2, strings.Count(name, "/"))], "/")
+		return newsletter.Immutable(name) && !strings.Contains(files[thread+"/index.html"], filepath.Base(name))
+	})
 	return files
 }
 

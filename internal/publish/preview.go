@@ -34,14 +34,18 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 	if err != nil {
 		return Preview{}, err
 	}
-	return p.preview(templates, t, number, to, prefix)
+	return p.preview(ctx, templates, t, number, to, prefix)
 }
 
-func (p *Publisher) preview(templates *render.Templates, t newsletter.Listed, number int64, to, prefix string) (Preview, error) {
+func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t newsletter.Listed, number int64, to, prefix string) (Preview, error) {
 	now := time.Now()
 	v := Preview{Issue: p.issue(number, []newsletter.Listed{t}, now)}
 	inert := p.o.Publication.Link("#unsubscribe")
-	var err error
+	pictured, err := p.o.Site(templates, "").Pictured(ctx, v.Issue.Threads)
+	if err != nil {
+		return Preview{}, err
+	}
+	v.Issue.Threads = pictured
 	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert})
 	if err != nil {
 		return Preview{}, fmt.Errorf("render the mail of %s: %w", t.ID, err)
@@ -75,7 +79,7 @@ func (p *Publisher) Check(ctx context.Context, c Catalogue, dir string) []error 
 		if ctx.Err() != nil {
 			return append(faults, ctx.Err())
 		}
-		if _, err := p.preview(templates, t, 1, "reader@example.com", ""); err != nil {
+		if _, err := p.preview(ctx, templates, t, 1, "reader@example.com", ""); err != nil {
 			faults = append(faults, err)
 		}
 		t.OutAt = time.Now()

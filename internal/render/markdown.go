@@ -27,7 +27,7 @@ type form struct {
 	base *url.URL
 	// auto marks every block with dir="auto".
 	auto bool
-	// page lets browsers fetch pictures late and allows styles.
+	// page lets browsers choose pictures and fetch them late, and allows styles.
 	page bool
 	// style holds inline styles by element, for mails.
 	style map[string]string
@@ -69,7 +69,9 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 		closeRanks(docs)
 	}
 	posts := make([]string, len(t.Posts))
+	shown := 0
 	for i, doc := range docs {
+		f.pictures(doc, t, &shown)
 		f.prepare(doc, sources[i])
 		var b bytes.Buffer
 		if err := md.Renderer().Render(&b, sources[i], doc); err != nil {
@@ -111,9 +113,6 @@ func (f form) prepare(doc ast.Node, source []byte) {
 			n.Destination = markdownAddress(n.Destination)
 		case *ast.Image:
 			n.Destination = markdownAddress(n.Destination)
-			if f.page {
-				n.SetAttributeString("loading", []byte("lazy"))
-			}
 		case *ast.CodeBlock, *ast.FencedCodeBlock, *extast.Table:
 			if f.page { // what is too wide scrolls, for the keyboard too (WCAG 2.2, 2.1.1)
 				n.SetAttributeString("tabindex", []byte("0"))

@@ -77,6 +77,13 @@ func shed() newsletter.Entry {
 	return newsletter.Entry{
 		Thread: newsletter.Thread{
 			ID: "moving-a-shed", Slug: "moving-a-shed", Title: "Moving a shed with three neighbours & a rope",
+			Pictures: map[string]newsletter.Picture{"rollers 1.jpg": {
+				Type: "image/jpeg", Lasting: "rollers 1.jpg",
+				Files: []newsletter.PictureFile{
+					{Name: "rollers 1-0123456789abcdef-1200w.jpg", Width: 1200, Height: 900},
+					{Name: "rollers 1-0123456789abcdef-600w.jpg", Width: 600, Height: 450},
+				},
+			}},
 			Excerpt: "Last spring three of us moved a garden shed forty metres, without taking it apart. It weighs about as much as a small car. 🛖",
 			Tags:    []string{"home", "tools"}, Images: []string{"rollers 1.jpg"}, Origin: "https://social.example/@ada/1",
 			Date: time.Date(2024, time.December, 17, 23, 0, 0, 0, time.UTC), Posts: posts, Minutes: 3,

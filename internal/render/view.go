@@ -179,7 +179,11 @@ func cover(t newsletter.Thread, base *url.URL) string {
 	if len(t.Images) == 0 {
 		return ""
 	}
-	address, ok := target(t.Images[0], base)
+	address := t.Images[0]
+	if p, ok := t.Pictures[address]; ok && len(p.Files) > 0 {
+		address = pathEscape(p.Lasting) // others keep it
+	}
+	address, ok := target(address, base)
 	if !ok || !fetchable(address) {
 		return ""
 	}

@@ -204,8 +204,8 @@ func axeScript(t *testing.T) string {
 	return string(text)
 }
 
-// kinds are threads of every kind, each hard to set.
-func kinds(t *testing.T) []newsletter.Thread {
+// threadsOfEveryKind are threads of every kind, each hard to set.
+func threadsOfEveryKind(t *testing.T) []newsletter.Thread {
 	t.Helper()
 	files := map[string]string{
 		"untitled": "Only a sentence without a title.\n\n---\n\nAnd one more.",
@@ -247,7 +247,7 @@ func kinds(t *testing.T) []newsletter.Thread {
 func TestBrowser(t *testing.T) {
 	b := start(t)
 	script := axeScript(t)
-	s := browse(t, threads.FS, kinds(t)...)
+	s := browse(t, threads.FS, threadsOfEveryKind(t)...)
 	samples, err := threads.FS.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)

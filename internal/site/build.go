@@ -26,10 +26,9 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 	if err := checkSlugs(c.entries); err != nil {
 		return err
 	}
-	for _, e := range c.entries {
-		if err := s.pictures(ctx, st, e); err != nil {
-			return fmt.Errorf("thread %s: %w", e.Slug, err)
-		}
+	var err error
+	if c.entries, err = s.pictures(ctx, st, c.entries); err != nil {
+		return err
 	}
 	for _, d := range s.documents(c) {
 		text, err := d.make()

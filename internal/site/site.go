@@ -35,7 +35,10 @@ type Options struct {
 	// the output folder holds already is not read then. Its error is
 	// fs.ErrNotExist when the picture is gone; a nil OpenAsset says so of all.
 	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error)
-	// Log gets a warning for a picture that is nowhere; nil drops it.
+	// Plans remember pictures from one site to the next; nil for this one only.
+	Plans *Plans
+	// Log gets a warning for a picture that is nowhere, or that cannot be read;
+	// nil drops it.
 	Log *slog.Logger
 }
 
@@ -56,6 +59,9 @@ func New(opt Options) *Site {
 		opt.OpenAsset = func(context.Context, newsletter.Thread, string) (io.ReadCloser, string, error) {
 			return nil, "", fs.ErrNotExist
 		}
+	}
+	if opt.Plans == nil {
+		opt.Plans = &Plans{}
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)

@@ -112,11 +112,13 @@ func TestWrite(t *testing.T) {
 
 	tree := f.tree(t)
 	var names []string
+	const made = "/a-4ab0bfc563f3d33f-asis.png"
 	for _, name := range []string{
 		".well-known/feeds", "404.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html",
 		"privacy/index.html", "sitemap.xml", "subscribe/index.html", "tags/index.html",
 		"threads/thread-1/a.png", "threads/thread-1/index.html", "threads/thread-2/a.png", "threads/thread-2/index.html",
 		"threads/thread-3/a.png", "threads/thread-3/index.html",
+		"threads/thread-1" + made, "threads/thread-2" + made, "threads/thread-3" + made,
 	} {
 		if tree[name] == "" {
 			t.Errorf("%s is missing or empty", name)
@@ -170,10 +172,10 @@ func TestWriteAgain(t *testing.T) {
 	if stat, err := os.Stat(page); err != nil || !stat.ModTime().Equal(old) {
 		t.Errorf("unchanged page was written again: %v, %v", stat.ModTime(), err)
 	}
-	// One more thread: its page and picture, its neighbour, the archive, the
-	// sitemap and three feeds.
-	if report := f.write(t, entries(4)); report.Written != 8 {
-		t.Errorf("Write of one more thread reports %+v, want 8 written", report)
+	// One more thread: its page and picture by two names, its neighbour, the
+	// archive, the sitemap and three feeds.
+	if report := f.write(t, entries(4)); report.Written != 9 {
+		t.Errorf("Write of one more thread reports %+v, want 9 written", report)
 	}
 }
 
@@ -200,8 +202,8 @@ func TestPictures(t *testing.T) {
 	if got := f.tree(t)[name]; got != "two" {
 		t.Errorf("picture whose source is gone is %q, want two", got)
 	}
-	if f.log.Len() > 0 {
-		t.Errorf("logged %s", f.log.String())
+	if log := f.log.String(); strings.Count(log, "msg=\"picture is shown as it is\" thread=thread-1 picture=a.png") != 2 || strings.Count(log, "\n") != 2 {
+		t.Errorf("logged %s", log)
 	}
 	in := entries(2)
 	f.pictures["../up.png"], f.pictures["./index.html"] = "up", "no page"

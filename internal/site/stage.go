@@ -3,8 +3,6 @@ package site
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -62,32 +60,6 @@ func (s *stage) put(ctx context.Context, name string, content io.Reader) error {
 	}
 	s.report.Written++
 	return s.write(name, text)
-}
-
-// keep tells whether the folder holds a file with that SHA-256; it is part of
-// the site then as it is.
-func (s *stage) keep(name, digest string) (bool, error) {
-	if digest == "" || s.seen[name] {
-		return false, nil
-	}
-	f, err := s.root.Open(name)
-	if err != nil { // put tells what is wrong
-		return false, nil //nolint:nilerr // as said
-	}
-	defer f.Close()
-	if stat, err := f.Stat(); err != nil || !stat.Mode().IsRegular() {
-		return false, err
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return false, err
-	}
-	if hex.EncodeToString(h.Sum(nil)) != digest {
-		return false, nil
-	}
-	s.seen[name] = true
-	s.report.Unchanged++
-	return true, nil
 }
 
 // maxFile bounds a file of the site, in bytes.

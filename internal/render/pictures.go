@@ -1,0 +1,99 @@
+package render
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/yuin/goldmark/ast"
+
+	"threadmill/internal/newsletter"
+)
+
+// mailColumn is how wide the posts of a mail are, in pixels: mail.html's 600
+// without the margin of their numbers. Outlook knows no other bound.
+const mailColumn = 552
+
+// pageSizes tells browsers how wide base.html shows a picture: a column of 38
+// rem, or a narrow screen without its edges.
+const pageSizes = "(min-width: 42rem) 38rem, calc(100vw - 4rem)"
+
+// pictures gives those of a post that are the thread's own the names and sizes
+// of their files. shown counts the pictures of the thread.
+func (f form) pictures(doc ast.Node, t newsletter.Thread, shown *int) {
+	for _, n := range descendants(doc) {
+		image, ok := n.(*ast.Image)
+		if !ok {
+			continue
+		}
+		if p, ok := ownPicture(t, plainAddress(image.Destination)); ok {
+			f.own(image, p)
+		}
+		// What is seen first is fetched at once; the other pages list threads.
+		if f.page && (*shown > 0 || f.base != nil) {
+			image.SetAttributeString("loading", []byte("lazy"))
+			image.SetAttributeString("decoding", []byte("async"))
+		}
+		*shown++
+	}
+}
+
+// ownPicture finds the picture of the thread at an address in its file.
+func ownPicture(t newsletter.Thread, address string) (newsletter.Picture, bool) {
+	if len(t.Pictures) == 0 {
+		return newsletter.Picture{}, false
+	}
+	u, err := url.Parse(address)
+	name := address
+	if err == nil {
+		if u.Scheme != "" || u.Host != "" {
+			return newsletter.Picture{}, false
+		}
+		name = u.Path
+	}
+	p, ok := t.Pictures[path.Clean(name)]
+	return p, ok && len(p.Files) > 0
+}
+
+// own shows a picture of the thread. Pages are written anew, and name a file
+// that browsers keep for ever; what is written once goes by the lasting name.
+func (f form) own(n *ast.Image, p newsletter.Picture) {
+	big := p.Files[0]
+	name := p.Lasting
+	if f.page {
+		name = big.Name
+	}
+	n.Destination = []byte(pathEscape(name))
+	if big.Width == 0 {
+		return
+	}
+	if f.style != nil {
+		n.SetAttributeString("width", []byte(strconv.Itoa(min(big.Width, mailColumn))))
+		return
+	}
+	n.SetAttributeString("width", []byte(strconv.Itoa(big.Width)))
+	n.SetAttributeString("height", []byte(strconv.Itoa(big.Height)))
+	if !f.page || len(p.Files) < 2 {
+		return
+	}
+	var set []string
+	for _, file := range p.Files {
+		address, _ := target(pathEscape(file.Name), f.base)
+		set = append(set, fmt.Sprintf("%s %dw", address, file.Width))
+	}
+	n.SetAttributeString("srcset", []byte(strings.Join(set, ", ")))
+	n.SetAttributeString("sizes", []byte(pageSizes))
+}
+
+// pathEscape makes a relative address of the name of a file. It holds nothing
+// that Markdown, a list of addresses or a reader of schemes would take for its
+// own.
+func pathEscape(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = strings.NewReplacer(":", "%3A", "&", "%26").Replace(url.PathEscape(p))
+	}
+	return strings.Join(parts, "/")
+}
