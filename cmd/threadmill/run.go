@@ -231,6 +231,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released() })
 	})
 	group.Go(func() error { onHangup(ctx, reload, again); return nil })
+	group.Go(func() error { p.codings.Run(ctx); return nil })
 	return group.Wait()
 }
 

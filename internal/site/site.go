@@ -29,6 +29,8 @@ type Options struct {
 	// the output folder holds already is not read then. Its error is
 	// fs.ErrNotExist when the picture is gone; a nil OpenAsset says so of all.
 	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error)
+	// Compressor makes the codings of the files; nil for none.
+	Compressor *Compressor
 	// Log gets a warning for a picture that is nowhere; nil drops it.
 	Log *slog.Logger
 }
@@ -73,9 +75,10 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 	if err := sweep(ctx, root); err != nil {
 		return Report{}, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
 	}
-	st := &stage{root: root, seen: make(map[string]bool)}
+	c := content{entries, digests}
+	st := &stage{root: root, seen: make(map[string]bool), modified: c.modified(), codings: s.opt.Compressor}
 	defer st.discard()
-	if err := s.build(ctx, st, content{entries, digests}); err != nil {
+	if err := s.build(ctx, st, c); err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)
 	}
 	if err := st.commit(ctx); err != nil {
