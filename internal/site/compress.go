@@ -355,5 +355,6 @@ func (e *encoders) encode(ending string, text []byte) ([]byte, error) {
 		return e.zstd.EncodeAll(text, nil), nil
 	}
 	_, err := w.Write(text)
-	return b.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(err, w.Close()) // which writes, too
+	return b.Bytes(), err
 }
