@@ -30,6 +30,9 @@ const (
 	zstdEnding, zstdLevel     = ".zst", zstd.SpeedBetterCompression
 )
 
+// codingEndings are all of them. Read-only.
+var codingEndings = []string{gzipEnding, brotliEnding, zstdEnding}
+
 const (
 	minCoded = 256     // bytes; what is shorter fits one packet anyhow
 	maxCoded = 8 << 20 // bytes; a single file must not cost much memory
@@ -170,7 +173,7 @@ func removeCodings(root *os.Root, name string) error {
 	if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for _, ending := range []string{gzipEnding, brotliEnding, zstdEnding} {
+	for _, ending := range codingEndings {
 		if err := ignoreMissing(root.Remove(name + ending)); err != nil {
 			return err
 		}
@@ -306,7 +309,7 @@ func (e *encoders) code(root *os.Root, name string, number int) ([]coding, fs.Fi
 	}
 	var text []byte
 	var made []coding
-	for _, ending := range []string{gzipEnding, brotliEnding, zstdEnding} {
+	for _, ending := range codingEndings {
 		if old, err := root.Stat(name + ending); err == nil && old.ModTime().Equal(info.ModTime()) {
 			continue
 		}

@@ -170,7 +170,7 @@ func sameText(r io.Reader, text []byte) bool {
 		}
 		text = text[n:]
 		switch {
-		case err == io.EOF: //nolint:errorlint // the contract of io.Reader
+		case err == io.EOF:
 			return len(text) == 0
 		case err != nil:
 			return false

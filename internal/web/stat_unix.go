@@ -22,7 +22,7 @@ func stampOf(path string) (stamp, bool) {
 		return stamp{}, false
 	}
 	at := st.Ctim
-	return stamp{int64(st.Dev), int64(st.Ino), st.Size, int64(at.Sec), int64(at.Nsec)}, true //nolint:unconvert // other systems have other sizes
+	return stamp{int64(st.Dev), int64(st.Ino), st.Size, int64(at.Sec), int64(at.Nsec)}, true
 }
 
 // changed is when the file became what it is.
