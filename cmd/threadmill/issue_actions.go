@@ -157,5 +157,7 @@ func (p *publication) siteNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.placeSite(ctx), lock.Unlock())
+	err = p.placeSite(ctx)
+	p.compress(ctx)
+	return errors.Join(err, lock.Unlock())
 }

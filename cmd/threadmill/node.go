@@ -160,6 +160,7 @@ func (p *publication) keepWhenFree(ctx context.Context, sender *deliver.Sender) 
 	if p.mirrors {
 		reload := make(chan struct{}, 1)
 		mirror.Go(func() { p.publisher.Mirror(mirroring, publish.Signals{Reload: reload, Notice: p.notice}, p.showsSite) })
+		mirror.Go(func() { p.codings.Run(mirroring) })
 		mirror.Go(func() { onHangup(mirroring, reload, func() {}) })
 	}
 	lock, err := p.waitToKeep(ctx)

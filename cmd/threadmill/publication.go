@@ -44,6 +44,7 @@ type publication struct {
 	idKey     []byte
 	audience  *audience.Audience
 	publisher *publish.Publisher
+	codings   *site.Compressor
 	keeper    atomic.Bool // this process holds the lock, among many nodes
 	plans     site.Plans  // for pictures, of every folder that is written
 
@@ -130,6 +131,7 @@ func (p *publication) settle() error {
 			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))
 		}
 	}
+	p.codings = site.NewCompressor(p.Path(p.Output), p.log)
 	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: filepath.ToSlash(filepath.Clean(p.Threads)), Zone: zone}
 	return nil
 }
@@ -227,8 +229,13 @@ func (p *publication) templates() (*render.Templates, error) {
 }
 
 func (p *publication) site(t *render.Templates, dir string) *site.Site {
+	codings := p.codings
+	if dir != "" {
+		codings = nil
+	}
 	return site.New(site.Options{
 		Dir:         cmp.Or(dir, p.Path(p.Output)),
+		Compressor:  codings,
 		Publication: p.facts,
 		Templates:   t,
 		Privacy:     p.privacy(),

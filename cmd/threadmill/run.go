@@ -152,6 +152,7 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Dir:         p.Path(p.Output),
 		Publication: p.facts,
 		Templates:   t,
+		Hubs:        p.Feeds.Hub,
 		Audience:    p.audience,
 		Log:         p.log,
 		Ready:       p.ready,
@@ -233,6 +234,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released(); after() })
 	})
 	group.Go(func() error { onHangup(ctx, reload, again); return nil })
+	group.Go(func() error { p.codings.Run(ctx); return nil })
 	return group.Wait()
 }
 

@@ -24,6 +24,7 @@ func (p *publication) finish(ctx context.Context, wait time.Duration) (done tall
 		done, err = p.sendAll(ctx, sender, wait)
 		return err
 	})
+	p.compress(ctx)
 	return done, err
 }
 
@@ -37,6 +38,7 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })
 	wg.Go(func() { p.copies(attending, sender) })
 	wg.Go(func() { p.keepRate(attending, sender) })
+	wg.Go(func() { p.codings.Run(attending) })
 	operator := p.operator(sender)
 	wg.Go(func() { operator.Run(attending, ctx) })
 	wg.Go(func() { p.tellHubs(ctx) })

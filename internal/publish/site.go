@@ -96,7 +96,21 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	if err != nil {
 		return report, err
 	}
-	return report, s.Remove(ctx, offline(c, withdrawn))
+	return report, errors.Join(s.Gone(ctx, gone(c, withdrawn)), s.Remove(ctx, offline(c, withdrawn)))
+}
+
+// gone are the pages that stood on the site and were withdrawn.
+func gone(c Catalogue, withdrawn []int64) []string {
+	var paths []string
+	for _, t := range c.Threads {
+		if t.Withdrawn && t.Slug != "" && t.Via(newsletter.ChannelWeb) {
+			paths = append(paths, t.Path())
+		}
+	}
+	for _, n := range withdrawn {
+		paths = append(paths, newsletter.IssuePath(n))
+	}
+	return paths
 }
 
 // offline are the pages that may stand on the site and should not: those of

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Remove takes the pages below these paths off the site, such as
@@ -21,6 +22,11 @@ func (s *Site) Remove(ctx context.Context, paths []string) error {
 		}
 		if err := root.RemoveAll(path); err != nil {
 			return fmt.Errorf("remove %s from %s: %w", path, s.opt.Dir, err)
+		}
+		for _, ending := range codingEndings {
+			if err := ignoreMissing(root.Remove(strings.TrimSuffix(path, "/") + ending)); err != nil {
+				return fmt.Errorf("remove %s from %s: %w", path+ending, s.opt.Dir, err)
+			}
 		}
 	}
 	return nil

@@ -37,6 +37,8 @@ type Options struct {
 	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error)
 	// Plans remember pictures from one site to the next; nil for this one only.
 	Plans *Plans
+	// Compressor makes the codings of the files; nil for none.
+	Compressor *Compressor
 	// Log gets a warning for a picture that is nowhere, or that cannot be read;
 	// nil drops it.
 	Log *slog.Logger
@@ -90,9 +92,10 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 	if err := sweep(ctx, root); err != nil {
 		return Report{}, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
 	}
-	st := &stage{root: root, seen: make(map[string]bool)}
+	c := content{entries, digests}
+	st := &stage{root: root, seen: make(map[string]bool), modified: c.modified(), codings: s.opt.Compressor}
 	defer st.discard()
-	if err := s.build(ctx, st, content{entries, digests}); err != nil {
+	if err := s.build(ctx, st, c); err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)
 	}
 	if err := st.commit(ctx); err != nil {

@@ -27,6 +27,9 @@ type stage struct {
 	staged []staged
 	seen   map[string]bool // every file of the site
 	report Report
+
+	modified func(name string) time.Time // of what a file shows; nil for now
+	codings  *Compressor                 // nil for none
 }
 
 type staged struct {
@@ -101,7 +104,10 @@ func (s *stage) write(name string, text []byte) error {
 	}
 	s.staged = append(s.staged, staged{temp, name})
 	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
+	if err := errors.Join(err, f.Close()); err != nil || s.modified == nil {
+		return err
+	}
+	return setTime(s.root, temp, name, s.modified(name))
 }
 
 // commit makes the staged files durable, then puts them in place in the order
@@ -118,7 +124,7 @@ func (s *stage) commit(ctx context.Context) error {
 	}
 	for len(s.staged) > 0 {
 		f := s.staged[0]
-		if err := s.root.Rename(f.temp, f.name); err != nil {
+		if err := s.codings.place(s.root, f.temp, f.name); err != nil {
 			return err
 		}
 		s.staged = s.staged[1:]
@@ -126,6 +132,7 @@ func (s *stage) commit(ctx context.Context) error {
 	if err := flush(s.root, s.folders()); err != nil {
 		return fmt.Errorf("sync folders: %w", err)
 	}
+	s.codings.note(slices.Sorted(maps.Keys(s.seen)))
 	return nil
 }
 

@@ -57,12 +57,9 @@ func isListFile(base string) bool {
 	return slices.Contains([]string{"index.html", p.RSS, p.Atom, p.JSON}, plain(base))
 }
 
-// compressed are the endings of the forms that stand beside a file.
-func compressed() []string { return []string{".gz", ".br", ".zst"} }
-
 // plain is the name without the ending of a compressed form.
 func plain(name string) string {
-	for _, ending := range compressed() {
+	for _, ending := range codingEndings {
 		if cut, ok := strings.CutSuffix(name, ending); ok {
 			return cut
 		}
@@ -88,7 +85,7 @@ func removeArchives(root *os.Root, current func(name string) bool) error {
 // them, and tells whether there were any.
 func removeFeeds(root *os.Root, p feed.Paths) (found bool, err error) {
 	for _, name := range []string{p.RSS, p.Atom, p.JSON} {
-		for _, suffix := range append([]string{""}, compressed()...) {
+		for _, suffix := range slices.Concat([]string{""}, codingEndings) {
 			switch err := root.Remove(name + suffix); {
 			case err == nil:
 				found = true

@@ -197,7 +197,7 @@ func TestSearchBounded(t *testing.T) {
 		h := web.New(web.Options{Templates: pages, Search: stuck{}, Log: slog.New(slog.DiscardHandler)})
 		codes := make(chan int)
 		for range 10 {
-			go func() { codes <- code(t, h, "/search?q=rope") }()
+			go func() { codes <- statusOf(t, h, "/search?q=rope") }()
 		}
 		for range 10 {
 			if c := <-codes; c != http.StatusServiceUnavailable {
@@ -207,8 +207,8 @@ func TestSearchBounded(t *testing.T) {
 	})
 }
 
-// code asks a handler and returns the status of its answer.
-func code(t *testing.T, h http.Handler, path string) int {
+// statusOf asks a handler and returns the status of its answer.
+func statusOf(t *testing.T, h http.Handler, path string) int {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	return rec.Code

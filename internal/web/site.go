@@ -4,29 +4,46 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
-// maxAge lets readers and proxies keep a file for a quarter of an hour.
-const maxAge = "public, max-age=900"
-
-// site serves the output folder as a static host would. The folder is opened
-// anew for each request, since a build may replace it.
-type site struct {
+// files serves the output folder as a static host would. The folder is opened
+// anew for each file that is not in memory, since a build may replace it.
+type files struct {
 	dir    string
-	prefix string // what stands before the files in a path, "/" for most
-	tags   etags
+	prefix string              // what stands before the files in a path, "/" for most
+	links  map[string][]string // the Link headers of files by their names
+	hot    hot
+	lost   atomic.Pointer[file] // the page for what is not there
+	tags   etags                // of files that are too large for the memory
+	gone   gone
+}
+
+// quick answers from memory, if it can. What is in memory came there by serve
+// under the same path, so no other handler wants it.
+func (s *files) quick(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.RawPath != "" {
+		return false
+	}
+	f := s.hot.get(r.URL.Path)
+	if f == nil {
+		return false
+	}
+	secure(w.Header())
+	s.send(w, r, f)
+	return true
 }
 
 // serve answers with the file of that path, with index.html for a folder, and
 // with 404.html where there is nothing.
-func (s *site) serve(w http.ResponseWriter, r *http.Request) error {
+func (s *files) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		return errMethod
@@ -38,12 +55,12 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) error {
 	defer root.Close()
 	err = s.file(w, r, root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return notFound(w, root)
+		return s.notFound(w, r, root)
 	}
 	return err
 }
 
-func (s *site) file(w http.ResponseWriter, r *http.Request, root *os.Root) error {
+func (s *files) file(w http.ResponseWriter, r *http.Request, root *os.Root) error {
 	name, folder := s.name(r.URL.Path)
 	if !public(name) {
 		return fs.ErrNotExist
@@ -58,6 +75,25 @@ func (s *site) file(w http.ResponseWriter, r *http.Request, root *os.Root) error
 	if folder {
 		name = path.Join(name, "index.html")
 	}
+	f, keep, err := s.load(root, name)
+	if errors.Is(err, errLarge) {
+		return s.large(w, r, root, name)
+	}
+	if err != nil {
+		return err
+	}
+	if keep && r.URL.RawPath == "" {
+		s.hot.keep(r.URL.Path, f)
+	}
+	s.send(w, r, f)
+	return nil
+}
+
+// leastRate is how slowly a reader may take a large file, in bytes a second.
+const leastRate = 16 << 10
+
+// large answers with a file that is not kept in memory, in no coding.
+func (s *files) large(w http.ResponseWriter, r *http.Request, root *os.Root, name string) error {
 	f, info, err := open(root, name)
 	if err != nil {
 		return err
@@ -67,17 +103,23 @@ func (s *site) file(w http.ResponseWriter, r *http.Request, root *os.Root) error
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
+	meta := file{modified: info.ModTime(), loaded: time.Now()}
+	s.describe(&meta, name)
 	h := w.Header()
-	h.Set("Content-Type", contentType(name))
-	h.Set("Cache-Control", maxAge)
-	h.Set("ETag", tag)
+	h["Content-Type"], h["Cache-Control"] = meta.contentType, meta.cacheControl
+	h["Etag"] = []string{tag}
+	if meta.vary != nil {
+		h["Vary"] = meta.vary
+	}
+	end := time.Now().Add(writeTimeout + time.Duration(info.Size()/leastRate)*time.Second)
+	_ = http.NewResponseController(w).SetWriteDeadline(end) // where there is none, nobody is cut off
 	http.ServeContent(w, r, "", info.ModTime(), f)
 	return nil
 }
 
 // name returns the path below the output folder, "." for the folder itself,
 // and whether it was asked for with a slash at its end, as a folder.
-func (s *site) name(asked string) (name string, folder bool) {
+func (s *files) name(asked string) (name string, folder bool) {
 	name = strings.TrimPrefix(asked, s.prefix)
 	folder = name == "" || strings.HasSuffix(name, "/")
 	return cmp.Or(strings.TrimSuffix(name, "/"), "."), folder
@@ -102,7 +144,7 @@ func public(name string) bool {
 
 // slash sends a reader on to the address of a folder, which ends with a slash.
 // A file has no such address.
-func (s *site) slash(w http.ResponseWriter, r *http.Request, root *os.Root, name string, isDir bool) error {
+func (s *files) slash(w http.ResponseWriter, r *http.Request, root *os.Root, name string, isDir bool) error {
 	if !isDir {
 		return fs.ErrNotExist
 	}
@@ -145,50 +187,26 @@ func missing(err error) error {
 	return fs.ErrNotExist
 }
 
-// notFound answers with the site's own page, where it has one.
-func notFound(w http.ResponseWriter, root *os.Root) error {
-	f, _, err := open(root, "404.html")
-	if err != nil {
-		return err
+// notFound answers with the site's own page, where it has one: 410 for what was
+// withdrawn, 404 else.
+func (s *files) notFound(w http.ResponseWriter, r *http.Request, root *os.Root) error {
+	name, _ := s.name(r.URL.Path)
+	code := http.StatusNotFound
+	if s.gone.holds(root, name) {
+		code = http.StatusGone
 	}
-	defer f.Close()
-	w.Header().Set("Content-Type", contentType("404.html"))
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNotFound)
-	// The status is out; an error is the reader's connection.
-	_, _ = io.Copy(w, f)
+	f := s.lost.Load()
+	if f == nil || !f.current() {
+		fresh, keep, err := s.load(root, "404.html")
+		if err != nil {
+			return err
+		}
+		if f = fresh; keep {
+			s.lost.Store(f)
+		}
+	}
+	h := w.Header()
+	h["Content-Type"], h["Cache-Control"], h["Vary"] = f.contentType, headerNoStore, f.vary
+	write(w, r, choose(f.list, r.Header["Accept-Encoding"]), code)
 	return nil
-}
-
-// types are the content types of the files of a site, by name and by ending.
-// They do not depend on what the machine knows about types. Read-only.
-var types = map[string]string{
-	"feed.xml":  "application/rss+xml; charset=utf-8",
-	"atom.xml":  "application/atom+xml; charset=utf-8",
-	"feed.json": "application/feed+json; charset=utf-8",
-
-	".html":  "text/html; charset=utf-8",
-	".xml":   "application/xml; charset=utf-8",
-	".json":  "application/json; charset=utf-8",
-	".txt":   "text/plain; charset=utf-8",
-	".css":   "text/css; charset=utf-8",
-	".opml":  "text/x-opml; charset=utf-8",
-	".svg":   "image/svg+xml; charset=utf-8",
-	".png":   "image/png",
-	".jpg":   "image/jpeg",
-	".jpeg":  "image/jpeg",
-	".gif":   "image/gif",
-	".webp":  "image/webp",
-	".avif":  "image/avif",
-	".ico":   "image/x-icon",
-	".mp3":   "audio/mpeg",
-	".mp4":   "video/mp4",
-	".pdf":   "application/pdf",
-	".woff2": "font/woff2",
-}
-
-// contentType is the type of a file by its name; one that is not known is
-// offered as a download.
-func contentType(name string) string {
-	return cmp.Or(types[path.Base(name)], types[strings.ToLower(path.Ext(name))], "application/octet-stream")
 }

@@ -22,8 +22,10 @@ type Options struct {
 	// everything is served below that path.
 	Publication newsletter.Publication
 	Templates   *render.Templates
-	Audience    *audience.Audience
-	Log         *slog.Logger
+	// Hubs are the addresses of the WebSub hubs that know when a feed changes.
+	Hubs     []string
+	Audience *audience.Audience
+	Log      *slog.Logger
 	// Search, if not nil, answers at /search.
 	Search Searcher
 	// Ready, if not nil, tells what keeps the daemon from its work. The text
@@ -38,14 +40,31 @@ type Options struct {
 // a path in Options.Extra is wrong or taken.
 func New(o Options) http.Handler {
 	base := basePath(o.Publication.URL)
-	s := &server{Options: o, base: base.EscapedPath(), site: &site{dir: o.Dir, prefix: base.Path + "/"}, searching: make(chan struct{}, searches)}
-	return s.logged(s.routes())
+	s := &server{
+		Options:   o,
+		base:      base.EscapedPath(),
+		site:      &files{dir: o.Dir, prefix: base.Path + "/", links: feedLinks(o.Publication, o.Hubs)},
+		searching: make(chan struct{}, searches),
+	}
+	return s.logged(s.quick(s.routes()))
+}
+
+// quick answers what is in memory before anybody looks for a route.
+func (s *server) quick(next http.Handler) http.Handler {
+	route := s.base + "/"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.site.quick(w, r) {
+			r.Pattern = route
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type server struct {
 	Options
 	base string // path of the publication without its last slash, escaped
-	site *site
+	site *files
 
 	searching chan struct{} // holds one for each search under way
 }
@@ -126,6 +145,7 @@ const policy = "default-src 'none'; style-src 'self' 'unsafe-inline'; font-src '
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func secure(h http.Header) {
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Security-Policy"] = headerPolicy
+	h["X-Content-Type-Options"] = headerNoSniff
+	h["Referrer-Policy"] = headerReferrer
 }

@@ -1,0 +1,54 @@
+package site
+
+import (
+	"os"
+	"path"
+	"time"
+)
+
+// modified returns the time for the files of a site: that of the newest change
+// of what they show. So Last-Modified is the same on all machines, and where
+// the folder was made from nothing.
+func (c content) modified() func(name string) time.Time {
+	dirs := make(map[string]time.Time)
+	var newest time.Time
+	for i, e := range c.entries {
+		at := e.UpdatedAt
+		newest = later(newest, at)
+		dir := path.Clean(e.Path())
+		dirs[dir] = later(dirs[dir], at)
+		if i > 0 { // a page shows its neighbours
+			newer := path.Clean(c.entries[i-1].Path())
+			dirs[dir] = later(dirs[dir], c.entries[i-1].UpdatedAt)
+			dirs[newer] = later(dirs[newer], at)
+		}
+	}
+	return func(name string) time.Time {
+		if at, ok := dirs[path.Dir(name)]; ok {
+			return at
+		}
+		return newest
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// setTime gives a staged file its time in whole seconds, as HTTP tells it. One
+// that differs from the file it replaces is later than that: a page may change
+// without a newer thread, as by a withdrawal or a new template, and readers who
+// know no more than the time must see that it did.
+func setTime(root *os.Root, temp, name string, at time.Time) error {
+	at = at.Truncate(time.Second)
+	if old, err := root.Stat(name); err == nil {
+		at = later(at, old.ModTime().Truncate(time.Second).Add(time.Second))
+	}
+	if at.IsZero() || at.After(time.Now()) {
+		return nil // it keeps the time at which it was written
+	}
+	return root.Chtimes(temp, at, at)
+}
