@@ -16,11 +16,12 @@ import (
 	"threadmill/internal/render"
 )
 
-// Options say where a site is written and from what.
+// Options say where a site is written and from what. Documents are made anew
+// when an option changes, except for those that are left out of JSON.
 type Options struct {
-	Dir         string // the output folder; made when it is not there
+	Dir         string `json:"-"` // the output folder; made when it is not there
 	Publication newsletter.Publication
-	Templates   *render.Templates
+	Templates   *render.Templates `json:"-"`
 	// FeedItems is how many of the newest threads stand in the feeds; 0 means
 	// 50.
 	FeedItems int
@@ -28,9 +29,9 @@ type Options struct {
 	// folder, and tells its SHA-256 in hexadecimal digits where it is known: what
 	// the output folder holds already is not read then. Its error is
 	// fs.ErrNotExist when the picture is gone; a nil OpenAsset says so of all.
-	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error)
+	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error) `json:"-"`
 	// Log gets a warning for a picture that is nowhere; nil drops it.
-	Log *slog.Logger
+	Log *slog.Logger `json:"-"`
 }
 
 // Site is an output folder. Its methods may be called by several goroutines;
@@ -70,12 +71,16 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 		return Report{}, err
 	}
 	defer root.Close()
-	if err := sweep(ctx, root); err != nil {
+	st := &stage{dir: s.opt.Dir, root: root, seen: make(map[string]bool), now: index{}}
+	if err := st.recall(ctx); err != nil {
 		return Report{}, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
 	}
-	st := &stage{root: root, seen: make(map[string]bool)}
 	defer st.discard()
-	if err := s.build(ctx, st, content{entries, digests}); err != nil {
+	c, err := s.content(entries, digests)
+	if err == nil {
+		err = s.build(ctx, st, c)
+	}
+	if err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)
 	}
 	if err := st.commit(ctx); err != nil {
