@@ -94,13 +94,7 @@ func (p *Publisher) stored(ctx context.Context, parsed map[string]newsletter.Thr
 	if err != nil {
 		return Catalogue{}, err
 	}
-	for i, k := range folder.Threads {
-		t, ok := parsed[k.File]
-		if !ok || t.Source != k.Source {
-			t = p.o.Parse(k.File, k.Source)
-		}
-		folder.Threads[i] = t
-	}
+	p.texts.parse(folder.Threads, parsed, p.o.Parse)
 	slices.SortStableFunc(folder.Threads, func(a, b newsletter.Thread) int { return strings.Compare(entry(a.File), entry(b.File)) })
 	c, _, err := p.match(ctx, folder, known, time.Now())
 	return c, err
