@@ -141,7 +141,7 @@ func (p place) tree() map[string]string {
 	files := map[string]string{}
 	root := os.DirFS(filepath.Join(p.dir, "public"))
 	err := fs.WalkDir(root, ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".threadmill-") {
 			return err
 		}
 		b, err := fs.ReadFile(root, name)

@@ -132,7 +132,7 @@ func (p *publication) settle() error {
 		}
 	}
 	p.codings = site.NewCompressor(p.Path(p.Output), p.log)
-	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: filepath.ToSlash(filepath.Clean(p.Threads)), Zone: zone}
+	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: filepath.ToSlash(filepath.Clean(p.Threads)), Zone: zone, Memory: thread.NewMemory()}
 	return nil
 }
 

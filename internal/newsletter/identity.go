@@ -17,6 +17,15 @@ type Identified struct {
 	// params.id in a second file, or the same opening under another id. Such a
 	// thread is held. A second file of a thread has no ID of its own.
 	DuplicateOf string
+	prints      *Prints // nil until they were needed
+}
+
+// Prints are the fingerprints of the thread's posts, taken once.
+func (t Identified) Prints() Prints {
+	if t.prints != nil {
+		return *t.prints
+	}
+	return t.Thread.Prints()
 }
 
 // Identify matches the threads of the folder to the known ones, so that an
@@ -59,11 +68,10 @@ func Undecided(folder []Thread, broken []string, known []KnownThread) []int {
 }
 
 type matcher struct {
-	files  []Identified
-	prints []Prints // of files
-	to     []int    // of files: index into known, or -1
-	known  []KnownThread
-	taken  []bool // of known: a file was matched to it
+	files []Identified
+	to    []int // of files: index into known, or -1
+	known []KnownThread
+	taken []bool // of known: a file was matched to it
 	// gone tells of known whether its file is gone or holds another text.
 	gone    []bool
 	byFile  map[string]int   // file -> known
@@ -73,7 +81,6 @@ type matcher struct {
 func newMatcher(folder []Thread, broken []string, known []KnownThread) *matcher {
 	m := &matcher{
 		files:   make([]Identified, len(folder)),
-		prints:  make([]Prints, len(folder)),
 		to:      make([]int, len(folder)),
 		known:   known,
 		taken:   make([]bool, len(known)),
@@ -83,7 +90,7 @@ func newMatcher(folder []Thread, broken []string, known []KnownThread) *matcher 
 	}
 	at := make(map[string]int, len(folder))
 	for i, t := range folder {
-		m.files[i].Thread, m.prints[i], m.to[i] = t, t.Prints(), -1
+		m.files[i].Thread, m.to[i] = t, -1
 		at[t.File] = i
 	}
 	unreadable := make(map[string]bool, len(broken))
@@ -104,6 +111,17 @@ func newMatcher(folder []Thread, broken []string, known []KnownThread) *matcher 
 		}
 	}
 	return m
+}
+
+// prints are those of file i. They are taken when they are needed first: where
+// every file is as it was, that is never.
+func (m *matcher) prints(i int) Prints {
+	t := &m.files[i]
+	if t.prints == nil {
+		p := t.Thread.Prints()
+		t.prints = &p
+	}
+	return *t.prints
 }
 
 func (m *matcher) match(i, k int) {
@@ -206,14 +224,17 @@ func (m *matcher) byText() {
 // text is nearest to file i, or -1 when none is near enough.
 func (m *matcher) nearest(i int) int {
 	best, most := -1, 0
-	for _, print := range m.prints[i].Posts {
-		for _, k := range m.byPrint[print] {
-			known := m.known[k]
-			if m.taken[k] || !m.prints[i].half(known.Prints) && !m.prints[i].half(known.Sent) {
-				continue
-			}
-			if n := max(m.prints[i].shared(known.Prints), m.prints[i].shared(known.Sent)); n > most {
-				best, most = k, n
+	if len(m.byPrint) > 0 {
+		prints := m.prints(i)
+		for _, print := range prints.Posts {
+			for _, k := range m.byPrint[print] {
+				known := m.known[k]
+				if m.taken[k] || !prints.half(known.Prints) && !prints.half(known.Sent) {
+					continue
+				}
+				if n := max(prints.shared(known.Prints), prints.shared(known.Sent)); n > most {
+					best, most = k, n
+				}
 			}
 		}
 	}
@@ -231,8 +252,12 @@ func (m *matcher) nearest(i int) int {
 // sameText tells whether file i holds known thread k, edited perhaps, and not
 // another text that took its place.
 func (m *matcher) sameText(i, k int) bool {
-	known := m.known[k]
-	return m.prints[i].shared(known.Prints) > 0 || m.prints[i].shared(known.Sent) > 0 || m.alike(i, k)
+	known, t := &m.known[k], &m.files[i]
+	if t.Digest != "" && t.Digest == known.Digest && len(known.Prints.Posts) > 0 {
+		t.prints = &known.Prints
+		return true
+	}
+	return m.prints(i).shared(known.Prints) > 0 || m.prints(i).shared(known.Sent) > 0 || m.alike(i, k)
 }
 
 // alike decides where no post is the same to the letter: every post was
@@ -268,11 +293,11 @@ func (m *matcher) holdRepeated() {
 		if t.DuplicateOf != "" || t.Draft || !t.Published.IsZero() || t.Known != nil && t.Known.Out() {
 			continue
 		}
-		if id, ok := opened[m.prints[i].Opening]; ok && id != t.ID {
+		if id, ok := opened[m.prints(i).Opening]; ok && id != t.ID {
 			t.DuplicateOf = id
 			continue
 		}
-		opened[m.prints[i].Opening] = t.ID
+		opened[m.prints(i).Opening] = t.ID
 	}
 }
 

@@ -1,6 +1,7 @@
 package newsletter
 
 import (
+	"hash/fnv"
 	"strings"
 	"testing"
 
@@ -320,6 +321,34 @@ func FuzzIdentify(f *testing.F) {
 				t.Fatalf("id %q or slug %q is given twice", i.ID, i.Slug)
 			}
 			ids[i.ID], slugs[i.Slug] = true, true
+		}
+	})
+}
+
+// The fingerprints are kept for years: they are those of the words.
+func FuzzPrints(f *testing.F) {
+	for _, text := range []string{shed, "Don't — DON’T|Ünïcode Ǆ ﬁ", "日本語 and kanji|カタカナx", "🎉", " | ", "a\xffb|\xff", "e\u0301 ×2 ٣"} {
+		f.Add(text)
+	}
+	sum := func(words []string) uint64 {
+		h := fnv.New64a()
+		for _, w := range words {
+			_, _ = h.Write(append([]byte(w), 0))
+		}
+		return h.Sum64()
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var want Prints
+		var opening []string
+		for _, post := range file("x.md", text).Posts {
+			want.Posts = append(want.Posts, sum(words(post.Text)))
+			if len(opening) < openingWords {
+				opening = append(opening, words(post.Text)...)
+				want.Opening = sum(opening)
+			}
+		}
+		if d := cmp.Diff(want, file("x.md", text).Prints()); d != "" {
+			t.Errorf("prints of %q (-want +got):\n%s", text, d)
 		}
 	})
 }

@@ -41,7 +41,6 @@ func (k KnownThread) Out() bool { return k.Issue > 0 || k.Archived }
 // ThreadUpdate is what changed about a thread since it was last seen.
 type ThreadUpdate struct {
 	Thread
-	Digest string
 	Prints Prints
 	New    bool
 	Edited bool // its source changed, and not only its place or slug

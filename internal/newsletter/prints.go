@@ -2,11 +2,11 @@ package newsletter
 
 import (
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Prints are the fingerprints of a thread's text: small, comparable, and blind
@@ -24,14 +24,15 @@ const openingWords = 5
 
 // Prints takes the fingerprints of the thread's posts.
 func (t Thread) Prints() Prints {
-	var p Prints
-	var opening []string
-	for _, post := range t.Posts {
-		words := words(post.Text)
-		p.Posts = append(p.Posts, fingerprint(words))
-		if len(opening) < openingWords {
-			opening = append(opening, words...)
-			p.Opening = fingerprint(opening)
+	p := Prints{Posts: make([]uint64, len(t.Posts))}
+	opening := printer{sum: fnvOffset}
+	for i, post := range t.Posts {
+		one := printer{sum: fnvOffset}
+		one.text(post.Text)
+		p.Posts[i] = one.sum
+		if opening.words < openingWords {
+			opening.text(post.Text)
+			p.Opening = opening.sum
 		}
 	}
 	return p
@@ -123,13 +124,79 @@ func words(text string) []string {
 	return list
 }
 
-func fingerprint(words []string) uint64 {
-	h := fnv.New64a()
-	for _, w := range words {
-		_, _ = h.Write([]byte(w)) // a hash never fails
-		_, _ = h.Write([]byte{0})
+// printer takes the fingerprint of words as they are read: FNV-1a, with a zero
+// byte after each word. The words are those of [words].
+type printer struct {
+	sum    uint64
+	words  int
+	inWord bool
+}
+
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+func (p *printer) text(text string) {
+	before := p.words
+	for i := 0; i < len(text); {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(text[i:])
+			p.rune(r)
+			i += size
+			continue
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			p.byte(c)
+		case c >= 'A' && c <= 'Z':
+			p.byte(c + 'a' - 'A')
+		case c != '\'':
+			p.end()
+		}
+		i++
 	}
-	return h.Sum64()
+	p.end()
+	if p.words == before {
+		for _, c := range []byte(strings.TrimSpace(text)) {
+			p.byte(c)
+		}
+		p.inWord = true // also when it is empty
+		p.end()
+	}
+}
+
+func (p *printer) rune(r rune) {
+	switch {
+	case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana):
+		p.end()
+		p.bytes(r)
+		p.end()
+	case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r):
+		p.bytes(unicode.ToLower(r))
+	case r != '’':
+		p.end()
+	}
+}
+
+func (p *printer) bytes(r rune) {
+	var b [utf8.UTFMax]byte
+	for _, c := range utf8.AppendRune(b[:0], r) {
+		p.byte(c)
+	}
+}
+
+func (p *printer) byte(c byte) {
+	p.sum = (p.sum ^ uint64(c)) * fnvPrime
+	p.inWord = true
+}
+
+// end ends a word, where there is one.
+func (p *printer) end() {
+	if p.inWord {
+		p.sum *= fnvPrime
+		p.words++
+		p.inWord = false
+	}
 }
 
 // likeness is the share of words that two texts have in common, from 0 to 1

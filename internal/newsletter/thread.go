@@ -2,6 +2,8 @@ package newsletter
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +30,8 @@ type Thread struct {
 	File string
 	// Source is the file's text, byte for byte.
 	Source string
+	// Digest is that of Source. It stays where Source is left out.
+	Digest string
 
 	Title       string // never empty: the title key, else the first sentence
 	Titled      bool   // whether the title key gave the title
@@ -82,6 +86,12 @@ type Post struct {
 	Text string
 	// Line is where the post begins in its file, counted from 1.
 	Line int
+}
+
+// DigestOf is the digest of a thread's source.
+func DigestOf(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:16])
 }
 
 // Via tells whether the thread goes out by c.
@@ -139,9 +149,11 @@ type Folder struct {
 // once, in order.
 func (f Folder) Broken() []string {
 	var files []string
+	seen := map[string]bool{}
 	for _, p := range f.Problems {
 		file := strings.TrimPrefix(p.File, f.Label+"/")
-		if p.Severity == Error && !slices.Contains(files, file) {
+		if p.Severity == Error && !seen[file] {
+			seen[file] = true
 			files = append(files, file)
 		}
 	}

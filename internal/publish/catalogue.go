@@ -2,8 +2,6 @@ package publish
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"slices"
@@ -96,13 +94,7 @@ func (p *Publisher) stored(ctx context.Context, parsed map[string]newsletter.Thr
 	if err != nil {
 		return Catalogue{}, err
 	}
-	for i, k := range folder.Threads {
-		t, ok := parsed[k.File]
-		if !ok || t.Source != k.Source {
-			t = p.o.Parse(k.File, k.Source)
-		}
-		folder.Threads[i] = t
-	}
+	p.texts.parse(folder.Threads, parsed, p.o.Parse)
 	slices.SortStableFunc(folder.Threads, func(a, b newsletter.Thread) int { return strings.Compare(entry(a.File), entry(b.File)) })
 	c, _, err := p.match(ctx, folder, known, time.Now())
 	return c, err
@@ -143,7 +135,7 @@ func (p *Publisher) match(ctx context.Context, folder newsletter.Folder, known n
 	n := news{stamp: known.Stamp}
 	seen := map[string]bool{}
 	for _, t := range found {
-		u := newsletter.ThreadUpdate{Thread: t.Thread, Digest: digest(t.Source)}
+		u := newsletter.ThreadUpdate{Thread: t.Thread}
 		changes := compare(&u, t.Known)
 		if t.Known != nil {
 			seen[t.Known.ID] = true
@@ -224,11 +216,6 @@ func (p *Publisher) gone(ctx context.Context, known []newsletter.KnownThread, se
 		list = append(list, l)
 	}
 	return list, nil
-}
-
-func digest(source string) string {
-	sum := sha256.Sum256([]byte(source))
-	return hex.EncodeToString(sum[:16])
 }
 
 // Archive notes that threads went out elsewhere, at their date or now. Those

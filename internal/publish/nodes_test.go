@@ -44,7 +44,7 @@ func (d *desk) tree() map[string]string {
 	files := map[string]string{}
 	root := filepath.Join(d.dir, "public")
 	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".threadmill-") {
 			return err
 		}
 		b, err := os.ReadFile(name)

@@ -119,6 +119,7 @@ type Options struct {
 type Publisher struct {
 	o     Options
 	taken taken
+	texts texts
 	began time.Time // when Begin saw the schedule first; zero when it was known
 }
 

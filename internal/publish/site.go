@@ -96,7 +96,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	if err != nil {
 		return report, err
 	}
-	return report, errors.Join(s.Gone(ctx, gone(c, withdrawn)), s.Remove(ctx, offline(c, withdrawn)))
+	return report, errors.Join(s.Gone(gone(c, withdrawn)), s.Remove(ctx, offline(c, withdrawn)))
 }
 
 // gone are the pages that stood on the site and were withdrawn.

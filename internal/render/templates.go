@@ -2,11 +2,14 @@ package render
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	texttemplate "text/template"
@@ -42,7 +45,12 @@ const maxTemplate = 1 << 20
 type Templates struct {
 	html map[string]*template.Template
 	text *texttemplate.Template
+	// digest is that of the files.
+	digest string
 }
+
+// Digest changes with the templates.
+func (t *Templates) Digest() string { return t.digest }
 
 // Load parses every template. A file in override (which may be nil) replaces
 // the embedded one of the same name; a template file in override that has no
@@ -56,7 +64,7 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Templates{html: make(map[string]*template.Template)}
+	t := &Templates{html: make(map[string]*template.Template), digest: digestOf(files)}
 	for _, name := range htmlFiles() {
 		t.html[name], err = parseHTML(name, files)
 		if err != nil {
@@ -99,6 +107,15 @@ func readFiles(override, embedded fs.FS) (map[string]string, error) {
 		files[name] = text
 	}
 	return files, nil
+}
+
+// digestOf tells one set of templates from another.
+func digestOf(files map[string]string) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(h, "%q %q\n", name, files[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func readFile(fsys fs.FS, name string) (string, error) {

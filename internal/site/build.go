@@ -1,9 +1,12 @@
 package site
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/newsletter"
 )
@@ -12,9 +15,29 @@ import (
 type content struct {
 	entries []newsletter.Entry // newest first
 	digests []newsletter.Issue // those that carry several threads
+
+	sources
 }
 
-// document is a file of the site that is made of the content.
+// sources tell what documents are made of, so that those are left alone that
+// are made of the same as before; see madeOf.
+type sources struct {
+	base sum   // of what all documents are made of
+	sums []sum // of the entries
+	of   map[string]sum
+}
+
+func (s *Site) sources(entries []newsletter.Entry) (sources, error) {
+	base, err := s.base()
+	m := sources{base: base, sums: make([]sum, len(entries)), of: make(map[string]sum, len(entries))}
+	for i := range entries {
+		m.sums[i] = entrySum(&entries[i])
+	}
+	return m, err
+}
+
+// document is a file of the site that is made of the content. Several may be
+// made at a time.
 type document struct {
 	name string // below the output folder
 	make func() ([]byte, error)
@@ -30,16 +53,10 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 	if c.entries, err = s.pictures(ctx, st, c.entries); err != nil {
 		return err
 	}
-	for _, d := range s.documents(c) {
-		text, err := d.make()
-		if err != nil {
-			return fmt.Errorf("%s: %w", d.name, err)
-		}
-		if err := st.put(ctx, d.name, bytes.NewReader(text)); err != nil {
-			return err
-		}
+	if c.sources, err = s.sources(c.entries); err != nil {
+		return err
 	}
-	return nil
+	return st.documents(ctx, s.documents(c), c.of)
 }
 
 // documents are all that are made of the content, in the order in which they
@@ -52,4 +69,55 @@ func (s *Site) documents(c content) []document {
 		list = append(list, kind(c)...)
 	}
 	return list
+}
+
+// documents stages those that are not as they should be. As many are made at a
+// time as there are processors, so that only so many are in memory.
+func (s *stage) documents(ctx context.Context, list []document, of map[string]sum) error {
+	list = s.unseen(list)
+	first := s.order
+	s.order += len(list)
+	group, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(list)) {
+		group.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := s.document(first+i, list[i], of[list[i].name]); err != nil {
+					return fmt.Errorf("%s: %w", list[i].name, err)
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// unseen notes the documents as files of the site. Of two with one name the
+// first counts.
+func (s *stage) unseen(list []document) []document {
+	fresh := make([]document, 0, len(list))
+	for _, d := range list {
+		if !s.seen[d.name] {
+			s.seen[d.name] = true
+			fresh = append(fresh, d)
+		}
+	}
+	return fresh
+}
+
+// document stages one unless the folder holds it as it should be.
+func (s *stage) document(order int, d document, of sum) error {
+	old, intact := s.asWritten(d.name)
+	if intact && of != (sum{}) && of == old.of {
+		s.unchanged(d.name, old)
+		return nil
+	}
+	text, err := d.make()
+	if err != nil {
+		return err
+	}
+	return s.file(order, d.name, of, text)
 }

@@ -212,7 +212,7 @@ func (c *Compressor) batch(ctx context.Context, root *os.Root, e *encoders, name
 		looked[name] = info
 	}
 	if len(made) > 0 {
-		if err := flush(root, temps(made)); err != nil {
+		if err := flush(root, func() []string { return temps(made) }); err != nil {
 			return fmt.Errorf("sync files: %w", err)
 		}
 	}

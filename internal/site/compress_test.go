@@ -252,7 +252,7 @@ func TestGone(t *testing.T) {
 		{[]string{"threads/a/"}, "threads/a/\n"},
 		{nil, ""},
 	} {
-		if err := f.Gone(t.Context(), tt.paths); err != nil {
+		if err := f.Gone(tt.paths); err != nil {
 			t.Fatal(err)
 		}
 		if got := f.tree(t)[GoneFile]; got != tt.want {

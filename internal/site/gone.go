@@ -2,7 +2,6 @@ package site
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"slices"
 )
@@ -11,8 +10,9 @@ import (
 // web server answers 410; one path a line, such as "threads/first/".
 const GoneFile = ".gone"
 
-// Gone brings the list of withdrawn paths up to date.
-func (s *Site) Gone(ctx context.Context, paths []string) error {
+// Gone brings the list of withdrawn paths up to date. The next Write does so
+// again, so that nothing hangs on a crash.
+func (s *Site) Gone(paths []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	root, err := s.open()
@@ -27,13 +27,16 @@ func (s *Site) Gone(ctx context.Context, paths []string) error {
 	for _, p := range slices.Sorted(slices.Values(paths)) {
 		fmt.Fprintln(&text, p)
 	}
-	st := &stage{root: root, seen: make(map[string]bool)}
-	defer st.discard()
-	if same, err := st.holds(GoneFile, text.Bytes()); same && err == nil {
+	if old, err := root.ReadFile(GoneFile); err == nil && bytes.Equal(old, text.Bytes()) {
 		return nil
 	}
-	if err := st.put(ctx, GoneFile, &text); err != nil {
+	temp := tempPrefix + "gone" + tempSuffix
+	err = root.WriteFile(temp, text.Bytes(), 0o644)
+	if err == nil {
+		err = root.Rename(temp, GoneFile)
+	}
+	if err != nil {
 		return fmt.Errorf("list what is withdrawn in %s: %w", s.opt.Dir, err)
 	}
-	return st.commit(ctx)
+	return nil
 }

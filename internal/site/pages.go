@@ -13,7 +13,9 @@ import (
 func (s *Site) threads(c content) []document {
 	list := make([]document, len(c.entries))
 	for i, e := range c.entries {
-		list[i] = document{e.Path() + "index.html", func() ([]byte, error) {
+		name := e.Path() + "index.html"
+		c.madeOf(name, i-1, i, i+1)
+		list[i] = document{name, func() ([]byte, error) {
 			var newer, older *newsletter.Entry
 			if i > 0 {
 				newer = &c.entries[i-1]

@@ -299,16 +299,21 @@ func (s *stage) link(name, from string) error {
 		return nil
 	}
 	s.report.Written++
-	temp := path.Join(path.Dir(name), fmt.Sprintf("%s%d%s", tempPrefix, len(s.staged), tempSuffix))
+	s.order++
+	temp, err := s.temp(path.Dir(name))
+	if err != nil {
+		return err
+	}
 	if err := s.root.Link(from, temp); err == nil {
-		s.staged = append(s.staged, staged{temp, name})
+		s.staged = append(s.staged, staged{s.order, temp, name})
 		return nil
 	}
 	text, err := s.root.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	return s.write(name, text)
+	_, err = s.write(s.order, name, text)
+	return err
 }
 
 // equal tells whether two files hold the same, as copies do.

@@ -16,12 +16,13 @@ import (
 	"threadmill/internal/render"
 )
 
-// Options say where a site is written and from what.
+// Options say where a site is written and from what. Documents are made anew
+// when an option changes, except for those that are left out of JSON.
 type Options struct {
-	Dir         string // the output folder; made when it is not there
+	Dir         string `json:"-"` // the output folder; made when it is not there
 	Publication newsletter.Publication
-	Templates   *render.Templates
-	Privacy     render.Privacy // what the page about privacy tells
+	Templates   *render.Templates `json:"-"`
+	Privacy     render.Privacy    // what the page about privacy tells
 	// FeedItems is how many of the newest threads stand in the feeds; 0 means
 	// 50.
 	FeedItems int
@@ -34,14 +35,14 @@ type Options struct {
 	// folder, and tells its SHA-256 in hexadecimal digits where it is known: what
 	// the output folder holds already is not read then. Its error is
 	// fs.ErrNotExist when the picture is gone; a nil OpenAsset says so of all.
-	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error)
+	OpenAsset func(ctx context.Context, t newsletter.Thread, name string) (r io.ReadCloser, digest string, err error) `json:"-"`
 	// Plans remember pictures from one site to the next; nil for this one only.
-	Plans *Plans
+	Plans *Plans `json:"-"`
 	// Compressor makes the codings of the files; nil for none.
-	Compressor *Compressor
+	Compressor *Compressor `json:"-"`
 	// Log gets a warning for a picture that is nowhere, or that cannot be read;
 	// nil drops it.
-	Log *slog.Logger
+	Log *slog.Logger `json:"-"`
 }
 
 // Site is an output folder. Its methods may be called by several goroutines;
@@ -89,12 +90,13 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 		return Report{}, err
 	}
 	defer root.Close()
-	if err := sweep(ctx, root); err != nil {
+	st := &stage{dir: s.opt.Dir, root: root, seen: make(map[string]bool), now: index{}, codings: s.opt.Compressor}
+	if err := st.recall(ctx); err != nil {
 		return Report{}, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
 	}
-	c := content{entries, digests}
-	st := &stage{root: root, seen: make(map[string]bool), modified: c.modified(), codings: s.opt.Compressor}
 	defer st.discard()
+	c := content{entries: entries, digests: digests}
+	st.modified = c.modified()
 	if err := s.build(ctx, st, c); err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)
 	}

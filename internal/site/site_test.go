@@ -71,7 +71,7 @@ func (f *folder) tree(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
 	err := filepath.WalkDir(f.dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == indexFile {
 			return err
 		}
 		text, err := os.ReadFile(name)
@@ -228,7 +228,7 @@ func TestPictures(t *testing.T) {
 func TestWriteAfterCrash(t *testing.T) {
 	f := newFolder(t)
 	f.write(t, entries(1))
-	leftovers := []string{".threadmill-0.tmp", "threads/thread-1/.threadmill-3.tmp", ".threadmill-probe-old"}
+	leftovers := []string{".threadmill-writing", ".threadmill-0.tmp", "threads/thread-1/.threadmill-3.tmp", ".threadmill-probe-old"}
 	strangers := []string{"CNAME", ".threadmill-probe-now", ".git/.threadmill-0.tmp", "threads/old/index.html"}
 	for _, name := range append(leftovers, strangers...) {
 		file := filepath.Join(f.dir, filepath.FromSlash(name))
@@ -361,7 +361,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestSitemap(t *testing.T) {
-	text, err := sitemap(newsletter.Publication{URL: "https://example.org/?a&b"}, content{entries(2), []newsletter.Issue{{Number: 7}}})
+	text, err := sitemap(newsletter.Publication{URL: "https://example.org/?a&b"}, content{entries: entries(2), digests: []newsletter.Issue{{Number: 7}}})
 	if err != nil {
 		t.Fatal(err)
 	}

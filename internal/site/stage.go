@@ -10,8 +10,10 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,11 +23,23 @@ const (
 	tempSuffix = ".tmp"
 )
 
-// stage holds changed files beside their places until all are written.
+// stage holds changed files beside their places until all are written. Several
+// goroutines may stage files.
 type stage struct {
-	root   *os.Root
+	dir   string // the output folder
+	root  *os.Root
+	old   index           // of the last Write
+	cut   bool            // the last Write was cut off
+	clean bool            // it came to its end, and told all in its index
+	seen  map[string]bool // every file of the site
+	order int             // how many files were put so far
+
+	mu     sync.Mutex
 	staged []staged
-	seen   map[string]bool // every file of the site
+	begun  bool // writingFile is there
+	moved  bool // a file was put in place
+	temps  int
+	now    index
 	report Report
 
 	modified func(name string) time.Time // of what a file shows; nil for now
@@ -33,6 +47,7 @@ type stage struct {
 }
 
 type staged struct {
+	order      int
 	temp, name string
 }
 
@@ -50,75 +65,161 @@ func (s *stage) put(ctx context.Context, name string, content io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
+	s.order++
+	return s.file(s.order, name, sum{}, text)
+}
+
+// file stages a text unless the folder holds the same already.
+func (s *stage) file(order int, name string, of sum, text []byte) error {
 	if len(text) > maxFile {
 		return fmt.Errorf("%s is longer than %d MB", name, maxFile>>20)
 	}
-	same, err := s.holds(name, text)
+	m := made{of: of, text: sumOf(text)}
+	if old, intact := s.asWritten(name); intact && old.text == m.text {
+		m.look = old.look
+		s.unchanged(name, m)
+		return nil
+	}
+	seen, same, err := s.holds(name, text)
 	if err != nil {
 		return err
 	}
 	if same {
-		s.report.Unchanged++
+		m.look = seen
+		s.unchanged(name, m)
 		return nil
 	}
+	if m.look, err = s.write(order, name, text); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now[name] = m
 	s.report.Written++
-	return s.write(name, text)
+	return nil
+}
+
+func (s *stage) unchanged(name string, m made) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now[name] = m
+	s.report.Unchanged++
+}
+
+// asWritten is what is known of a file, and whether it still looks as it did
+// when it was written.
+func (s *stage) asWritten(name string) (made, bool) {
+	m, known := s.old[name]
+	if !known {
+		return made{}, false
+	}
+	info, err := os.Lstat(filepath.Join(s.dir, filepath.FromSlash(name)))
+	return m, err == nil && info.Mode().IsRegular() && lookOf(info) == m.look
 }
 
 // maxFile bounds a file of the site, in bytes.
 const maxFile = 64 << 20
 
-// holds tells whether the file is there with that text.
-func (s *stage) holds(name string, text []byte) (bool, error) {
+// holds tells whether the file is there with that text, and how it looks.
+func (s *stage) holds(name string, text []byte) (look, bool, error) {
 	f, err := s.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return look{}, false, nil
 	}
 	if err != nil {
-		return false, err
+		return look{}, false, err
 	}
 	defer f.Close()
 	stat, err := f.Stat()
 	if err != nil {
-		return false, err
+		return look{}, false, err
 	}
 	if !stat.Mode().IsRegular() {
-		return false, fmt.Errorf("%s is in the way: it is not a file", name)
+		return look{}, false, fmt.Errorf("%s is in the way: it is not a file", name)
 	}
 	if stat.Size() != int64(len(text)) {
-		return false, nil
+		return look{}, false, nil
 	}
 	old, err := io.ReadAll(f)
-	return bytes.Equal(old, text), err
+	return lookOf(stat), bytes.Equal(old, text), err
 }
 
-func (s *stage) write(name string, text []byte) error {
-	dir := path.Dir(name)
-	if err := s.root.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	temp := path.Join(dir, fmt.Sprintf("%s%d%s", tempPrefix, len(s.staged), tempSuffix))
-	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+func (s *stage) write(order int, name string, text []byte) (look, error) {
+	temp, err := s.temp(path.Dir(name))
 	if err != nil {
-		return err
+		return look{}, err
 	}
-	s.staged = append(s.staged, staged{temp, name})
+	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+			return look{}, err
+		}
+		f, err = s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	}
+	if err != nil {
+		return look{}, err
+	}
+	s.mu.Lock()
+	s.staged = append(s.staged, staged{order, temp, name})
+	s.mu.Unlock()
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Close()); err != nil || s.modified == nil {
-		return err
+	if err := errors.Join(err, f.Close()); err != nil {
+		return look{}, err
 	}
-	return setTime(s.root, temp, name, s.modified(name))
+	if s.modified != nil {
+		if err := setTime(s.root, temp, name, s.modified(name)); err != nil {
+			return look{}, err
+		}
+	}
+	stat, err := s.root.Lstat(temp)
+	if err != nil {
+		return look{}, err
+	}
+	return lookOf(stat), nil
 }
 
-// commit makes the staged files durable, then puts them in place in the order
-// in which they came, then makes that durable. It does the last also where no
-// file changed: an earlier Write may have come no further than its renames.
+// temp is a new name for an unfinished file in a folder. Before the first one
+// it notes that files are written.
+func (s *stage) temp(dir string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.begun {
+		f, err := s.root.OpenFile(writingFile, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return "", err
+		}
+		if err := f.Close(); err != nil {
+			return "", err
+		}
+		s.begun = true
+	}
+	s.temps++
+	return path.Join(dir, fmt.Sprintf("%s%d%s", tempPrefix, s.temps, tempSuffix)), nil
+}
+
+// commit brings the folder to what is staged, and asks for the codings of its
+// files.
 func (s *stage) commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	// Where no file changed there is nothing to do, unless an earlier Write may
+	// have come no further than its renames.
+	if len(s.staged) > 0 || !s.clean {
+		if err := s.place(); err != nil {
+			return err
+		}
+	}
+	s.codings.note(slices.Sorted(maps.Keys(s.seen)))
+	return s.remember()
+}
+
+// place makes the staged files durable, then puts them in place in the order in
+// which they came, then makes that durable.
+func (s *stage) place() error {
+	slices.SortFunc(s.staged, func(a, b staged) int { return a.order - b.order })
 	if len(s.staged) > 0 {
-		if err := flush(s.root, s.temps()); err != nil {
+		if err := flush(s.root, s.unfinished); err != nil {
 			return fmt.Errorf("sync files: %w", err)
 		}
 	}
@@ -127,16 +228,30 @@ func (s *stage) commit(ctx context.Context) error {
 		if err := s.codings.place(s.root, f.temp, f.name); err != nil {
 			return err
 		}
-		s.staged = s.staged[1:]
+		s.staged, s.moved = s.staged[1:], true
 	}
-	if err := flush(s.root, s.folders()); err != nil {
+	if err := flush(s.root, s.folders); err != nil {
 		return fmt.Errorf("sync folders: %w", err)
 	}
-	s.codings.note(slices.Sorted(maps.Keys(s.seen)))
 	return nil
 }
 
-func (s *stage) temps() []string {
+// remember writes the index for the next Write. It comes last, so that it never
+// tells of what is not durable; that it is not synced itself does no harm.
+func (s *stage) remember() error {
+	if !maps.Equal(s.old, s.now) {
+		temp := tempPrefix + "index" + tempSuffix
+		if err := s.root.WriteFile(temp, s.now.encode(), 0o644); err != nil {
+			return err
+		}
+		if err := s.root.Rename(temp, indexFile); err != nil {
+			return err
+		}
+	}
+	return ignoreMissing(s.root.Remove(writingFile))
+}
+
+func (s *stage) unfinished() []string {
 	names := make([]string, len(s.staged))
 	for i, f := range s.staged {
 		names[i] = f.temp
@@ -160,10 +275,41 @@ func (s *stage) discard() {
 	for _, f := range s.staged {
 		_ = s.root.Remove(f.temp) // the next Write sweeps what stays
 	}
+	if s.begun && !s.moved && !s.cut {
+		_ = s.root.Remove(writingFile)
+	}
 }
 
-// sweep removes the unfinished files of a Write that was cut off.
-func sweep(ctx context.Context, root *os.Root) error {
+// recall reads the index. Where there is none, or a Write was cut off, it
+// clears unfinished files away; in the top of the folder it does so always.
+func (s *stage) recall(ctx context.Context) error {
+	text, err := readIndex(s.root)
+	if err != nil {
+		return err
+	}
+	var whole bool
+	s.old, whole = decodeIndex(text)
+	_, err = s.root.Lstat(writingFile)
+	s.cut = !errors.Is(err, fs.ErrNotExist)
+	s.clean = whole && !s.cut
+	return sweep(ctx, s.root, !s.clean)
+}
+
+func readIndex(root *os.Root) ([]byte, error) {
+	f, err := root.Open(indexFile)
+	if err != nil {
+		return nil, nil //nolint:nilerr // nothing depends on it
+	}
+	defer f.Close()
+	if stat, err := f.Stat(); err != nil || !stat.Mode().IsRegular() {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, maxIndex))
+}
+
+// sweep removes the unfinished files of a Write that was cut off, in the top of
+// the folder and, where deep is set, in all folders below.
+func sweep(ctx context.Context, root *os.Root, deep bool) error {
 	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -174,7 +320,7 @@ func sweep(ctx context.Context, root *os.Root) error {
 			return err
 		case err != nil: // a folder that is not ours to read holds nothing of ours
 			return fs.SkipDir
-		case d.IsDir() && name != "." && strings.HasPrefix(base, "."):
+		case d.IsDir() && name != "." && (!deep || strings.HasPrefix(base, ".")):
 			return fs.SkipDir
 		case leftOver(base, d):
 			return ignoreMissing(root.Remove(name))

@@ -39,8 +39,8 @@ func TestOutNumber(t *testing.T) {
 		addThreads(t, s, said)
 		check("waits:0 a:2 old:3 b:1 c:0 said:4")
 		edited := b
-		edited.Slug = "b-2"
-		must(t, update(t, s, at(6), newsletter.ThreadUpdate{Thread: edited, Digest: "new", Edited: true}))
+		edited.Slug, edited.Digest = "b-2", "new"
+		must(t, update(t, s, at(6), newsletter.ThreadUpdate{Thread: edited, Edited: true}))
 		_, err = s.Publish(ctx, issueOf(2, c), nil, snap, 10)
 		must(t, err)
 		check("waits:0 a:2 old:3 b:1 c:5 said:4")

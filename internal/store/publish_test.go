@@ -35,7 +35,7 @@ func addPeople(t testing.TB, s *store.Store, n int) {
 // thread is a thread of one post that says text.
 func thread(id, text string) newsletter.Thread {
 	return newsletter.Thread{
-		ID: id, Slug: id, GUID: "tag:" + id, File: id + ".md", Source: text, Title: id,
+		ID: id, Slug: id, GUID: "tag:" + id, File: id + ".md", Source: text, Digest: text, Title: id,
 		Posts: []newsletter.Post{{Text: text, Line: 1}},
 	}
 }
@@ -45,7 +45,7 @@ func addThreads(t testing.TB, s *store.Store, threads ...newsletter.Thread) {
 	t.Helper()
 	var list []newsletter.ThreadUpdate
 	for _, th := range threads {
-		list = append(list, newsletter.ThreadUpdate{Thread: th, Digest: th.Source, Prints: th.Prints(), New: true, Archive: !th.Published.IsZero()})
+		list = append(list, newsletter.ThreadUpdate{Thread: th, Prints: th.Prints(), New: true, Archive: !th.Published.IsZero()})
 	}
 	must(t, update(t, s, at(0), list...))
 }
@@ -273,10 +273,10 @@ func TestThreads(t *testing.T) {
 
 		// b's file is edited and moves to where a stood.
 		edited := b
-		edited.File, edited.Source, edited.Slug, edited.GUID = "a.md", "Second post, edited.", "b-2", "another"
+		edited.File, edited.Source, edited.Digest, edited.Slug, edited.GUID = "a.md", "Second post, edited.", "new", "b-2", "another"
 		edited.Posts = []newsletter.Post{{Text: edited.Source, Line: 1}}
 		old := got(s.Threads(ctx))(t).Stamp
-		must(t, update(t, s, at(3), newsletter.ThreadUpdate{Thread: edited, Digest: "new", Prints: edited.Prints(), Edited: true}))
+		must(t, update(t, s, at(3), newsletter.ThreadUpdate{Thread: edited, Prints: edited.Prints(), Edited: true}))
 		if err := s.UpdateThreads(ctx, at(3), old, []newsletter.ThreadUpdate{{Thread: a}}); !errors.Is(err, newsletter.ErrTaken) {
 			t.Errorf("decided on what is no longer so: %v, want ErrTaken", err)
 		}
@@ -286,8 +286,8 @@ func TestThreads(t *testing.T) {
 			t.Error("after an edit:", diff)
 		}
 		// a comes back elsewhere, not edited.
-		a.File, a.Source = "z.md", "not kept"
-		must(t, update(t, s, at(4), newsletter.ThreadUpdate{Thread: a, Digest: "not kept"}))
+		a.File, a.Source, a.Digest = "z.md", "not kept", "not kept"
+		must(t, update(t, s, at(4), newsletter.ThreadUpdate{Thread: a}))
 		if file, source, err := s.ThreadSource(ctx, "a"); err != nil || file != "z.md" || source != "First post." {
 			t.Errorf("source of a: %q %q %v", file, source, err)
 		}

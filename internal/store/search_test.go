@@ -23,8 +23,8 @@ func searchable(t *testing.T, s *store.Store, sources map[string]string, order .
 	var updates []newsletter.ThreadUpdate
 	for i, slug := range order {
 		updates = append(updates, newsletter.ThreadUpdate{
-			Thread: newsletter.Thread{ID: slug, Slug: slug, GUID: slug, File: slug + ".md", Source: sources[slug], Published: day.AddDate(0, 0, i)},
-			Digest: fmt.Sprint(len(sources[slug])), New: true, Archive: true,
+			Thread: newsletter.Thread{ID: slug, Slug: slug, GUID: slug, File: slug + ".md", Source: sources[slug], Published: day.AddDate(0, 0, i), Digest: fmt.Sprint(len(sources[slug]))},
+			New:    true, Archive: true,
 		})
 	}
 	must(t, s.UpdateThreads(t.Context(), time.Now(), known.Stamp, updates))
@@ -158,9 +158,9 @@ func TestSearchFollows(t *testing.T) {
 		got(s.Publish(t.Context(), issueOf(1, k), nil, snap, 1))(t)
 		edit := func(source string) {
 			t.Helper()
-			k.Source = source
+			k.Source, k.Digest = source, source
 			waits := thread("w"+source, "A zebra waits.")
-			must(t, update(t, s, at(1), newsletter.ThreadUpdate{Thread: k, Digest: source, Edited: true}, newsletter.ThreadUpdate{Thread: waits, New: true}))
+			must(t, update(t, s, at(1), newsletter.ThreadUpdate{Thread: k, Edited: true}, newsletter.ThreadUpdate{Thread: waits, New: true}))
 			got(index(s).Update(t.Context()))(t)
 		}
 		edit("zebra")

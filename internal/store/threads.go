@@ -86,8 +86,12 @@ func (s *Store) UpdateThreads(ctx context.Context, now time.Time, stamp string, 
 		if current != stamp {
 			return fmt.Errorf("keep threads: %w", newsletter.ErrTaken)
 		}
+		places, err := threadFiles(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for _, u := range updates {
-			if err := updateThread(ctx, tx, u, now); err != nil {
+			if err := updateThread(ctx, tx, u, places, now); err != nil {
 				return fmt.Errorf("keep thread %s: %w", u.ID, err)
 			}
 		}
@@ -101,17 +105,35 @@ func (s *Store) UpdateThreads(ctx context.Context, now time.Time, stamp string, 
 	})
 }
 
-func updateThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, now time.Time) error {
+// places tell which thread is known to stand in which file.
+type places map[string]string
+
+// threadFiles are the places of all threads. They are read at once: to look
+// for the thread of each of thousands of files is to read the whole table as
+// often.
+func threadFiles(ctx context.Context, tx *sql.Tx) (places, error) {
+	list := places{}
+	err := each(ctx, tx, func(rows *sql.Rows) error {
+		var id, file string
+		err := rows.Scan(&id, &file)
+		list[file] = id
+		return err
+	}, `SELECT id, file FROM threads WHERE file <> ''`)
+	return list, err
+}
+
+func updateThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, at places, now time.Time) error {
 	if u.Gone {
 		return threadGone(ctx, tx, u.ID)
 	}
-	if u.File != "" {
+	if id, held := at[u.File]; held && id != u.ID {
 		_, err := tx.ExecContext(ctx, `UPDATE threads SET file = '', present = FALSE, revision = revision + 1
 			WHERE file = $1 AND id <> $2`, u.File, u.ID)
 		if err != nil {
 			return err
 		}
 	}
+	at[u.File] = u.ID
 	if err := writeThread(ctx, tx, u, now); err != nil || !u.Pictures {
 		return err
 	}

@@ -46,12 +46,17 @@ const (
 	blockLimit = 32 << 10 // bytes between two empty lines
 )
 
-var deepNesting = regexp.MustCompile(`(?m)^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]*){50}`)
+var deepNesting = regexp.MustCompile(`^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]*){50}`)
 
 // excess returns what of source is too much, and its offset.
 func excess(source string) (at int, fault string) {
-	if m := deepNesting.FindStringIndex(source); m != nil {
-		return m[0], "quotations or lists nested more than 50 deep"
+	begin := 0
+	for row := range strings.Lines(source) {
+		// The expression is slow, and few lines begin as it wants.
+		if rest := strings.TrimLeft(row, " \t"); rest != "" && strings.IndexByte(">-+*0123456789", rest[0]) >= 0 && deepNesting.MatchString(row) {
+			return begin, "quotations or lists nested more than 50 deep"
+		}
+		begin += len(row)
 	}
 	if n := strings.Count(source, "](") + strings.Count(source, "]:"); n > linkLimit {
 		return 0, fmt.Sprintf("%d links in one file; the limit is %d", n, linkLimit)

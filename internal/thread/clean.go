@@ -20,6 +20,9 @@ func tidy(source []byte) string {
 // clean drops what XML 1.0 section 2.2 does not allow in a document, and the
 // control characters it discourages. Invalid UTF-8 becomes U+FFFD.
 func clean(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n':
@@ -29,6 +32,17 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// isPlain tells whether s is ASCII without control characters. Most text is,
+// and need not be looked at rune by rune.
+func isPlain(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' && c != '\t' && c != '\n' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // line makes s fit for one line: control characters and line breaks become

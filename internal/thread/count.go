@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/yuin/goldmark/ast"
 
@@ -42,7 +43,9 @@ func countWords(text string) (words, characters int) {
 		}
 		word := false
 		for _, r := range f {
-			if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) {
+			if r < utf8.RuneSelf { // most of them, and quick to tell
+				word = word || 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9'
+			} else if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) {
 				characters++
 			} else if unicode.IsLetter(r) || unicode.IsNumber(r) {
 				word = true

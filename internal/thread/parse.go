@@ -28,6 +28,7 @@ func parse(file string, source []byte, zone *time.Location) (newsletter.Thread, 
 		zone = time.UTC
 	}
 	t := newsletter.Thread{File: file, Source: string(source)}
+	t.Digest = newsletter.DigestOf(t.Source)
 	name := cmp.Or(base(file), "thread")
 	date, short := datedName(name, zone)
 	t.Slug = makeSlug(short)

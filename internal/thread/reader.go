@@ -10,11 +10,15 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/newsletter"
 )
@@ -30,6 +34,8 @@ type Reader struct {
 	Dir   string         // the folder
 	Label string         // how the author names it in messages, e.g. "threads"
 	Zone  *time.Location // a date without a time is midnight here; nil means UTC
+	// Memory spares Read the files that look as they did; nil remembers nothing.
+	Memory *Memory
 }
 
 // Read reads every thread of the folder, and the queue, in the order of the
@@ -47,14 +53,36 @@ func (r Reader) Read(ctx context.Context) (newsletter.Folder, error) {
 	if err != nil {
 		return folder, fmt.Errorf("read %s: %w", r.Label, err)
 	}
-	for _, e := range entries {
-		if err := ctx.Err(); err != nil {
-			return newsletter.Folder{}, fmt.Errorf("read %s: %w", r.Label, err)
-		}
-		r.readEntry(root, e, &folder)
+	parts, err := r.readEntries(ctx, root, entries)
+	if err != nil {
+		return newsletter.Folder{}, fmt.Errorf("read %s: %w", r.Label, err)
+	}
+	for _, p := range parts {
+		folder.Threads = append(folder.Threads, p.Threads...)
+		folder.Queue = append(folder.Queue, p.Queue...)
+		folder.Problems = append(folder.Problems, p.Problems...)
 	}
 	sortProblems(folder.Problems)
 	return folder, nil
+}
+
+// readEntries reads what each name stands for, on all processors.
+func (r Reader) readEntries(ctx context.Context, root *os.Root, entries []fs.DirEntry) ([]newsletter.Folder, error) {
+	parts := make([]newsletter.Folder, len(entries))
+	var group errgroup.Group
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < len(entries); i = int(next.Add(1)) - 1 {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				r.readEntry(root, entries[i], &parts[i])
+			}
+			return nil
+		})
+	}
+	return parts, group.Wait()
 }
 
 // OpenAsset opens a picture by its path below the folder of t, which is one of
@@ -118,6 +146,12 @@ func (r Reader) readEntry(root *os.Root, e fs.DirEntry, folder *newsletter.Folde
 
 // readThread adds a thread, or the problems that keep it out.
 func (r Reader) readThread(root *os.Root, file string, folder *newsletter.Folder) {
+	began := time.Now()
+	info, err := root.Stat(file)
+	if known, ok := r.Memory.recall(file, info); err == nil && ok {
+		r.addThread(root, known, folder)
+		return
+	}
 	source, err := readFile(root, file)
 	if err == nil && (!utf8.ValidString(file) || strings.ContainsFunc(file, unicode.IsControl)) {
 		err = errors.New("the name holds characters that do not print: rename it")
@@ -132,8 +166,20 @@ func (r Reader) readThread(root *os.Root, file string, folder *newsletter.Folder
 		folder.Problems = append(folder.Problems, problem)
 		return
 	}
-	t, pictures, faults := parse(file, source, r.Zone)
-	for _, p := range pictures {
+	p := parsed{look: lookOf(info)}
+	var faults *lint
+	p.thread, p.pictures, faults = parse(file, source, r.Zone)
+	p.problems = faults.problems
+	r.Memory.keep(p, began)
+	r.addThread(root, p, folder)
+}
+
+// addThread adds a thread that was parsed, or the problems that keep it out,
+// those of its pictures as they are now.
+func (r Reader) addThread(root *os.Root, known parsed, folder *newsletter.Folder) {
+	file := known.thread.File
+	faults := &lint{file: file, problems: slices.Clone(known.problems)}
+	for _, p := range known.pictures {
 		switch err := regular(root, path.Join(path.Dir(file), p.name)); {
 		case err != nil:
 			faults.errorf(p.line, p.field, "picture %s: %v: put it beside the file", p.name, err)
@@ -146,7 +192,7 @@ func (r Reader) readThread(root *os.Root, file string, folder *newsletter.Folder
 		folder.Problems = append(folder.Problems, p)
 	}
 	if !faults.broken() {
-		folder.Threads = append(folder.Threads, t)
+		folder.Threads = append(folder.Threads, known.thread)
 	}
 }
 

@@ -273,7 +273,7 @@ Second post.
 	}
 	want := newsletter.Thread{
 		Slug: "0123", Slugged: true, GUID: "https://old.example/1", PinnedID: "moving-a-shed",
-		File: "2024-03-01-moving-a-shed.md", Source: source,
+		File: "2024-03-01-moving-a-shed.md", Source: source, Digest: newsletter.DigestOf(source),
 		Title: "Moving: a shed", Titled: true,
 		Description: "What three neighbours can do.", Excerpt: "What three neighbours can do.",
 		Subject: "Sheds move", Author: "Ann O'Neill", Origin: "https://example.com/status/1",
@@ -302,7 +302,7 @@ func TestParseBareFile(t *testing.T) {
 		t.Error(problems)
 	}
 	want := newsletter.Thread{
-		Slug: "a-plain-file", File: "2025-07-01-a-plain-file.md", Source: "Just *one* post. And more.\n",
+		Slug: "a-plain-file", File: "2025-07-01-a-plain-file.md", Source: "Just *one* post. And more.\n", Digest: newsletter.DigestOf("Just *one* post. And more.\n"),
 		Title: "Just one post.", Excerpt: "Just one post. And more.",
 		Date:  time.Date(2025, 7, 1, 0, 0, 0, 0, time.UTC),
 		Posts: []newsletter.Post{{Text: "Just *one* post. And more.", Line: 1}},

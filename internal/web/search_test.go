@@ -37,7 +37,7 @@ func openSearch(tb testing.TB, posts map[string]string, change ...func(*web.Opti
 	var updates []newsletter.ThreadUpdate
 	for slug, text := range posts {
 		updates = append(updates, newsletter.ThreadUpdate{
-			Thread: newsletter.Thread{ID: slug, Slug: slug, GUID: slug, File: slug + ".md", Source: text, Published: day}, Digest: "1", New: true, Archive: true,
+			Thread: newsletter.Thread{ID: slug, Slug: slug, GUID: slug, File: slug + ".md", Source: text, Published: day, Digest: "1"}, New: true, Archive: true,
 		})
 	}
 	known, err := p.db.Threads(tb.Context())
