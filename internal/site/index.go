@@ -136,16 +136,17 @@ func program() string {
 	if err != nil {
 		return ""
 	}
-	id := fmt.Sprint(stat.Size(), stat.ModTime().UnixNano())
+	var id strings.Builder
+	id.WriteString(fmt.Sprint(stat.Size(), stat.ModTime().UnixNano()))
 	if b, ok := debug.ReadBuildInfo(); ok {
-		id += " " + b.GoVersion + " " + b.Main.Version
+		id.WriteString(" " + b.GoVersion + " " + b.Main.Version)
 		for _, s := range b.Settings {
 			if strings.HasPrefix(s.Key, "vcs.") || s.Key == "-ldflags" {
-				id += " " + s.Value
+				id.WriteString(" " + s.Value)
 			}
 		}
 	}
-	return id
+	return id.String()
 }
 
 // entrySum is the sum of all that an entry tells, zero where its text has no

@@ -63,21 +63,8 @@ func TestPrivacyTellsTheSchema(t *testing.T) {
 	defer db.Close()
 	page := privacy(t, render.Privacy{Mail: true})
 	for table, columns := range told {
-		rows, err := db.QueryContext(t.Context(), "SELECT name FROM pragma_table_info(?)", table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got, want []string
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, name)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
+		got := columnsOf(t, db, table)
+		var want []string
 		for name, text := range columns {
 			want = append(want, name)
 			if !strings.Contains(page, text) {
@@ -115,4 +102,25 @@ func TestPrivacyTellsTheConfig(t *testing.T) {
 			}
 		}
 	}
+}
+
+func columnsOf(t *testing.T, db *sql.DB, table string) []string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT name FROM pragma_table_info(?)", table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, name)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }

@@ -21,8 +21,8 @@ func stampOf(path string) (stamp, bool) {
 	if err := unix.Stat(path, &st); err != nil {
 		return stamp{}, false
 	}
-	at := st.Ctim
-	return stamp{int64(st.Dev), int64(st.Ino), st.Size, int64(at.Sec), int64(at.Nsec)}, true
+	sec, nsec := st.Ctim.Unix()
+	return stamp{int64(st.Dev), int64(st.Ino), st.Size, sec, nsec}, true
 }
 
 // changed is when the file became what it is.
