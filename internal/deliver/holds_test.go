@@ -147,7 +147,7 @@ func TestDomainProbed(t *testing.T) {
 			return nil
 		}})
 		o := sc.options()
-		o.Connections, o.Probes = 1, soon()
+		o.Connections, o.Probes = 1, Probes{Refused: []time.Duration{500 * time.Millisecond}} // until then the others are held
 		sc.drain(t, o)
 		wantCounts(t, sc.Store, sc.issue, newsletter.Counts{Recipients: 30, Sent: 30})
 		if n := asked.Load(); n != 36 {
