@@ -233,10 +233,16 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 	if dir != "" {
 		codings = nil
 	}
+	facts := p.facts
+	if about, err := p.about(); err == nil { // as it is now, like the threads
+		facts.About = about
+	} else {
+		p.log.Warn("the page about the publication shows what it said at the start", "err", err)
+	}
 	return site.New(site.Options{
 		Dir:         cmp.Or(dir, p.Path(p.Output)),
 		Compressor:  codings,
-		Publication: p.facts,
+		Publication: facts,
 		Templates:   t,
 		Privacy:     p.privacy(),
 		FeedItems:   p.Feeds.Items,

@@ -74,6 +74,21 @@ func (p place) publish(args ...string) publishReport {
 	return r
 }
 
+// A running daemon shows the text about the publication as it is now.
+func TestAboutIsReadAgain(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, newRelay(t), 0, 0, "")
+	p.write("about.md", "First words.")
+	p.edit("title: Test,", "title: Test, about: about.md,")
+	d := p.startDaemon()
+	p.write("about.md", "Second thoughts.")
+	p.run("build")
+	if page := p.read("public/about/index.html"); !strings.Contains(page, "Second thoughts.") {
+		t.Errorf("the page is\n%s", page)
+	}
+	d.stop()
+}
+
 func TestSecondDaemonIsRefused(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, newRelay(t), 1, 1, "")

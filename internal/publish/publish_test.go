@@ -278,6 +278,31 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// The mail of a digest links to the page of its issue, which shows what goes
+// out by the web, and goes when that is nothing any more.
+func TestDigestByMailAndWeb(t *testing.T) {
+	d := newDesk(t, settings{perIssue: 2})
+	d.threads(2)
+	const one, two, byMail = "threads/2024-01-01-t0.md", "threads/2024-01-02-t1.md", "---\nparams: {channels: [mail]}\n---\n"
+	d.write(one, byMail+text(0))
+	d.now()
+	d.writeSite()
+	page := d.read("public/issues/1/index.html")
+	wantContains(t, "page of the digest", page, "The thread number 1")
+	if strings.Contains(page, "number 0") {
+		t.Error("the page shows a thread by mail only")
+	}
+	d.write(one, text(0))
+	d.writeSite()
+	wantContains(t, "page of the digest", d.read("public/issues/1/index.html"), "The thread number 0")
+	d.write(one, byMail+text(0))
+	d.write(two, byMail+text(1))
+	d.writeSite()
+	if _, err := os.Stat(filepath.Join(d.dir, "public/issues/1")); err == nil {
+		t.Error("the page of a digest by mail only is on the site")
+	}
+}
+
 // A template or an output folder that does not work stops before the claim.
 func TestNothingIsClaimedOnAFault(t *testing.T) {
 	d := newDesk(t, settings{})

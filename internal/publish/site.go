@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"threadmill/internal/newsletter"
@@ -88,7 +89,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	}
 	entries := c.Entries()
 	s := p.o.Site(templates, "")
-	report, err := s.Write(ctx, entries, p.digests(entries))
+	report, err := s.Write(ctx, entries, p.digests(c, entries))
 	if err != nil {
 		return report, fmt.Errorf("write the site: %w", err)
 	}
@@ -114,10 +115,11 @@ func gone(c Catalogue, withdrawn []int64) []string {
 }
 
 // offline are the pages that may stand on the site and should not: those of
-// threads that are not out, whose issue may have been undone, and of issues
-// that were withdrawn.
+// threads that are not out, whose issue may have been undone, of issues that
+// were withdrawn, and of those whose threads all go out by mail only now.
 func offline(c Catalogue, withdrawn []int64) []string {
 	var paths []string
+	withdrawn = slices.Clone(withdrawn)
 	out := map[string]bool{}
 	for _, e := range c.Entries() {
 		out[e.Path()] = true
@@ -127,31 +129,49 @@ func offline(c Catalogue, withdrawn []int64) []string {
 			paths = append(paths, t.Path())
 		}
 	}
+	shown := map[int64]bool{}
+	for _, t := range c.Threads {
+		if t.Via(newsletter.ChannelWeb) {
+			shown[t.Issue] = true
+		}
+	}
+	for n := range c.carried() {
+		if !shown[n] {
+			withdrawn = append(withdrawn, n)
+		}
+	}
 	for _, n := range withdrawn {
 		paths = append(paths, newsletter.IssuePath(n))
 	}
 	return paths
 }
 
-// digests are the issues that carried several threads.
-func (p *Publisher) digests(entries []newsletter.Entry) []newsletter.Issue {
-	byIssue := map[int64][]newsletter.Listed{}
-	var numbers []int64
-	for _, e := range entries {
-		if e.Issue == 0 {
-			continue
+// carried counts the threads of the issues that had several, by mail or web:
+// their mails link to a page of the issue.
+func (c Catalogue) carried() map[int64]int {
+	count := map[int64]int{}
+	for _, t := range c.Threads {
+		if t.Issue > 0 && t.Out() {
+			count[t.Issue]++
 		}
-		if byIssue[e.Issue] == nil {
-			numbers = append(numbers, e.Issue)
-		}
-		byIssue[e.Issue] = append(byIssue[e.Issue], newsletter.Listed{Thread: e.Thread, OutAt: e.PublishedAt})
 	}
-	slices.Sort(numbers)
-	var list []newsletter.Issue
-	for _, n := range numbers {
-		if threads := byIssue[n]; len(threads) > 1 {
-			list = append(list, p.issue(n, threads, threads[0].OutAt))
+	maps.DeleteFunc(count, func(_ int64, n int) bool { return n < 2 })
+	return count
+}
+
+// digests are the issues that carried several threads, with those of them that
+// are on the site.
+func (p *Publisher) digests(c Catalogue, entries []newsletter.Entry) []newsletter.Issue {
+	carried := c.carried()
+	byIssue := map[int64][]newsletter.Listed{}
+	for _, e := range entries {
+		if carried[e.Issue] > 0 {
+			byIssue[e.Issue] = append(byIssue[e.Issue], newsletter.Listed{Thread: e.Thread, OutAt: e.PublishedAt})
 		}
+	}
+	var list []newsletter.Issue
+	for _, n := range slices.Sorted(maps.Keys(byIssue)) {
+		list = append(list, p.issue(n, byIssue[n], byIssue[n][0].OutAt))
 	}
 	return list
 }

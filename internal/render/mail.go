@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -81,7 +82,9 @@ func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipien
 		data.URL = webPage(pub, issue.Threads[0])
 		data.Preheader = issue.Threads[0].Excerpt
 	case issue.Number > 0:
-		data.URL = pub.Link(newsletter.IssuePath(issue.Number))
+		if slices.ContainsFunc(issue.Threads, func(t newsletter.Thread) bool { return t.Via(newsletter.ChannelWeb) }) {
+			data.URL = pub.Link(newsletter.IssuePath(issue.Number))
+		}
 		data.Preheader = titles(issue.Threads)
 	}
 	return data

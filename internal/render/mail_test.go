@@ -196,3 +196,18 @@ func TestTextWidth(t *testing.T) {
 		}
 	}
 }
+
+// A mail links to no page of an issue that has none.
+func TestDigestByMailOnly(t *testing.T) {
+	issue := digest()
+	for i := range issue.Threads {
+		issue.Threads[i].Channels = []newsletter.Channel{newsletter.ChannelMail}
+	}
+	m, err := builtin(t).Mail(publication(), issue, reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(m.HTML+m.Text, newsletter.IssuePath(issue.Number)) {
+		t.Error("the mail links to the page of the issue")
+	}
+}

@@ -77,7 +77,7 @@ func (c *Compressor) Run(ctx context.Context) {
 		// What was there a moment ago is gone where the site is just written
 		// again, and is asked for again then.
 		if err := c.Compress(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
-			c.log.WarnContext(ctx, "the site is served without compression for now", "error", err)
+			c.log.WarnContext(ctx, "the site is served without compression for now", "err", err)
 		}
 	}
 }
@@ -325,7 +325,8 @@ func (e *encoders) code(root *os.Root, name string, number int) ([]coding, fs.Fi
 		if len(coded) >= len(text) {
 			continue
 		}
-		temp := path.Join(path.Dir(name), fmt.Sprintf("%scoding-%d%s", tempPrefix, number+len(made), tempSuffix))
+		// In the top of the folder each Write sweeps what a crash left.
+		temp := fmt.Sprintf("%scoding-%d%s", tempPrefix, number+len(made), tempSuffix)
 		made = append(made, coding{temp, name + ending, name, info})
 		if err := writeCoding(root, temp, coded, info.ModTime()); err != nil {
 			return made, nil, err

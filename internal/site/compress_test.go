@@ -241,6 +241,52 @@ func TestModified(t *testing.T) {
 	}
 }
 
+// Documents that show some of the threads have the time of these, also in a
+// folder that is made later.
+func TestModifiedOfLists(t *testing.T) {
+	f := newFolder(t)
+	in := entries(bucketSize + 2)
+	for i := range in {
+		in[i].OutNumber = in[i].Issue
+	}
+	in[4].Tags = []string{"Go"}
+	f.write(t, in)
+	closed := in[len(in)-bucketSize].UpdatedAt
+	for name, want := range map[string]time.Time{
+		"tags/go/index.html": in[4].UpdatedAt, "tags/go/feed.xml": in[4].UpdatedAt, "tags/index.html": in[0].UpdatedAt,
+		"archive/1.xml": closed, "archive/1.atom.xml": closed, "archive/1.json": closed, "archive/2.xml": in[0].UpdatedAt,
+	} {
+		if got := modTime(t, f, name); !got.Equal(want) {
+			t.Errorf("%s is of %v, want %v", name, got, want)
+		}
+	}
+}
+
+// What a crash leaves of codings goes with the next Write.
+func TestCompressKilled(t *testing.T) {
+	f, _ := compressed(t)
+	f.write(t, entries(1))
+	root, err := os.OpenRoot(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	e, err := newEncoders()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, _, err := e.code(root, "threads/thread-1/index.html", 0)
+	if err != nil || len(made) != 3 {
+		t.Fatal(made, err)
+	}
+	f.write(t, entries(1))
+	for _, m := range made {
+		if _, err := root.Stat(m.temp); err == nil {
+			t.Errorf("%s is still there", m.temp)
+		}
+	}
+}
+
 func TestGone(t *testing.T) {
 	f := newFolder(t)
 	for _, tt := range []struct {

@@ -112,10 +112,16 @@ func TestStalePagesGo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	f.opt.Publication.About = "Who we are."
 	in := entries(archiveSize)
 	for i := range in {
 		in[i].Assets = nil
 	}
+	f.write(t, in)
+	if _, err := os.Stat(filepath.Join(f.dir, "about/index.html")); err != nil {
+		t.Error(err)
+	}
+	f.opt.Publication.About = ""
 	f.write(t, in)
 	var left []string
 	for name := range f.tree(t) {
@@ -127,7 +133,7 @@ func TestStalePagesGo(t *testing.T) {
 	if diff := cmp.Diff([]string{"tags/büro/mine.txt", "tags/index.html"}, left); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
-	for _, gone := range []string{"page", "tags/all-of-them"} {
+	for _, gone := range []string{"page", "tags/all-of-them", "about"} {
 		if _, err := os.Stat(filepath.Join(f.dir, gone)); err == nil {
 			t.Errorf("the empty folder %s is still there", gone)
 		}

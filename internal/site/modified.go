@@ -4,13 +4,17 @@ import (
 	"os"
 	"path"
 	"time"
+
+	"threadmill/internal/feed"
+	"threadmill/internal/newsletter"
 )
 
 // modified returns the time for the files of a site: that of the newest change
 // of what they show. So Last-Modified is the same on all machines, and where
-// the folder was made from nothing.
+// the folder was made from nothing, save for pages that show no thread.
 func (c content) modified() func(name string) time.Time {
 	dirs := make(map[string]time.Time)
+	buckets := make(map[string]time.Time) // of the archive's documents
 	var newest time.Time
 	for i, e := range c.entries {
 		at := e.UpdatedAt
@@ -22,8 +26,22 @@ func (c content) modified() func(name string) time.Time {
 			dirs[dir] = later(dirs[dir], c.entries[i-1].UpdatedAt)
 			dirs[newer] = later(dirs[newer], at)
 		}
+		for _, tag := range e.Tags {
+			if dir := newsletter.TagPath(tag); dir != "" {
+				dirs[path.Clean(dir)] = later(dirs[path.Clean(dir)], at)
+			}
+		}
+		if e.OutNumber > 0 {
+			p := feed.ArchivePaths(bucketOf(e))
+			for _, name := range []string{p.RSS, p.Atom, p.JSON} {
+				buckets[name] = later(buckets[name], at)
+			}
+		}
 	}
 	return func(name string) time.Time {
+		if at, ok := buckets[name]; ok {
+			return at
+		}
 		if at, ok := dirs[path.Dir(name)]; ok {
 			return at
 		}

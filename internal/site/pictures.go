@@ -249,7 +249,7 @@ func (w *workshop) make(ctx context.Context, t newsletter.Thread, name string, p
 	}
 	files, fault := plan.Make(source)
 	if fault = cmp.Or(fault, plan.Fault); fault != nil {
-		w.site.opt.Log.WarnContext(ctx, "picture is shown as it is", "thread", t.Slug, "picture", name, "error", fault.Error())
+		w.site.opt.Log.WarnContext(ctx, "picture is shown as it is", "thread", t.Slug, "picture", name, "err", fault.Error())
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -2,8 +2,11 @@ package site
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"io/fs"
+	"os"
+	"path"
 )
 
 // Remove takes the pages below these paths off the site, such as
@@ -16,18 +19,37 @@ func (s *Site) Remove(ctx context.Context, paths []string) error {
 		return err
 	}
 	defer root.Close()
-	for _, path := range paths {
+	// Nearly all of them are of threads that wait, and were never there.
+	there := make(map[string]map[string]bool)
+	for _, name := range paths {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := root.RemoveAll(path); err != nil {
-			return fmt.Errorf("remove %s from %s: %w", path, s.opt.Dir, err)
-		}
-		for _, ending := range codingEndings {
-			if err := ignoreMissing(root.Remove(strings.TrimSuffix(path, "/") + ending)); err != nil {
-				return fmt.Errorf("remove %s from %s: %w", path+ending, s.opt.Dir, err)
+		dir, base := path.Split(path.Clean(name))
+		if there[dir] == nil {
+			if there[dir], err = namesIn(root, path.Clean(dir)); err != nil {
+				return fmt.Errorf("look for what to remove from %s: %w", s.opt.Dir, err)
 			}
+		}
+		if !there[dir][base] {
+			continue
+		}
+		if err := root.RemoveAll(name); err != nil {
+			return fmt.Errorf("remove %s from %s: %w", name, s.opt.Dir, err)
 		}
 	}
 	return nil
+}
+
+// namesIn are the names in a folder, none where there is no such folder.
+func namesIn(root *os.Root, dir string) (map[string]bool, error) {
+	names := make(map[string]bool)
+	list, err := fs.ReadDir(root.FS(), dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, entry := range list {
+		names[entry.Name()] = true
+	}
+	return names, nil
 }

@@ -382,3 +382,20 @@ func TestSitemap(t *testing.T) {
 		t.Errorf("addresses (-want +got):\n%s", diff)
 	}
 }
+
+func TestRemove(t *testing.T) {
+	f := newFolder(t)
+	if err := f.Remove(t.Context(), []string{"threads/one/", "issues/1/"}); err != nil {
+		t.Errorf("of a folder without pages: %v", err)
+	}
+	in := entries(3)
+	in[0].Slug = "überall"
+	f.write(t, in)
+	if err := f.Remove(t.Context(), []string{"threads/waits/", "threads/überall/", "issues/1/", "threads/thread-1/"}); err != nil {
+		t.Error(err)
+	}
+	left, err := os.ReadDir(filepath.Join(f.dir, "threads"))
+	if err != nil || len(left) != 1 || left[0].Name() != "thread-2" {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}

@@ -10,17 +10,19 @@ import (
 	"strings"
 
 	"threadmill/internal/feed"
+	"threadmill/internal/render"
 )
 
 // removeStale takes off the site what an earlier Write made of content that is
 // gone: pages and feeds of tags that no thread bears any more, pages behind the
-// last one, and documents of the archive that begin after the last thread. They
-// would go on to show what was withdrawn. Files that are not the site's stay.
+// last one, documents of the archive that begin after the last thread, and the
+// page about a publication that tells nothing more of itself. They would go on
+// to show what was withdrawn. Files that are not the site's stay.
 func removeStale(root *os.Root, current func(name string) bool) error {
 	if err := removeArchives(root, current); err != nil {
 		return err
 	}
-	for _, folder := range []string{"page", "tags"} {
+	for _, folder := range []string{"page", "tags", path.Clean(render.AboutPath)} {
 		if err := removeLists(root, folder, current); err != nil {
 			return err
 		}

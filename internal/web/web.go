@@ -112,7 +112,7 @@ func (s *server) handler(serve func(http.ResponseWriter, *http.Request) error) h
 		}
 		code := status(err)
 		if code == http.StatusInternalServerError && r.Context().Err() == nil {
-			s.Log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err)
+			s.Log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
 		}
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, http.StatusText(code), code)
