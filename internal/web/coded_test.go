@@ -177,12 +177,12 @@ func TestReplacedWhileServed(t *testing.T) {
 			}
 		})
 	}
-	for i := range 50 {
+	for i := range 20 {
 		replace(i)
 	}
 	close(stop)
 	readers.Wait()
-	if res := p.get(t, "/threads/long/"); !strings.Contains(res.body, "Number 49<") {
+	if res := p.get(t, "/threads/long/"); !strings.Contains(res.body, "Number 19<") {
 		t.Error("the last text is not served")
 	}
 }
