@@ -113,15 +113,42 @@ func TestCodingsLeftOver(t *testing.T) {
 	}
 }
 
-// While a build replaces a file, each answer belongs together.
+// decode returns what a body in a coding stands for.
+func decode(coding, body string) (string, error) {
+	var r io.Reader = strings.NewReader(body)
+	switch coding {
+	case "gzip":
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return "", err
+		}
+		r = z
+	case "br":
+		r = brotli.NewReader(r)
+	case "zstd":
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return "", err
+		}
+		defer z.Close()
+		r = z
+	}
+	text, err := io.ReadAll(r)
+	return string(text), err
+}
+
+// While a build replaces a file and its codings, each answer belongs together:
+// one text, whole, under its own ETag.
 func TestReplacedWhileServed(t *testing.T) {
 	p := openCoded(t)
 	replace := func(i int) {
 		text := strings.Replace(long, "Long", fmt.Sprint("Number ", i), 1)
-		for ending, body := range map[string]string{".gz": code(t, "gzip", text), "": text} {
+		for _, c := range []struct{ ending, body string }{
+			{"", text}, {".gz", code(t, "gzip", text)}, {".br", code(t, "br", text)}, {".zst", code(t, "zstd", text)},
+		} {
 			fresh := filepath.Join(p.dir, ".new")
-			p.write(t, ".new", body)
-			if err := os.Rename(fresh, filepath.Join(p.dir, "threads/long/index.html"+ending)); err != nil {
+			p.write(t, ".new", c.body)
+			if err := os.Rename(fresh, filepath.Join(p.dir, "threads/long/index.html"+c.ending)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -129,9 +156,8 @@ func TestReplacedWhileServed(t *testing.T) {
 	replace(0)
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
-	var mu sync.Mutex
-	seen := make(map[string]string)
-	for range 4 {
+	var seen sync.Map
+	for _, coding := range []string{"gzip", "gzip", "br", "br", "zstd", "zstd", "identity", "identity"} {
 		readers.Go(func() {
 			for {
 				select {
@@ -139,37 +165,47 @@ func TestReplacedWhileServed(t *testing.T) {
 					return
 				default:
 				}
-				res := p.get(t, "/threads/long/", "Accept-Encoding", "gzip")
-				text := res.body
-				if res.Header.Get("Content-Encoding") == "gzip" {
-					z, err := gzip.NewReader(strings.NewReader(res.body))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					plain, err := io.ReadAll(z)
-					if err != nil {
-						t.Error(err)
-					}
-					text = string(plain)
+				res := p.get(t, "/threads/long/", "Accept-Encoding", coding)
+				text, err := decode(res.Header.Get("Content-Encoding"), res.body)
+				if err != nil || !strings.HasPrefix(text, "<!DOCTYPE html><title>Number ") || !strings.HasSuffix(text, "knot.</p>\n") {
+					t.Errorf("%s is not whole: %v", coding, err)
 				}
-				mu.Lock()
 				tag := res.Header.Get("ETag") + res.Header.Get("Content-Encoding")
-				if old, ok := seen[tag]; ok && old != text || !strings.HasSuffix(text, "knot.</p>\n") {
+				if old, ok := seen.LoadOrStore(tag, text); ok && old != text {
 					t.Errorf("%s stands for two texts", tag)
 				}
-				seen[tag] = text
-				mu.Unlock()
 			}
 		})
 	}
-	for i := range 50 {
+	for i := range 20 {
 		replace(i)
 	}
 	close(stop)
 	readers.Wait()
-	if res := p.get(t, "/threads/long/"); !strings.Contains(res.body, "Number 49<") {
+	if res := p.get(t, "/threads/long/"); !strings.Contains(res.body, "Number 19<") {
 		t.Error("the last text is not served")
+	}
+}
+
+// Many that ask at once for a page which nobody has asked for, or which was
+// just replaced, all get it as it is.
+func TestManyAtOnce(t *testing.T) {
+	p := openCoded(t)
+	for i := range 5 {
+		text := strings.Replace(long, "Long", fmt.Sprint("Number ", i), 1)
+		p.write(t, ".new", text)
+		if err := os.Rename(filepath.Join(p.dir, ".new"), filepath.Join(p.dir, "threads/long/index.html")); err != nil {
+			t.Fatal(err)
+		}
+		var readers sync.WaitGroup
+		for range 16 {
+			readers.Go(func() {
+				if res := p.get(t, "/threads/long/"); res.StatusCode != http.StatusOK || res.body != text {
+					t.Errorf("asked at once for number %d: %s, %d bytes", i, res.Status, len(res.body))
+				}
+			})
+		}
+		readers.Wait()
 	}
 }
 

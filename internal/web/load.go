@@ -35,6 +35,34 @@ const (
 // it from the next one: the clock of a file system may tick this slowly.
 const settled = 20 * time.Millisecond
 
+// fetch is load, done once for all that ask for a path at the same time: a feed
+// that was just replaced is asked for by many, and each load unpacks all its
+// codings.
+func (s *files) fetch(root *os.Root, asked, name string) (f *file, keep bool, err error) {
+	mine := false
+	v, err, _ := s.loads.Do(asked, func() (any, error) {
+		mine = true
+		f, keep, err = s.load(root, name)
+		return loading{f, keep}, err
+	})
+	if mine {
+		return f, keep, err
+	}
+	// What another began to load may have changed before this request came.
+	if l, ok := v.(loading); ok && err == nil && l.keep {
+		if now, ok := stampOf(l.file.path); ok && now == l.file.stamp {
+			return l.file, true, nil
+		}
+	}
+	return s.load(root, name)
+}
+
+// loading is what a load returned.
+type loading struct {
+	file *file
+	keep bool
+}
+
 // load reads a file of the folder in all its codings. keep says that it may be
 // answered again as it is while its stamp is the same.
 func (s *files) load(root *os.Root, name string) (f *file, keep bool, err error) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // files serves the output folder as a static host would. The folder is opened
@@ -22,6 +24,7 @@ type files struct {
 	links  map[string][]string // the Link headers of files by their names
 	hot    hot
 	lost   atomic.Pointer[file] // the page for what is not there
+	loads  singleflight.Group   // of files, by the path in the request
 	tags   etags                // of files that are too large for the memory
 	gone   gone
 }
@@ -75,7 +78,7 @@ func (s *files) file(w http.ResponseWriter, r *http.Request, root *os.Root) erro
 	if folder {
 		name = path.Join(name, "index.html")
 	}
-	f, keep, err := s.load(root, name)
+	f, keep, err := s.fetch(root, r.URL.Path, name)
 	if errors.Is(err, errLarge) {
 		return s.large(w, r, root, name)
 	}
