@@ -76,9 +76,9 @@ Messages under way still end.`, stopIssue,
 			"go N", "Let the mail of issue N go", `Go lets the mail of issue N leave that is stopped, or in its grace.`, goIssue,
 		},
 		{
-			"withdraw N", "Cancel what has not left of issue N, and take it off the site", `Withdraw cancels what has not left of issue N. When nothing has left the issue is
-undone and its threads are ready again; otherwise they are withdrawn: off the
-site and the feeds, and never mailed again. A slot stays over.`, withdrawIssue,
+			"withdraw N", "Cancel what has not left of issue N, and take it off the site", `Withdraw cancels what has not left of issue N. When it has mail and none has left,
+the issue is undone and its threads are ready again; otherwise they are withdrawn:
+off the site and the feeds, and never mailed again. A slot stays over.`, withdrawIssue,
 		},
 	} {
 		parent.AddCommand(&cobra.Command{

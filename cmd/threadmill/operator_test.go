@@ -28,19 +28,24 @@ func (p place) news() string {
 	return "cat > news"
 }
 
-// heard waits for one event.
-func (p place) heard() operator.Event {
+// hear opens that pipe; what it returns waits for one event. The pipe stays
+// open, so that no event is lost between two.
+func (p place) hear() func() operator.Event {
 	p.t.Helper()
-	var e operator.Event
-	f, err := os.Open(filepath.Join(p.dir, "news"))
-	if err == nil {
-		err = json.NewDecoder(f).Decode(&e)
-		err = errors.Join(err, f.Close())
-	}
+	p.news()
+	f, err := os.OpenFile(filepath.Join(p.dir, "news"), os.O_RDWR, 0)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return e
+	p.t.Cleanup(func() { _ = f.Close() })
+	events := json.NewDecoder(f)
+	return func() (e operator.Event) {
+		p.t.Helper()
+		if err := events.Decode(&e); err != nil {
+			p.t.Fatal(err)
+		}
+		return e
+	}
 }
 
 // The relay cannot be used at the slot: the command hears of it, the heartbeat
@@ -57,12 +62,12 @@ func TestOperator(t *testing.T) {
 	r := newRelay(t)
 	p := newPlace(t, r, 1, 5, fmt.Sprintf(`schedule: {cron: "@every 1s"}
 operator: {email: op@example.com, command: "cat > news", heartbeat: "%s/beat?a=b"}`, beat.URL))
-	p.news()
+	heard := p.hear()
 	good := p.read("config.yaml")
 	p.write("config.yaml", strings.Replace(good, "port: "+r.port(), "port: 1", 1))
 	d := p.startDaemon()
 	for { // slots that are empty by then are told as well
-		e := p.heard()
+		e := heard()
 		if e.Event == "held_by_fault" {
 			if e.Kind != "relay" || !strings.Contains(e.Text, "127.0.0.1:1") || e.Publication != "Test" {
 				t.Errorf("event: %+v", e)

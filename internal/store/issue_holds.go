@@ -112,10 +112,10 @@ func isWithdrawn(ctx context.Context, q queryer, issue int64) (bool, error) {
 	return n > 0, err
 }
 
-// WithdrawIssue stops an issue for good and cancels what is pending. When
-// nothing has left it is undone: its threads are free again. Otherwise they
-// are withdrawn: off the site and never mailed again. It asks for a new site,
-// and may be called again when it was cut off.
+// WithdrawIssue stops an issue for good and cancels what is pending. When it
+// has mail and none has left it is undone: its threads are free again.
+// Otherwise they are withdrawn: off the site and never mailed again. It asks
+// for a new site, and may be called again when it was cut off.
 func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if err := s.alone(ctx, tx, aloneThreads); err != nil {
@@ -151,12 +151,14 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 	return undone, nil
 }
 
-// freeThreads undoes an issue of which nothing has left, and withdraws the
-// threads of any other.
+// freeThreads undoes an issue whose mail was all kept back, and withdraws the
+// threads of any other. One that had nobody to go to is out with its feeds:
+// freed, its threads would go out again at the next slot.
 func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err error) {
 	var left bool
-	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM batches b JOIN deliveries d ON d.batch = b.id
-		WHERE b.issue = $1 AND b.lease > 0 AND d.state IN ('sending', 'sent', 'failed', 'in_doubt'))`, issue).Scan(&left)
+	err = tx.QueryRowContext(ctx, `SELECT NOT EXISTS (SELECT 1 FROM batches WHERE issue = $1)
+		OR EXISTS (SELECT 1 FROM batches b JOIN deliveries d ON d.batch = b.id
+			WHERE b.issue = $1 AND b.lease > 0 AND d.state IN ('sending', 'sent', 'failed', 'in_doubt'))`, issue).Scan(&left)
 	if err != nil {
 		return false, err
 	}

@@ -49,6 +49,23 @@ func TestWithdrawUnderWay(t *testing.T) {
 	})
 }
 
+// TestWithdrawWithoutMail: an issue that had nobody to go to is out with its
+// feeds, so its threads are withdrawn and not free to go out again.
+func TestWithdrawWithoutMail(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		a := thread("a", "A.")
+		addThreads(t, s, a)
+		_, err := s.Publish(t.Context(), issueOf(1, a), nil, snap, 10)
+		must(t, err)
+		if undone := got(s.WithdrawIssue(t.Context(), 1))(t); undone {
+			t.Error("an issue of the feeds alone is undone")
+		}
+		if k := got(s.Threads(t.Context()))(t).Threads[0]; !k.Withdrawn || k.OutNumber == 0 {
+			t.Errorf("its thread is not withdrawn: %+v", k)
+		}
+	})
+}
+
 func recoverAll(t testing.TB, s *store.Store) (again, held int) {
 	t.Helper()
 	again, held, err := s.Recover(t.Context(), true)

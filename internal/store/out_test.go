@@ -20,6 +20,7 @@ func TestOutNumber(t *testing.T) {
 		said := thread("said", "Says itself when it went out.")
 		said.Published = at(-9000)
 		addThreads(t, s, waits, a, old, b, c)
+		addPeople(t, s, 1)
 		check := func(want string) {
 			t.Helper()
 			var list []string

@@ -62,6 +62,13 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// bid changes what it answers.
+func (h *hub) bid(answer func(w http.ResponseWriter, r *http.Request)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answer = answer
+}
+
 // heard returns what the hub was told since the last call.
 func (h *hub) heard(t *testing.T) []string {
 	t.Helper()
@@ -180,7 +187,7 @@ func TestRefuses(t *testing.T) {
 			if diff := cmp.Diff([]string{rss, atom}, good.heard(t)); diff != "" {
 				t.Error(diff)
 			}
-			bad.told = nil
+			bad.heard(t)
 			hubs := must(s.Hubs(t.Context()))
 			for _, h := range hubs {
 				if h.URL == good.URL && h.Failure != "" || h.URL == bad.URL && !strings.Contains(h.Failure, test.failure) {
@@ -194,7 +201,7 @@ func TestRefuses(t *testing.T) {
 			if told := bad.heard(t); told != nil {
 				t.Errorf("asked again at once: %v", told)
 			}
-			bad.answer = nil
+			bad.bid(nil)
 			f[rss] = "2" // something new is told at once
 			once(t, pinger(s, f, bad.URL, good.URL))
 			if diff := cmp.Diff([]string{rss, atom}, bad.heard(t)); diff != "" {
