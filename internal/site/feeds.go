@@ -50,8 +50,8 @@ func bucketOf(e newsletter.Entry) int64 { return (e.OutNumber-1)/bucketSize + 1 
 // filled is there too, as the end of the chain of next-archive links, and for
 // the threads for which the current document has no room.
 type feeds struct {
-	site    *Site
-	entries []newsletter.Entry
+	site *Site
+	content
 	newest  int64 // the highest OutNumber
 	members map[int64][]newsletter.Entry
 
@@ -66,7 +66,7 @@ const memoSize = 32 << 20
 
 func newFeeds(s *Site, c content) *feeds {
 	f := &feeds{
-		site: s, entries: c.entries, members: map[int64][]newsletter.Entry{},
+		site: s, content: c, members: map[int64][]newsletter.Entry{},
 		memo: map[string]feed.Encoded{}, spare: memoSize,
 	}
 	for _, e := range c.entries {
@@ -94,6 +94,7 @@ func (f *feeds) archive(n int64) []document {
 	}
 	if n < f.buckets() {
 		d.Newer, d.Complete = feed.ArchivePaths(n+1), true
+		f.feedOf(d, f.members[n])
 	}
 	return f.documents(d.Paths, func() (feed.Files, error) {
 		items, err := f.encode(f.members[n])
@@ -106,8 +107,10 @@ func (f *feeds) archive(n int64) []document {
 
 func (f *feeds) tag(t newsletter.Tag) []document {
 	d := feed.Document{Paths: feed.PathsOf(t.Path), Tag: t.Name, TagPath: t.Path}
+	newest := t.Entries[:min(len(t.Entries), f.site.opt.FeedItems)]
+	f.feedOf(d, newest)
 	return f.documents(d.Paths, func() (feed.Files, error) {
-		items, err := f.encode(t.Entries[:min(len(t.Entries), f.site.opt.FeedItems)])
+		items, err := f.encode(newest)
 		if err != nil {
 			return feed.Files{}, err
 		}
@@ -117,6 +120,15 @@ func (f *feeds) tag(t newsletter.Tag) []document {
 		}
 		return feed.Build(f.site.opt.Publication, d, items[:n])
 	})
+}
+
+// feedOf notes that a feed is made of these threads, and of what its paths and
+// its tag tell.
+func (f *feeds) feedOf(d feed.Document, members []newsletter.Entry) {
+	told, among := fmt.Sprintf("%q %v", d.Tag, d.Complete), f.indexes(members)
+	for _, name := range []string{d.RSS, d.Atom, d.JSON} {
+		f.madeOf(name, told, among...)
+	}
 }
 
 // current is the feed that readers subscribe to. It holds what went out last;
