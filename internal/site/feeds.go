@@ -57,6 +57,7 @@ type feeds struct {
 
 	mu    sync.Mutex
 	memo  map[string]feed.Encoded // by thread
+	again map[string]bool         // the threads that stand in other feeds than the archive
 	spare int                     // bytes that may still be kept in memo
 }
 
@@ -67,7 +68,7 @@ const memoSize = 32 << 20
 func newFeeds(s *Site, c content) *feeds {
 	f := &feeds{
 		site: s, content: c, members: map[int64][]newsletter.Entry{},
-		memo: map[string]feed.Encoded{}, spare: memoSize,
+		memo: map[string]feed.Encoded{}, again: map[string]bool{}, spare: memoSize,
 	}
 	for _, e := range c.entries {
 		if e.OutNumber > 0 {
@@ -109,6 +110,7 @@ func (f *feeds) tag(t newsletter.Tag) []document {
 	d := feed.Document{Paths: feed.PathsOf(t.Path), Tag: t.Name, TagPath: t.Path}
 	newest := t.Entries[:min(len(t.Entries), f.site.opt.FeedItems)]
 	f.feedOf(d, newest)
+	f.keep(newest)
 	return f.documents(d.Paths, func() (feed.Files, error) {
 		items, err := f.encode(newest)
 		if err != nil {
@@ -135,10 +137,12 @@ func (f *feeds) feedOf(d feed.Document, members []newsletter.Entry) {
 // what has no room is found by its link into the archive.
 func (f *feeds) current() []document {
 	d := feed.Document{Paths: feed.PathsOf(""), Hubs: f.site.opt.Hubs}
+	last := f.lastOut()
+	newest := last[:min(len(last), f.site.opt.FeedItems)]
+	f.keep(newest)
 	return f.documents(d.Paths, func() (feed.Files, error) {
 		pub := f.site.opt.Publication
-		last := f.lastOut()
-		items, err := f.encode(last[:min(len(last), f.site.opt.FeedItems)])
+		items, err := f.encode(newest)
 		if err != nil {
 			return feed.Files{}, err
 		}
@@ -155,6 +159,13 @@ func (f *feeds) current() []document {
 		slices.SortStableFunc(shown, func(a, b feed.Encoded) int { return b.Published.Compare(a.Published) })
 		return feed.Build(pub, d, shown)
 	})
+}
+
+// keep has the threads kept once they are encoded.
+func (f *feeds) keep(list []newsletter.Entry) {
+	for _, e := range list {
+		f.again[e.ID] = true
+	}
 }
 
 // lastOut are the threads in the order in which they went out, the last one
@@ -230,7 +241,7 @@ func (f *feeds) item(e newsletter.Entry) (feed.Encoded, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if size := len(item.RSS) + len(item.Atom) + len(item.JSON); size <= f.spare {
+	if size := len(item.RSS) + len(item.Atom) + len(item.JSON); size <= f.spare && f.again[e.ID] {
 		f.memo[e.ID] = item
 		f.spare -= size
 	}
