@@ -36,7 +36,7 @@ func Content(pub newsletter.Publication, t newsletter.Thread) (string, error) {
 func anyRightToLeft(t newsletter.Thread) bool {
 	for _, p := range t.Posts {
 		if strings.ContainsFunc(p.Text, func(r rune) bool {
-			return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko, unicode.Adlam)
+			return r >= '\u0590' && unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko, unicode.Adlam)
 		}) {
 			return true
 		}

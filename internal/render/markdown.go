@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -33,8 +34,9 @@ type form struct {
 	style map[string]string
 }
 
-// markdown is the one dialect of posts: GitHub's, with line breaks kept.
-func markdown() goldmark.Markdown {
+// markdown is the one dialect of posts: GitHub's, with line breaks kept. It may
+// be used by several goroutines, and takes longer to make than a post to read.
+var markdown = sync.OnceValue(func() goldmark.Markdown {
 	return goldmark.New(
 		goldmark.WithExtensions(
 			extension.Linkify, extension.Strikethrough, extension.TaskList,
@@ -45,7 +47,7 @@ func markdown() goldmark.Markdown {
 			renderer.WithNodeRenderers(util.Prioritized(plainNodes{}, 1)),
 		),
 	)
-}
+})
 
 // parse reads post i of a thread. The thread's link definitions go in front,
 // where a code fence that the post forgot to close cannot swallow them.

@@ -174,6 +174,22 @@ func (v *threadView) show(posts []string) {
 	}
 }
 
+// Sections are the posts as pages show them. They are written here because a
+// template takes ten times as long for what surrounds them, in a site of
+// thousands of pages a good part of all.
+func (v threadView) Sections() template.HTML {
+	var b strings.Builder
+	for _, p := range v.Posts {
+		b.WriteString("\n<section class=\"post\" id=\"" + p.Anchor() + "\">")
+		if len(v.Posts) > 1 {
+			n := strconv.Itoa(p.Number)
+			b.WriteString("<a class=\"number\" href=\"#" + p.Anchor() + "\" aria-label=\"Post " + n + "\">" + n + "</a>")
+		}
+		b.WriteString("\n" + string(p.HTML) + "\n</section>")
+	}
+	return template.HTML(b.String()) //nolint:gosec // numbers, and HTML that is safe already
+}
+
 // cover is the absolute address of the thread's first cover picture.
 func cover(t newsletter.Thread, base *url.URL) string {
 	if len(t.Images) == 0 {

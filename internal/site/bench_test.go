@@ -33,6 +33,7 @@ func benchEntries() []newsletter.Entry {
 	for i := range list {
 		e := &list[i]
 		e.Assets, e.Posts = nil, nil
+		e.OutNumber = int64(benchThreads - i)
 		for range benchParagraphs {
 			var b strings.Builder
 			for range benchWords {

@@ -22,15 +22,17 @@ type content struct {
 // sources tell what documents are made of, so that those are left alone that
 // are made of the same as before; see madeOf.
 type sources struct {
-	base sum   // of what all documents are made of
-	sums []sum // of the entries
+	base sum            // of what all documents are made of
+	sums []sum          // of the entries
+	at   map[string]int // the indexes of the entries, by slug
 	of   map[string]sum
 }
 
 func (s *Site) sources(entries []newsletter.Entry) (sources, error) {
 	base, err := s.base()
-	m := sources{base: base, sums: make([]sum, len(entries)), of: make(map[string]sum, len(entries))}
+	m := sources{base: base, sums: make([]sum, len(entries)), at: make(map[string]int, len(entries)), of: make(map[string]sum, len(entries))}
 	for i := range entries {
+		m.at[entries[i].Slug] = i
 		m.sums[i] = entrySum(&entries[i])
 	}
 	return m, err

@@ -50,13 +50,14 @@ func bucketOf(e newsletter.Entry) int64 { return (e.OutNumber-1)/bucketSize + 1 
 // filled is there too, as the end of the chain of next-archive links, and for
 // the threads for which the current document has no room.
 type feeds struct {
-	site    *Site
-	entries []newsletter.Entry
+	site *Site
+	content
 	newest  int64 // the highest OutNumber
 	members map[int64][]newsletter.Entry
 
 	mu    sync.Mutex
 	memo  map[string]feed.Encoded // by thread
+	again map[string]bool         // the threads that stand in other feeds than the archive
 	spare int                     // bytes that may still be kept in memo
 }
 
@@ -66,8 +67,8 @@ const memoSize = 32 << 20
 
 func newFeeds(s *Site, c content) *feeds {
 	f := &feeds{
-		site: s, entries: c.entries, members: map[int64][]newsletter.Entry{},
-		memo: map[string]feed.Encoded{}, spare: memoSize,
+		site: s, content: c, members: map[int64][]newsletter.Entry{},
+		memo: map[string]feed.Encoded{}, again: map[string]bool{}, spare: memoSize,
 	}
 	for _, e := range c.entries {
 		if e.OutNumber > 0 {
@@ -94,6 +95,7 @@ func (f *feeds) archive(n int64) []document {
 	}
 	if n < f.buckets() {
 		d.Newer, d.Complete = feed.ArchivePaths(n+1), true
+		f.feedOf(d, f.members[n])
 	}
 	return f.documents(d.Paths, func() (feed.Files, error) {
 		items, err := f.encode(f.members[n])
@@ -106,8 +108,11 @@ func (f *feeds) archive(n int64) []document {
 
 func (f *feeds) tag(t newsletter.Tag) []document {
 	d := feed.Document{Paths: feed.PathsOf(t.Path), Tag: t.Name, TagPath: t.Path}
+	newest := t.Entries[:min(len(t.Entries), f.site.opt.FeedItems)]
+	f.feedOf(d, newest)
+	f.keep(newest)
 	return f.documents(d.Paths, func() (feed.Files, error) {
-		items, err := f.encode(t.Entries[:min(len(t.Entries), f.site.opt.FeedItems)])
+		items, err := f.encode(newest)
 		if err != nil {
 			return feed.Files{}, err
 		}
@@ -119,14 +124,25 @@ func (f *feeds) tag(t newsletter.Tag) []document {
 	})
 }
 
+// feedOf notes that a feed is made of these threads, and of what its paths and
+// its tag tell.
+func (f *feeds) feedOf(d feed.Document, members []newsletter.Entry) {
+	told, among := fmt.Sprintf("%q %v", d.Tag, d.Complete), f.indexes(members)
+	for _, name := range []string{d.RSS, d.Atom, d.JSON} {
+		f.madeOf(name, told, among...)
+	}
+}
+
 // current is the feed that readers subscribe to. It holds what went out last;
 // what has no room is found by its link into the archive.
 func (f *feeds) current() []document {
 	d := feed.Document{Paths: feed.PathsOf(""), Hubs: f.site.opt.Hubs}
+	last := f.lastOut()
+	newest := last[:min(len(last), f.site.opt.FeedItems)]
+	f.keep(newest)
 	return f.documents(d.Paths, func() (feed.Files, error) {
 		pub := f.site.opt.Publication
-		last := f.lastOut()
-		items, err := f.encode(last[:min(len(last), f.site.opt.FeedItems)])
+		items, err := f.encode(newest)
 		if err != nil {
 			return feed.Files{}, err
 		}
@@ -143,6 +159,13 @@ func (f *feeds) current() []document {
 		slices.SortStableFunc(shown, func(a, b feed.Encoded) int { return b.Published.Compare(a.Published) })
 		return feed.Build(pub, d, shown)
 	})
+}
+
+// keep has the threads kept once they are encoded.
+func (f *feeds) keep(list []newsletter.Entry) {
+	for _, e := range list {
+		f.again[e.ID] = true
+	}
 }
 
 // lastOut are the threads in the order in which they went out, the last one
@@ -218,7 +241,7 @@ func (f *feeds) item(e newsletter.Entry) (feed.Encoded, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if size := len(item.RSS) + len(item.Atom) + len(item.JSON); size <= f.spare {
+	if size := len(item.RSS) + len(item.Atom) + len(item.JSON); size <= f.spare && f.again[e.ID] {
 		f.memo[e.ID] = item
 		f.spare -= size
 	}

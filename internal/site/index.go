@@ -173,12 +173,13 @@ func entrySum(e *newsletter.Entry) sum {
 	return sumOf(b)
 }
 
-// madeOf notes that a document is made of the entries with these indexes, the
-// publication, the options and the templates, and of nothing else: while they
-// are the same, it is not made again. Indexes out of range stand for no entry.
-// A document of which nothing is noted is made each time.
-func (m sources) madeOf(name string, entries ...int) {
-	b := make([]byte, 0, (len(entries)+1)*len(m.base))
+// madeOf notes that a document is made of the entries with these indexes, of
+// what is told, of the publication, the options and the templates, and of
+// nothing else: while they are the same, it is not made again. Indexes out of
+// range stand for no entry. A document of which nothing is noted is made each
+// time.
+func (m sources) madeOf(name, told string, entries ...int) {
+	b := make([]byte, 0, (len(entries)+1)*len(m.base)+len(told))
 	b = append(b, m.base[:]...)
 	for _, i := range entries {
 		var of sum
@@ -190,6 +191,15 @@ func (m sources) madeOf(name string, entries ...int) {
 		b = append(b, of[:]...)
 	}
 	if m.base != (sum{}) {
-		m.of[name] = sumOf(b)
+		m.of[name] = sumOf(append(b, told...))
 	}
+}
+
+// indexes are those of the entries among all.
+func (m sources) indexes(entries []newsletter.Entry) []int {
+	list := make([]int, len(entries))
+	for i, e := range entries {
+		list[i] = m.at[e.Slug]
+	}
+	return list
 }

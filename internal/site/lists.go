@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,7 @@ func (s *Site) archive(c content) []document {
 	var list []document
 	for _, l := range slices.Backward(listings("", c.entries, archiveSize)) {
 		l.Tagged = tagged
+		c.listOf(l, "")
 		list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
 			return s.opt.Templates.ArchivePage(s.opt.Publication, l)
 		}})
@@ -38,6 +40,7 @@ func (s *Site) tags(c content) []document {
 	var list []document
 	for _, tag := range tags {
 		for _, l := range slices.Backward(listings(tag.Path, tag.Entries, tagSize)) {
+			c.listOf(l, tag.Name)
 			list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
 				return s.opt.Templates.TagPage(s.opt.Publication, tag, l)
 			}})
@@ -46,6 +49,12 @@ func (s *Site) tags(c content) []document {
 	return append(list, document{render.TagsPath + "index.html", func() ([]byte, error) {
 		return s.opt.Templates.TagsPage(s.opt.Publication, tags)
 	}})
+}
+
+// listOf notes what a page of a list is made of.
+func (m sources) listOf(l render.Listing, tag string) {
+	older, newer := cmp.Or(l.Older, &render.Neighbour{}), cmp.Or(l.Newer, &render.Neighbour{})
+	m.madeOf(l.Path+"index.html", fmt.Sprintf("%q %d %v %q %q", tag, l.Number, l.Tagged, older.Path, newer.Path), m.indexes(l.Entries)...)
 }
 
 // listings divides a list of threads, newest first, into pages. The first is at

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"io/fs"
 	"os"
 	"path"
 	"time"
@@ -60,13 +61,14 @@ func later(a, b time.Time) time.Time {
 // that differs from the file it replaces is later than that: a page may change
 // without a newer thread, as by a withdrawal or a new template, and readers who
 // know no more than the time must see that it did.
-func setTime(root *os.Root, temp, name string, at time.Time) error {
+// old is nil where there is no file to replace.
+func setTime(dir *os.Root, temp string, old fs.FileInfo, at time.Time) error {
 	at = at.Truncate(time.Second)
-	if old, err := root.Stat(name); err == nil {
+	if old != nil {
 		at = later(at, old.ModTime().Truncate(time.Second).Add(time.Second))
 	}
 	if at.IsZero() || at.After(time.Now()) {
 		return nil // it keeps the time at which it was written
 	}
-	return root.Chtimes(temp, at, at)
+	return dir.Chtimes(temp, at, at)
 }

@@ -14,7 +14,7 @@ func (s *Site) threads(c content) []document {
 	list := make([]document, len(c.entries))
 	for i, e := range c.entries {
 		name := e.Path() + "index.html"
-		c.madeOf(name, i-1, i, i+1)
+		c.madeOf(name, "", i-1, i, i+1)
 		list[i] = document{name, func() ([]byte, error) {
 			var newer, older *newsletter.Entry
 			if i > 0 {

@@ -300,11 +300,11 @@ func (s *stage) link(name, from string) error {
 	}
 	s.report.Written++
 	s.order++
-	temp, err := s.temp(path.Dir(name))
+	temp, err := s.temp()
 	if err != nil {
 		return err
 	}
-	if err := s.root.Link(from, temp); err == nil {
+	if temp = path.Join(path.Dir(name), temp); s.root.Link(from, temp) == nil {
 		s.staged = append(s.staged, staged{s.order, temp, name})
 		return nil
 	}
@@ -312,7 +312,12 @@ func (s *stage) link(name, from string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.write(s.order, name, text)
+	dir, err := s.enter(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	_, err = s.write(s.order, dir.Root, name, old, text)
 	return err
 }
 

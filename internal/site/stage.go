@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -80,16 +81,21 @@ func (s *stage) file(order int, name string, of sum, text []byte) error {
 		s.unchanged(name, m)
 		return nil
 	}
-	seen, same, err := s.holds(name, text)
+	dir, err := s.enter(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	old, same, err := dir.holds(name, text)
 	if err != nil {
 		return err
 	}
 	if same {
-		m.look = seen
+		m.look = lookOf(old)
 		s.unchanged(name, m)
 		return nil
 	}
-	if m.look, err = s.write(order, name, text); err != nil {
+	if m.look, err = s.write(order, dir.Root, name, old, text); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -97,6 +103,25 @@ func (s *stage) file(order int, name string, of sum, text []byte) error {
 	s.now[name] = m
 	s.report.Written++
 	return nil
+}
+
+// opened is an open folder of the site: what is done by names in it need not
+// find it each time.
+type opened struct {
+	*os.Root
+	fresh bool // it was made just now
+}
+
+func (s *stage) enter(name string) (opened, error) {
+	dir, err := s.root.OpenRoot(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return opened{Root: dir}, err
+	}
+	if err := s.root.MkdirAll(name, 0o755); err != nil {
+		return opened{}, err
+	}
+	dir, err = s.root.OpenRoot(name)
+	return opened{dir, true}, err
 }
 
 func (s *stage) unchanged(name string, m made) {
@@ -120,67 +145,67 @@ func (s *stage) asWritten(name string) (made, bool) {
 // maxFile bounds a file of the site, in bytes.
 const maxFile = 64 << 20
 
-// holds tells whether the file is there with that text, and how it looks.
-func (s *stage) holds(name string, text []byte) (look, bool, error) {
-	f, err := s.root.Open(name)
+// holds tells how the file of that name looks, nil when it is not there, and
+// whether it holds that text.
+func (f opened) holds(name string, text []byte) (fs.FileInfo, bool, error) {
+	if f.fresh {
+		return nil, false, nil
+	}
+	file, err := f.Open(path.Base(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return look{}, false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return look{}, false, err
+		return nil, false, err
 	}
-	defer f.Close()
-	stat, err := f.Stat()
+	defer file.Close()
+	stat, err := file.Stat()
 	if err != nil {
-		return look{}, false, err
+		return nil, false, err
 	}
 	if !stat.Mode().IsRegular() {
-		return look{}, false, fmt.Errorf("%s is in the way: it is not a file", name)
+		return nil, false, fmt.Errorf("%s is in the way: it is not a file", name)
 	}
 	if stat.Size() != int64(len(text)) {
-		return look{}, false, nil
+		return stat, false, nil
 	}
-	old, err := io.ReadAll(f)
-	return lookOf(stat), bytes.Equal(old, text), err
+	old, err := io.ReadAll(file)
+	return stat, bytes.Equal(old, text), err
 }
 
-func (s *stage) write(order int, name string, text []byte) (look, error) {
-	temp, err := s.temp(path.Dir(name))
+// write stages a text beside the file that it replaces; old is nil where there
+// is none.
+func (s *stage) write(order int, dir *os.Root, name string, old fs.FileInfo, text []byte) (look, error) {
+	temp, err := s.temp()
 	if err != nil {
 		return look{}, err
 	}
-	f, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := s.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-			return look{}, err
-		}
-		f, err = s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	}
+	f, err := dir.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return look{}, err
 	}
+	defer f.Close()
 	s.mu.Lock()
-	s.staged = append(s.staged, staged{order, temp, name})
+	s.staged = append(s.staged, staged{order, path.Join(path.Dir(name), temp), name})
 	s.mu.Unlock()
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Close()); err != nil {
+	if _, err := f.Write(text); err != nil {
 		return look{}, err
 	}
 	if s.modified != nil {
-		if err := setTime(s.root, temp, name, s.modified(name)); err != nil {
+		if err := setTime(dir, temp, old, s.modified(name)); err != nil {
 			return look{}, err
 		}
 	}
-	stat, err := s.root.Lstat(temp)
+	stat, err := f.Stat()
 	if err != nil {
 		return look{}, err
 	}
-	return lookOf(stat), nil
+	return lookOf(stat), f.Close()
 }
 
-// temp is a new name for an unfinished file in a folder. Before the first one
-// it notes that files are written.
-func (s *stage) temp(dir string) (string, error) {
+// temp is a new name for an unfinished file. Before the first one it notes that
+// files are written.
+func (s *stage) temp() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.begun {
@@ -194,7 +219,7 @@ func (s *stage) temp(dir string) (string, error) {
 		s.begun = true
 	}
 	s.temps++
-	return path.Join(dir, fmt.Sprintf("%s%d%s", tempPrefix, s.temps, tempSuffix)), nil
+	return tempPrefix + strconv.Itoa(s.temps) + tempSuffix, nil
 }
 
 // commit brings the folder to what is staged, and asks for the codings of its
