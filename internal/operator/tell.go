@@ -27,7 +27,11 @@ const (
 
 // tell starts all that an event sets off.
 func (o *Operator) tell(ctx context.Context, e Event) {
-	o.Log.Warn("the operator is told", "event", e.Event, "kind", e.Kind, "text", e.Text)
+	what := "there is news, and operator names nobody to tell"
+	if o.Command != "" || o.Email != "" {
+		what = "the operator is told"
+	}
+	o.Log.Warn(what, "event", e.Event, "kind", e.Kind, "text", e.Text)
 	if o.Command != "" {
 		o.telling.Go(func() { o.run(ctx, e) })
 	}

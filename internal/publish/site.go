@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -91,7 +90,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	s := p.o.Site(templates, "")
 	report, err := s.Write(ctx, entries, p.digests(c, entries))
 	if err != nil {
-		return report, fmt.Errorf("write the site: %w", err)
+		return report, err
 	}
 	withdrawn, err := p.o.Store.WithdrawnIssues(ctx)
 	if err != nil {

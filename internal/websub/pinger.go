@@ -193,5 +193,5 @@ func (p *Pinger) refused(h *newsletter.Hub, left []Topic, wait time.Duration, er
 	h.Fails++
 	wait = min(max(wait, grown), lastWait)
 	h.NextAt, h.Failure, h.Tried = now.Add(wait), err.Error(), digest(left)
-	p.Log.Error("a hub did not take that a feed changed; it is tried again", "hub", h.URL, "err", err, "wait", wait)
+	p.Log.Warn("a hub did not take that a feed changed; it is tried again", "hub", h.URL, "err", err, "wait", wait)
 }
