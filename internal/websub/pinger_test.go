@@ -275,10 +275,10 @@ func TestWaitsGrow(t *testing.T) {
 		var tries []time.Duration
 		time.Sleep(5 * time.Second) // it looks between the tries, never at the moment of one
 		for time.Since(began) < 10*24*time.Hour {
-			time.Sleep(10 * time.Second)
 			if m.fails("http://127.0.0.1:0/") > len(tries) {
 				tries = append(tries, time.Since(began).Truncate(10*time.Second))
 			}
+			time.Sleep(10 * time.Second)
 		}
 		stop()
 		<-done
