@@ -77,7 +77,7 @@ func (p *Publisher) takeIn(ctx context.Context) (map[string]newsletter.Thread, e
 func digestOf(folder newsletter.Folder) string {
 	h := sha256.New()
 	for _, t := range folder.Threads {
-		fmt.Fprintf(h, "%q %d %s", t.File, len(t.Source), t.Source)
+		fmt.Fprintf(h, "%q %s ", t.File, t.Digest)
 	}
 	fmt.Fprintf(h, "%q %q", folder.Queue, folder.Problems)
 	return hex.EncodeToString(h.Sum(nil))

@@ -3,7 +3,8 @@ package publish
 import (
 	"runtime"
 	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/newsletter"
 )
@@ -20,24 +21,22 @@ type texts struct {
 func (x *texts) parse(threads []newsletter.Thread, more map[string]newsletter.Thread, parse func(file, source string) newsletter.Thread) {
 	x.Lock()
 	defer x.Unlock()
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(threads); i = int(next.Add(1)) - 1 {
-				file, source := threads[i].File, threads[i].Source
-				t, ok := more[file]
-				if !ok || t.Source != source {
-					t, ok = x.parsed[file]
-				}
-				if !ok || t.Source != source {
-					t = parse(file, source)
-				}
-				threads[i] = t
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, known := range threads {
+		group.Go(func() error {
+			t, ok := more[known.File]
+			if !ok || t.Source != known.Source {
+				t, ok = x.parsed[known.File]
 			}
+			if !ok || t.Source != known.Source {
+				t = parse(known.File, known.Source)
+			}
+			threads[i] = t
+			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // none fails
 	x.parsed = make(map[string]newsletter.Thread, len(threads))
 	for _, t := range threads {
 		x.parsed[t.File] = t

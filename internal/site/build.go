@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,6 +15,7 @@ type content struct {
 	entries []newsletter.Entry // newest first
 	digests []newsletter.Issue // those that carry several threads
 
+	tags []newsletter.Tag // of the entries
 	sources
 }
 
@@ -55,6 +55,7 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 	if c.entries, err = s.pictures(ctx, st, c.entries); err != nil {
 		return err
 	}
+	c.tags = newsletter.TagsOf(c.entries)
 	if c.sources, err = s.sources(c.entries); err != nil {
 		return err
 	}
@@ -80,16 +81,14 @@ func (s *stage) documents(ctx context.Context, list []document, of map[string]su
 	first := s.order
 	s.order += len(list)
 	group, ctx := errgroup.WithContext(ctx)
-	var next atomic.Int64
-	for range min(runtime.GOMAXPROCS(0), len(list)) {
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, d := range list {
 		group.Go(func() error {
-			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if err := s.document(first+i, list[i], of[list[i].name]); err != nil {
-					return fmt.Errorf("%s: %w", list[i].name, err)
-				}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := s.document(first+i, d, of[d.name]); err != nil {
+				return fmt.Errorf("%s: %w", d.name, err)
 			}
 			return nil
 		})

@@ -19,12 +19,11 @@ func (s *Site) feeds(c content) []document {
 	for n := int64(1); n <= f.buckets(); n++ {
 		list = append(list, f.archive(n)...)
 	}
-	tags := newsletter.TagsOf(c.entries)
-	for _, t := range tags {
+	for _, t := range c.tags {
 		list = append(list, f.tag(t)...)
 	}
 	list = append(list, f.current()...)
-	return append(list, s.feedList(tags)...)
+	return append(list, s.feedList(c.tags)...)
 }
 
 // feedList is the list of all feeds, at the address that people know and at

@@ -18,10 +18,9 @@ const (
 
 // archive is the front page with the newest threads, and the pages of all.
 func (s *Site) archive(c content) []document {
-	tagged := slices.ContainsFunc(c.entries, isTagged)
 	var list []document
 	for _, l := range slices.Backward(listings("", c.entries, archiveSize)) {
-		l.Tagged = tagged
+		l.Tagged = len(c.tags) > 0
 		c.listOf(l, "")
 		list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
 			return s.opt.Templates.ArchivePage(s.opt.Publication, l)
@@ -30,15 +29,10 @@ func (s *Site) archive(c content) []document {
 	return list
 }
 
-func isTagged(e newsletter.Entry) bool {
-	return slices.ContainsFunc(e.Tags, func(tag string) bool { return newsletter.TagPath(tag) != "" })
-}
-
 // tags are the pages of the tags, then the list of them.
 func (s *Site) tags(c content) []document {
-	tags := newsletter.TagsOf(c.entries)
 	var list []document
-	for _, tag := range tags {
+	for _, tag := range c.tags {
 		for _, l := range slices.Backward(listings(tag.Path, tag.Entries, tagSize)) {
 			c.listOf(l, tag.Name)
 			list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
@@ -47,7 +41,7 @@ func (s *Site) tags(c content) []document {
 		}
 	}
 	return append(list, document{render.TagsPath + "index.html", func() ([]byte, error) {
-		return s.opt.Templates.TagsPage(s.opt.Publication, tags)
+		return s.opt.Templates.TagsPage(s.opt.Publication, c.tags)
 	}})
 }
 

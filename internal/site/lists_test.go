@@ -60,7 +60,7 @@ func TestListings(t *testing.T) {
 func (f *folder) made(t *testing.T, in []newsletter.Entry) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
-	for _, d := range f.documents(content{entries: in}) {
+	for _, d := range f.documents(content{entries: in, tags: newsletter.TagsOf(in)}) {
 		text, err := d.make()
 		if err != nil {
 			t.Fatal(err)

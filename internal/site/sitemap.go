@@ -45,7 +45,7 @@ func sitemap(pub newsletter.Publication, c content) ([]byte, error) {
 	}
 	add(render.TagsPath, time.Time{})
 	lists := listings("", c.entries, archiveSize)[1:] // the front page stands above
-	for _, tag := range newsletter.TagsOf(c.entries) {
+	for _, tag := range c.tags {
 		lists = append(lists, listings(tag.Path, tag.Entries, tagSize)...)
 	}
 	for _, l := range lists {

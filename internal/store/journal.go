@@ -81,7 +81,6 @@ type commit struct {
 	tx    *sql.Tx
 	fence string // see [dialect]
 	node  string
-	list  []step
 }
 
 // statement is one that is run several times in a commit.
@@ -187,13 +186,13 @@ func nextSteps(entries []newsletter.JournalEntry) []step {
 	return list
 }
 
-// runs calls do for each run of the steps in c.list, with what the statement
-// needs and the run itself.
-func (c *commit) runs(width int64, do func(run []step, args ...any) error) error {
-	slices.SortFunc(c.list, func(a, b step) int {
+// runs sorts the steps and calls do for each run of them, with what the
+// statement needs and the run itself.
+func runs(list []step, width int64, do func(run []step, args ...any) error) error {
+	slices.SortFunc(list, func(a, b step) int {
 		return cmp.Or(cmp.Compare(a.at/1000, b.at/1000), cmp.Compare(a.id, b.id))
 	})
-	for rest := c.list; len(rest) > 0; {
+	for rest := list; len(rest) > 0; {
 		first, bits, n := rest[0], int64(0), 0
 		for n < len(rest) && rest[n].id-first.id < width && rest[n].at/1000 == first.at/1000 && (n == 0 || rest[n].id > rest[n-1].id) {
 			bits |= 1 << (rest[n].id - first.id)
@@ -225,8 +224,7 @@ func (c *commit) record(ctx context.Context, entries []newsletter.JournalEntry) 
 			}
 		}
 	}
-	c.list = sentSteps(entries, now)
-	return c.runs(runWidth, func(run []step, args ...any) error {
+	return runs(sentSteps(entries, now), runWidth, func(run []step, args ...any) error {
 		if _, err := sent(ctx, args...); err != nil {
 			return fmt.Errorf("record %d deliveries from %d: %w", len(run), run[0].id, err)
 		}
@@ -258,10 +256,9 @@ var errSomeStay = errors.New("some deliveries may not be sent")
 
 // mark marks the next deliveries of all entries, in runs of up to width.
 func (c *commit) mark(ctx context.Context, entries []newsletter.JournalEntry, goes []bool, width int64) error {
-	c.list = nextSteps(entries)
 	next, end := c.statement(ctx, c.next, nextQuery)
 	defer end()
-	return c.runs(width, func(run []step, args ...any) error {
+	return runs(nextSteps(entries), width, func(run []step, args ...any) error {
 		res, err := next(ctx, args...)
 		if err != nil {
 			return fmt.Errorf("mark %d deliveries from %d: %w", len(run), run[0].id, err)

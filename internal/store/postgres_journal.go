@@ -21,16 +21,14 @@ func (s *Store) pipelined(ctx context.Context, node string, entries []newsletter
 		args = append(args, node)
 		return b.Queue(query+fmt.Sprintf(s.fence, len(args))+returning, args...)
 	}
-	c := commit{list: sentSteps(entries, msNow())}
-	err := c.runs(runWidth, func(_ []step, args ...any) error {
+	err := runs(sentSteps(entries, msNow()), runWidth, func(_ []step, args ...any) error {
 		queue(sentQuery, "", args)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.list = nextSteps(entries)
-	err = c.runs(runWidth, func(run []step, args ...any) error {
+	err = runs(nextSteps(entries), runWidth, func(run []step, args ...any) error {
 		run = slices.Clone(run)
 		queue(nextQuery, " RETURNING id", args).Query(func(rows pgx.Rows) error {
 			marked, err := pgx.CollectRows(rows, pgx.RowTo[int64])

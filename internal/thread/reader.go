@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -70,15 +69,13 @@ func (r Reader) Read(ctx context.Context) (newsletter.Folder, error) {
 func (r Reader) readEntries(ctx context.Context, root *os.Root, entries []fs.DirEntry) ([]newsletter.Folder, error) {
 	parts := make([]newsletter.Folder, len(entries))
 	var group errgroup.Group
-	var next atomic.Int64
-	for range runtime.GOMAXPROCS(0) {
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, entry := range entries {
 		group.Go(func() error {
-			for i := int(next.Add(1)) - 1; i < len(entries); i = int(next.Add(1)) - 1 {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				r.readEntry(root, entries[i], &parts[i])
+			if err := ctx.Err(); err != nil {
+				return err
 			}
+			r.readEntry(root, entry, &parts[i])
 			return nil
 		})
 	}
