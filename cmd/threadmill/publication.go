@@ -114,6 +114,7 @@ func (p *publication) settle() error {
 		Title:       pub.Title,
 		Description: pub.Description,
 		URL:         pub.URL,
+		FormerURLs:  pub.FormerURLs,
 		Language:    pub.Language,
 		Author:      newsletter.Person(pub.Author),
 		Address:     pub.Address,

@@ -39,6 +39,7 @@ type Config struct {
 type Publication struct {
 	Title       string // the host of URL when not given
 	URL         string // absolute http or https, without a slash at the end
+	FormerURLs  URLs   // where it was before, in the same form
 	Description string
 	Language    string // BCP 47
 	Author      Person

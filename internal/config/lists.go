@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// URLs are addresses that are called as they are written.
+// URLs is a list of addresses.
 type URLs []string
 
 // String is the form of the config.
@@ -25,6 +25,24 @@ func parseURLs(text string) (URLs, error) {
 		}
 		if !slices.Contains(list, address) {
 			list = append(list, address)
+		}
+	}
+	if len(list) > maxURLs {
+		return nil, fmt.Errorf("%d addresses; write %d at most", len(list), maxURLs)
+	}
+	return list, nil
+}
+
+// parseFormerURLs reads addresses of sites with spaces between, each once.
+func parseFormerURLs(text string) (URLs, error) {
+	var list URLs
+	for address := range strings.FieldsSeq(text) {
+		site, err := parseURL(address)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, site) {
+			list = append(list, site)
 		}
 	}
 	if len(list) > maxURLs {

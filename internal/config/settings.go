@@ -30,6 +30,7 @@ func (c *Config) siteSettings() []setting {
 	return []setting{
 		bind("publication.title", &p.Title, parseLine),
 		bind("publication.url", &p.URL, parseURL),
+		listed(bind("publication.former_urls", &p.FormerURLs, parseFormerURLs)),
 		bind("publication.description", &p.Description, parseLine),
 		bind("publication.language", &p.Language, parseLanguage),
 		bind("publication.author.name", &p.Author.Name, parseLine),

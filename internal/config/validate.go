@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -71,6 +72,9 @@ func (c *Config) conflicts(known problems) problems {
 	}
 	if c.Publication.URL == "" {
 		add("publication.url", "missing; write the public address of the site, such as https://example.com")
+	}
+	if c.Publication.URL != "" && slices.Contains(c.Publication.FormerURLs, c.Publication.URL) {
+		add("publication.former_urls", "%q is where the publication is now; take it out", c.Publication.URL)
 	}
 	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
 	switch {

@@ -315,6 +315,9 @@ func (m *matcher) nameKnown() {
 	slugs := map[string]bool{}
 	for _, k := range m.known {
 		slugs[k.Slug] = true
+		for _, former := range k.FormerSlugs {
+			slugs[former] = true
+		}
 	}
 	for i := range m.files {
 		if m.to[i] < 0 {
@@ -322,9 +325,13 @@ func (m *matcher) nameKnown() {
 		}
 		t, known := &m.files[i], &m.known[m.to[i]]
 		wish := t.Slug
-		t.Known, t.ID, t.GUID, t.Slug = known, known.ID, known.GUID, known.Slug
+		t.Known, t.ID, t.GUID, t.Slug, t.FormerSlugs = known, known.ID, known.GUID, known.Slug, known.FormerSlugs
 		taken := wish == trimCount(known.Slug) && slugs[wish] // and the known slug is the answer to that
-		if t.Slugged && wish != known.Slug && !taken {
+		switch {
+		case !t.Slugged || wish == known.Slug:
+		case slices.Contains(known.FormerSlugs, wish): // back to where it was
+			t.Slug = wish
+		case !taken:
 			t.Slug = unique(wish, slugs)
 		}
 	}
@@ -336,6 +343,9 @@ func (m *matcher) nameNew(mint func(slug string) string) {
 	ids, slugs, guids := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, k := range m.known {
 		ids[k.ID], slugs[k.Slug], guids[k.GUID] = true, true, true
+		for _, former := range k.FormerSlugs {
+			slugs[former] = true
+		}
 	}
 	var fresh []*Identified
 	for i := range m.files {

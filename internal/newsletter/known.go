@@ -4,14 +4,17 @@ import "time"
 
 // KnownThread is what the publication remembers of a thread it has seen.
 type KnownThread struct {
-	ID       string
-	Slug     string
-	GUID     string
-	PinnedID string // the params.id last seen in its file
-	File     string // where it was last seen; empty when another thread took the place
-	Digest   string // of the source last seen
-	Prints   Prints // of the text last seen
-	Sent     Prints // of the text that went out; none while it has not
+	ID   string
+	Slug string
+	// FormerSlugs are those it had since it went out, in their own order. They
+	// stay its own: their pages lead to it.
+	FormerSlugs []string
+	GUID        string
+	PinnedID    string // the params.id last seen in its file
+	File        string // where it was last seen; empty when another thread took the place
+	Digest      string // of the source last seen
+	Prints      Prints // of the text last seen
+	Sent        Prints // of the text that went out; none while it has not
 	// Present tells whether a file that can be read holds it.
 	Present bool
 

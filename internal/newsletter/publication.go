@@ -16,6 +16,8 @@ type Publication struct {
 	// URL is the public address of the site, without a trailing slash. It may
 	// have a path.
 	URL string
+	// FormerURLs are the addresses that it had before, in the same form.
+	FormerURLs []string
 	// Language is a BCP 47 tag such as "en" or "pt-BR".
 	Language string
 	Author   Person

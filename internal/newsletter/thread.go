@@ -21,6 +21,9 @@ type Thread struct {
 	// name without the date).
 	Slug    string
 	Slugged bool // whether the slug key gave the slug
+	// FormerSlugs are those under which it had a page before. It is empty on a
+	// thread from its file.
+	FormerSlugs []string
 	// GUID is the id in all feeds. Fresh from the file it is params.guid.
 	GUID string
 	// PinnedID is params.id.

@@ -210,7 +210,7 @@ func (p *Publisher) gone(ctx context.Context, known []newsletter.KnownThread, se
 		if err != nil {
 			return nil, err
 		}
-		t.ID, t.Slug, t.GUID, t.File = k.ID, k.Slug, k.GUID, ""
+		t.ID, t.Slug, t.FormerSlugs, t.GUID, t.File = k.ID, k.Slug, k.FormerSlugs, k.GUID, ""
 		l := newsletter.Listed{Thread: t}
 		remember(&l, k)
 		list = append(list, l)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"threadmill/internal/newsletter"
 	"threadmill/internal/site"
@@ -96,15 +97,17 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	if err != nil {
 		return report, err
 	}
-	return report, errors.Join(s.Gone(gone(c, withdrawn)), s.Remove(ctx, offline(c, withdrawn)))
+	return report, errors.Join(s.Gone(gone(p.o.Publication, c, withdrawn)), s.Remove(ctx, offline(c, withdrawn)))
 }
 
 // gone are the pages that stood on the site and were withdrawn.
-func gone(c Catalogue, withdrawn []int64) []string {
+func gone(pub newsletter.Publication, c Catalogue, withdrawn []int64) []string {
 	var paths []string
 	for _, t := range c.Threads {
 		if t.Withdrawn && t.Slug != "" && t.Via(newsletter.ChannelWeb) {
 			paths = append(paths, t.Path())
+			paths = append(paths, t.FormerPaths()...)
+			paths = append(paths, formerPlaces(pub, t.Thread)...)
 		}
 	}
 	for _, n := range withdrawn {
@@ -113,9 +116,23 @@ func gone(c Catalogue, withdrawn []int64) []string {
 	return paths
 }
 
+// formerPlaces are the addresses that a thread had elsewhere and that lie below
+// the site now, in the form of its own pages.
+func formerPlaces(pub newsletter.Publication, t newsletter.Thread) []string {
+	var paths []string
+	for _, a := range pub.FormerAddresses(t) {
+		below, ok := strings.CutPrefix(a.Path, pub.BasePath()+"/")
+		if below = strings.Trim(below, "/"); ok && below != "" && len(a.Query) == 0 {
+			paths = append(paths, below+"/")
+		}
+	}
+	return paths
+}
+
 // offline are the pages that may stand on the site and should not: those of
 // threads that are not out, whose issue may have been undone, of issues that
-// were withdrawn, and of those whose threads all go out by mail only now.
+// were withdrawn, of those whose threads all go out by mail only now, and those
+// under slugs that threads had before.
 func offline(c Catalogue, withdrawn []int64) []string {
 	var paths []string
 	withdrawn = slices.Clone(withdrawn)
@@ -124,8 +141,13 @@ func offline(c Catalogue, withdrawn []int64) []string {
 		out[e.Path()] = true
 	}
 	for _, t := range c.Threads {
-		if t.Slug != "" && !out[t.Path()] {
-			paths = append(paths, t.Path())
+		if t.Slug == "" {
+			continue
+		}
+		for _, page := range append(t.FormerPaths(), t.Path()) {
+			if !out[page] {
+				paths = append(paths, page)
+			}
 		}
 	}
 	shown := map[int64]bool{}

@@ -71,7 +71,7 @@ func (s *Site) documents(c content) []document {
 	} {
 		list = append(list, kind(c)...)
 	}
-	return list
+	return append(list, s.redirects(c, list))
 }
 
 // documents stages those that are not as they should be. As many are made at a

@@ -65,10 +65,47 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 		LEFT JOIN issue_threads it ON it.thread = t.id
 		LEFT JOIN issues i ON i.number = it.issue
 		ORDER BY t.number`)
+	if err == nil {
+		err = formerSlugs(ctx, q, list)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read known threads: %w", err)
 	}
 	return list, nil
+}
+
+// formerSlugs fills in the slugs that threads had before.
+func formerSlugs(ctx context.Context, q queryer, list []newsletter.KnownThread) error {
+	var at map[string]int
+	return each(ctx, q, func(rows *sql.Rows) error {
+		if at == nil { // of most publications there are none
+			at = make(map[string]int, len(list))
+			for i := range list {
+				at[list[i].ID] = i
+			}
+		}
+		var slug, id string
+		err := rows.Scan(&slug, &id)
+		if i, ok := at[id]; ok {
+			list[i].FormerSlugs = append(list[i].FormerSlugs, slug)
+		}
+		return err
+	}, `SELECT slug, thread FROM former_slugs ORDER BY slug`)
+}
+
+// keepSlug notes the slug of a thread that is out and gets another one.
+func keepSlug(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate) error {
+	res, err := tx.ExecContext(ctx, `INSERT INTO former_slugs (slug, thread) SELECT t.slug, t.id FROM threads t
+		WHERE t.id = $1 AND t.slug <> $2 AND (t.archived_at IS NOT NULL OR EXISTS (SELECT 1 FROM issue_threads it WHERE it.thread = t.id))
+		ON CONFLICT (slug) DO UPDATE SET thread = excluded.thread`, u.ID, u.Slug)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM former_slugs WHERE slug = $1`, u.Slug)
+	return err
 }
 
 // UpdateThreads keeps new and changed threads in one transaction. They were
@@ -162,6 +199,9 @@ func writeThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, now
 		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, archived_at, first_seen_at, changed_at, present)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, TRUE)`,
 			u.ID, u.Slug, u.GUID, u.PinnedID, u.File, plain(u.Source), u.Digest, u.Prints.String(), archived, ms(now))
+		return err
+	}
+	if err := keepSlug(ctx, tx, u); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE threads SET slug = $2, pinned_id = $3, file = $4, archived_at = coalesce(archived_at, $5),

@@ -43,7 +43,7 @@ func readParams(t *newsletter.Thread, f fields, zone *time.Location) {
 	t.Subject = f.text("subject")
 	t.Author = f.text("author")
 	t.Published = f.date("published", zone)
-	t.Formerly = f.list("formerly", nil)
+	t.Formerly = formerly(f)
 	t.To = f.list("to", words)
 	if v, ok := f.find("to"); ok && len(t.To) > 0 {
 		f.lint.errorf(v.line, v.name, "mail to a part of the subscribers is not supported by this version: take it away, or keep the thread a draft")

@@ -19,6 +19,8 @@ type Searcher interface {
 }
 
 const (
+	searchPath = "search" // below the site
+
 	perSearch = 20 // results on a page
 	// lastSearch is the last page that is shown: people look for better words
 	// before that, and only machines go on.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"threadmill/internal/site"
 )
 
 // files serves the output folder as a static host would. The folder is opened
@@ -27,6 +29,10 @@ type files struct {
 	loads  singleflight.Group   // of files, by the path in the request
 	tags   etags                // of files that are too large for the memory
 	gone   gone
+
+	redirects   redirects
+	top         string   // prefix, escaped
+	formerBases []string // paths of this host below which the site was before
 }
 
 // quick answers from memory, if it can. What is in memory came there by serve
@@ -36,7 +42,7 @@ func (s *files) quick(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	f := s.hot.get(r.URL.Path)
-	if f == nil {
+	if f == nil || r.URL.RawQuery != "" && s.redirects.asked(s.dir, r.URL.Path) {
 		return false
 	}
 	secure(w.Header())
@@ -44,8 +50,8 @@ func (s *files) quick(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// serve answers with the file of that path, with index.html for a folder, and
-// with 404.html where there is nothing.
+// serve answers with the file of that path, with index.html for a folder, with
+// the way to where the page stands now, and with 404.html where there is nothing.
 func (s *files) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -56,8 +62,15 @@ func (s *files) serve(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("open output folder: %w", err)
 	}
 	defer root.Close()
+	if to, ok := s.redirects.byQuery(root, r.URL); ok {
+		s.sendOn(w, r, s.top+to)
+		return nil
+	}
 	err = s.file(w, r, root)
 	if errors.Is(err, fs.ErrNotExist) {
+		if s.formerly(w, r, root) {
+			return nil
+		}
 		return s.notFound(w, r, root)
 	}
 	return err
@@ -131,8 +144,11 @@ func (s *files) name(asked string) (name string, folder bool) {
 // public tells whether a path may be served. Hidden files may not, save those
 // of RFC 8615.
 func public(name string) bool {
-	if name == "." {
+	switch name {
+	case ".":
 		return true
+	case site.RedirectsFile: // for hosts, not for readers
+		return false
 	}
 	if !fs.ValidPath(name) || strings.ContainsAny(name, "\x00\\") {
 		return false
@@ -155,8 +171,7 @@ func (s *files) slash(w http.ResponseWriter, r *http.Request, root *os.Root, nam
 		return missing(err)
 	}
 	to := url.URL{Path: s.prefix + name + "/", RawQuery: r.URL.RawQuery}
-	w.Header().Set("Cache-Control", maxAge)
-	http.Redirect(w, r, to.String(), http.StatusMovedPermanently)
+	s.sendOn(w, r, to.String())
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"threadmill/internal/audience"
@@ -43,10 +44,26 @@ func New(o Options) http.Handler {
 	s := &server{
 		Options:   o,
 		base:      base.EscapedPath(),
-		site:      &files{dir: o.Dir, prefix: base.Path + "/", links: feedLinks(o.Publication, o.Hubs)},
+		site:      newFiles(o, base),
 		searching: make(chan struct{}, searches),
 	}
-	return s.logged(s.quick(s.routes()))
+	return s.logged(s.moved(s.quick(s.routes())))
+}
+
+func newFiles(o Options, base *url.URL) *files {
+	f := &files{
+		dir:       o.Dir,
+		prefix:    base.Path + "/",
+		top:       base.EscapedPath() + "/",
+		links:     feedLinks(o.Publication, o.Hubs),
+		redirects: redirects{pub: o.Publication},
+	}
+	for _, home := range o.Publication.FormerHomes() {
+		if strings.EqualFold(home.Host, o.Publication.Host()) && home.Base != base.Path {
+			f.formerBases = append(f.formerBases, home.Base)
+		}
+	}
+	return f
 }
 
 // quick answers what is in memory before anybody looks for a route.
@@ -73,14 +90,18 @@ type server struct {
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(s.base+"/", s.handler(s.site.serve))
-	mux.Handle("GET "+s.base+"/unsubscribe/{token}", s.handler(s.askUnsubscribe))
-	mux.Handle("POST "+s.base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
+	for _, base := range s.bases() {
+		mux.Handle("GET "+base+"/unsubscribe/{token}", s.handler(s.askUnsubscribe))
+		mux.Handle("POST "+base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
+	}
 	if s.Search != nil {
-		mux.Handle("GET "+s.base+"/search", s.handler(s.search))
+		mux.Handle("GET "+s.base+"/"+searchPath, s.handler(s.search))
 	}
 	mux.Handle("GET /healthz", s.handler(s.healthz))
 	mux.Handle("GET /readyz", s.handler(s.readyz))
 	if s.base != "" {
+		mux.Handle(s.base, s.handler(s.site.front))
+		mux.Handle("/", s.handler(s.site.outside))
 		mux.Handle("GET "+s.base+"/healthz", s.handler(s.healthz))
 		mux.Handle("GET "+s.base+"/readyz", s.handler(s.readyz))
 	}
@@ -89,6 +110,18 @@ func (s *server) routes() http.Handler {
 		mux.Handle(below+"/", http.StripPrefix(below, h))
 	}
 	return mux
+}
+
+// bases are the paths, escaped, at which links in mails may begin: the
+// publication's own, and those it had before.
+func (s *server) bases() []string {
+	list := []string{s.base}
+	for _, home := range s.Publication.FormerHomes() {
+		if base := (&url.URL{Path: home.Base}).EscapedPath(); !slices.Contains(list, base) {
+			list = append(list, base)
+		}
+	}
+	return list
 }
 
 // basePath returns the path of the publication's address without its last
