@@ -50,6 +50,9 @@ func (a *app) check(ctx context.Context) error {
 	for _, w := range held(c, p.Threads, now) {
 		fmt.Fprintln(a.stdout, w)
 	}
+	for _, w := range c.Contested(p.facts, p.Threads) {
+		fmt.Fprintln(a.stdout, w)
+	}
 	for _, w := range p.unfilled() {
 		fmt.Fprintln(a.stdout, w)
 	}

@@ -1,10 +1,13 @@
 package feed
 
 import (
+	"cmp"
 	"encoding/xml"
 	"time"
 
 	"github.com/gorilla/feeds"
+
+	"threadmill/internal/newsletter"
 )
 
 const atomNS = "http://www.w3.org/2005/Atom"
@@ -45,6 +48,7 @@ type (
 
 func (c channel) atom(items []Encoded) atomDocument {
 	f := (&feeds.Atom{Feed: c.Feed}).AtomFeed()
+	f.Id = c.id()
 	if c.Updated.IsZero() {
 		f.Updated = never.Format(time.RFC3339)
 	}
@@ -65,6 +69,13 @@ func (c channel) atom(items []Encoded) atomDocument {
 		doc.Links = append(doc.Links, feeds.AtomLink{Href: l.href, Rel: l.rel, Type: l.kind})
 	}
 	return doc
+}
+
+// id is that of the feed, which stays when the publication moves (RFC 4287,
+// section 4.2.6).
+func (c channel) id() string {
+	first := newsletter.Publication{URL: cmp.Or(line(c.pub.FirstURL), c.pub.URL)}
+	return first.Link(c.TagPath)
 }
 
 func (e entry) atom() atomEntry {

@@ -18,6 +18,9 @@ type Publication struct {
 	URL string
 	// FormerURLs are the addresses that it had before, in the same form.
 	FormerURLs []string
+	// FirstURL is the address it had when its first feed was written, of which
+	// the ids of its feeds are made; URL where it is empty.
+	FirstURL string
 	// Language is a BCP 47 tag such as "en" or "pt-BR".
 	Language string
 	Author   Person

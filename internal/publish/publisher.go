@@ -63,6 +63,7 @@ type Store interface {
 	NextIssue(ctx context.Context) (int64, error)
 	Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (int, error)
 	SiteDue(ctx context.Context) ([]int64, error)
+	FirstURL(ctx context.Context, url string) (string, error)
 	WithdrawnIssues(ctx context.Context) ([]int64, error)
 	SiteWritten(ctx context.Context, issues []int64) error
 	Revision(ctx context.Context) (int64, error)

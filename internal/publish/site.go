@@ -88,7 +88,12 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 		return site.Report{}, err
 	}
 	entries := c.Entries()
+	first, err := p.o.Store.FirstURL(ctx, p.o.Publication.URL)
+	if err != nil {
+		return site.Report{}, err
+	}
 	s := p.o.Site(templates, "")
+	s.FirstAt(first)
 	report, err := s.Write(ctx, entries, p.digests(c, entries))
 	if err != nil {
 		return report, err

@@ -74,6 +74,10 @@ func New(opt Options) *Site {
 	return s
 }
 
+// FirstAt says at which address the publication was first; see
+// newsletter.Publication. It is for the time before the first Write.
+func (s *Site) FirstAt(url string) { s.opt.Publication.FirstURL = url }
+
 // Report counts the files of one Write.
 type Report struct {
 	Written, Unchanged int

@@ -92,6 +92,32 @@ func setSetting(ctx context.Context, tx *sql.Tx, name string, v any) error {
 	return nil
 }
 
+// settingFirstURL is the address of which the ids of the feeds are made.
+const settingFirstURL = "first_url"
+
+// FirstURL is the address that the publication had when this was asked first;
+// from then on it is kept, whatever url is.
+func (s *Store) FirstURL(ctx context.Context, url string) (string, error) {
+	first := ""
+	if err := setting(ctx, s.reader, settingFirstURL, &first); err != nil || first != "" {
+		return first, err
+	}
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		text, err := json.Marshal(url)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, settingFirstURL, string(text))
+		}
+		if err != nil {
+			return err
+		}
+		return setting(ctx, tx, settingFirstURL, &first)
+	})
+	if err != nil {
+		return "", fmt.Errorf("keep the first address of the publication: %w", err)
+	}
+	return first, nil
+}
+
 // Warning is a fault that stands in the operator's way until it is over.
 type Warning = newsletter.Alert
 
