@@ -33,41 +33,56 @@ type FormerAddress struct {
 // ErrNoAddress says that an entry of params.formerly is an id and no address.
 var ErrNoAddress = errors.New("an id, not an address")
 
+// errAddress says what an address looks like.
+var errAddress = errors.New("neither an address that begins with https:// nor a path that begins with one /")
+
 // ParseFormer reads an entry of params.formerly. It is ErrNoAddress for an id,
 // such as "tag:example.org,2019:12", and another error for what is neither.
 func ParseFormer(text string) (FormerAddress, error) {
-	var none FormerAddress
 	switch {
 	case len(text) > FormerMaxLength:
-		return none, fmt.Errorf("longer than %d bytes", FormerMaxLength)
+		return FormerAddress{}, fmt.Errorf("longer than %d bytes", FormerMaxLength)
 	case !utf8.ValidString(text), strings.ContainsFunc(text, unicode.IsControl):
-		return none, errors.New("holds a control character")
+		return FormerAddress{}, errors.New("holds a control character")
 	case strings.Contains(text, `\`), strings.HasPrefix(text, "//"):
-		return none, errors.New("neither an address that begins with https:// nor a path that begins with one /")
+		return FormerAddress{}, errAddress
 	}
 	u, err := url.Parse(text)
 	if !strings.HasPrefix(text, "/") {
-		switch {
-		case err == nil && (u.Scheme == "http" || u.Scheme == "https"):
-			if u.Hostname() == "" || u.User != nil {
-				return none, errors.New("an address without a host, or with a name to log in")
-			}
-		case err == nil && u.Scheme != "", !strings.Contains(text, "/"):
-			return none, ErrNoAddress
-		default:
-			return none, errors.New("neither an address that begins with https:// nor a path that begins with /")
+		if err := hosted(text, u, err); err != nil {
+			return FormerAddress{}, err
 		}
 	}
 	if err != nil {
-		return none, errors.New("not an address: a % stands before two hex digits")
+		return FormerAddress{}, errors.New("not an address: a % stands before two hex digits")
 	}
+	return formerAddress(u)
+}
+
+// hosted tells why a text that is no path is not an address in full; u is what
+// it was read as unless err is set.
+func hosted(text string, u *url.URL, err error) error {
+	switch {
+	case err == nil && (u.Scheme == "http" || u.Scheme == "https"):
+		if u.Hostname() == "" || u.User != nil {
+			return errors.New("an address without a host, or with a name to log in")
+		}
+		return nil
+	case err == nil && u.Scheme != "", !strings.Contains(text, "/"):
+		return ErrNoAddress
+	}
+	return errAddress
+}
+
+func formerAddress(u *url.URL) (FormerAddress, error) {
 	if strings.ContainsFunc(u.Path, unicode.IsControl) || strings.Contains(u.Path, `\`) || !utf8.ValidString(u.Path) {
-		return none, errors.New("the path holds a character that no page has")
+		return FormerAddress{}, errors.New("the path holds a character that no page has")
 	}
 	a := FormerAddress{Host: strings.ToLower(u.Hostname()), Path: cleanPath(u.Path)}
 	if u.RawQuery != "" {
+		var err error
 		if a.Query, err = url.ParseQuery(u.RawQuery); err != nil {
-			return none, errors.New("the part behind ? is not one of pairs: write ?p=12")
+			return FormerAddress{}, errors.New("the part behind ? is not one of pairs: write ?p=12")
 		}
 	}
 	return a, nil

@@ -68,14 +68,15 @@ func (s *Site) redirects(c content, files []document) document {
 type redirectList struct {
 	pub     newsletter.Publication
 	base    string
-	moved   bool            // targets name the host, so that one step is enough
-	files   map[string]bool // of the site, by name
-	claimed map[string]bool // by newsletter.FormerAddress.Key
+	moved   bool              // targets name the host, so that one step is enough
+	files   map[string]bool   // of the site, by name
+	claimed map[string]string // the pages that have an address, by newsletter.FormerAddress.Key
+	lines   map[string]bool   // what stands in front of them
 	text    bytes.Buffer
 }
 
 func newRedirects(pub newsletter.Publication) *redirectList {
-	return &redirectList{pub: pub, base: pub.BasePath(), moved: pub.Moved(), files: map[string]bool{}, claimed: map[string]bool{}}
+	return &redirectList{pub: pub, base: pub.BasePath(), moved: pub.Moved(), files: map[string]bool{}, claimed: map[string]string{}, lines: map[string]bool{}}
 }
 
 // add leads an address of ours, a path and perhaps a query, to a page.
@@ -89,10 +90,10 @@ func (l *redirectList) add(from, page string) {
 // has it.
 func (l *redirectList) address(a newsletter.FormerAddress, page string) {
 	key := a.Key()
-	if l.claimed[key] || len(a.Query) == 0 && l.isFile(key) {
+	if holder, claimed := l.claimed[key]; claimed && holder != page || len(a.Query) == 0 && l.isFile(key) {
 		return
 	}
-	l.claimed[key] = true
+	l.claimed[key] = page
 	if len(a.Query) > 0 {
 		var pairs strings.Builder
 		for _, name := range slices.Sorted(maps.Keys(a.Query)) {
@@ -100,15 +101,22 @@ func (l *redirectList) address(a newsletter.FormerAddress, page string) {
 				fmt.Fprintf(&pairs, " %s=%s", url.QueryEscape(name), url.QueryEscape(value))
 			}
 		}
-		fmt.Fprintf(&l.text, "%s%s %s 301!\n", escapePath(a.Path), pairs.String(), l.target(page))
+		l.line(escapePath(a.Path)+pairs.String(), l.target(page), "301!")
 		return
 	}
 	short := newsletter.PathKey(a.Path)
-	forms := []string{short, strings.TrimSuffix(short, "/") + "/", a.Path}
-	for i, form := range forms {
-		if !slices.Contains(forms[:i], form) {
-			fmt.Fprintf(&l.text, "%s %s 301\n", escapePath(form), l.target(page))
+	for _, form := range []string{short, strings.TrimSuffix(short, "/") + "/", a.Path} {
+		if form == a.Path || path.Ext(short) == "" {
+			l.line(escapePath(form), l.target(page), "301")
 		}
+	}
+}
+
+// line writes a line unless there is one for the same address.
+func (l *redirectList) line(from, to, code string) {
+	if !l.lines[from] {
+		l.lines[from] = true
+		fmt.Fprintf(&l.text, "%s %s %s\n", from, to, code)
 	}
 }
 
@@ -139,7 +147,7 @@ func (l *redirectList) homes() {
 		switch {
 		case !strings.EqualFold(home.Host, l.pub.Host()):
 			for _, scheme := range []string{"http", "https"} {
-				fmt.Fprintf(&l.text, "%s://%s%s/* %s 301!\n", scheme, bracketed(home.Host), escapePath(home.Base), l.pub.Link(":splat"))
+				l.line(scheme+"://"+bracketed(home.Host)+escapePath(home.Base)+"/*", l.pub.Link(":splat"), "301!")
 			}
 		case home.Base == l.base:
 		case strings.HasPrefix(l.base+"/", home.Base+"/"):
@@ -159,12 +167,12 @@ func (l *redirectList) homes() {
 
 // folder leads from all below a path to the same below a path of the site.
 func (l *redirectList) folder(from, to string) {
-	target := l.base + "/" + to
-	if key := newsletter.PathKey(from); !l.claimed[key] && !l.isFile(key) {
-		l.claimed[key] = true
-		fmt.Fprintf(&l.text, "%s %s 301\n", escapePath(from), (&url.URL{Path: target}).EscapedPath())
+	target := (&url.URL{Path: l.base + "/" + to}).EscapedPath()
+	key := newsletter.PathKey(from)
+	if _, claimed := l.claimed[key]; !claimed && !l.isFile(key) {
+		l.line(escapePath(from), target, "301")
 	}
-	fmt.Fprintf(&l.text, "%s/* %s:splat 301\n", escapePath(from), (&url.URL{Path: target}).EscapedPath())
+	l.line(escapePath(from)+"/*", target+":splat", "301")
 }
 
 // bracketed is a host as an address writes it.
