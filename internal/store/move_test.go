@@ -35,6 +35,8 @@ func lived(t *testing.T) *store.Store {
 	one := thread("one", "It begins.")
 	addThreads(t, s, one, thread("two", "Another one."))
 	got(s.Publish(ctx, issueOf(2, one), slotAt(5), snap, 500))(t)
+	one.Slug = "renamed"
+	must(t, update(t, s, at(12), newsletter.ThreadUpdate{Thread: one}))
 	must(t, s.SetHold(ctx, newsletter.Hold{Domain: "example.com", Kind: "policy", Reason: "no", Since: at(1), ProbeAt: at(2)}))
 	must(t, s.Warn(ctx, "test", "text"))
 	beside(t, s, `UPDATE subscribers SET name = 'A' || char(0) || 'da' WHERE id = 3`, `UPDATE subscribers SET name = CAST(X'ff41' AS TEXT) WHERE id = 4`,
@@ -68,7 +70,7 @@ func TestMove(t *testing.T) {
 	for _, table := range moved.Tables {
 		rows[table.Table] = table.Rows
 	}
-	if rows["deliveries"] != 80 || rows["keys"] != 2 || last.Done != last.Total || last.Total != 2*moved.Rows {
+	if rows["deliveries"] != 80 || rows["keys"] != 2 || rows["former_slugs"] != 1 || last.Done != last.Total || last.Total != 2*moved.Rows {
 		t.Errorf("moved %v, told of %+v", rows, last)
 	}
 	to := open(t, address)

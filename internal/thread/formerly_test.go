@@ -22,9 +22,9 @@ func TestFormerly(t *testing.T) {
 		}
 		return th.Formerly, strings.Join(texts, "\n")
 	}
-	many := ""
+	var many strings.Builder
 	for i := range newsletter.FormerMax + 2 {
-		many += fmt.Sprintf("\n    - /%d", i)
+		fmt.Fprintf(&many, "\n    - /%d", i)
 	}
 	tests := []struct {
 		list string
@@ -46,7 +46,7 @@ func TestFormerly(t *testing.T) {
 			t.Errorf("%q: %s\n%s", tt.list, told, diff)
 		}
 	}
-	if got, told := parse(many); len(got) != newsletter.FormerMax || told != "a.md:104: warning: params.formerly: more than 100: the rest is left out" {
+	if got, told := parse(many.String()); len(got) != newsletter.FormerMax || told != "a.md:104: warning: params.formerly: more than 100: the rest is left out" {
 		t.Errorf("%d, %s", len(got), told)
 	}
 }
