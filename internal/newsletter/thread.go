@@ -94,6 +94,22 @@ func DigestOf(source string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// SameText tells whether readers find the same text in both: the title and the
+// posts, whatever the rest of the front matter says.
+func SameText(a, b Thread) bool {
+	return a.Title == b.Title && a.References == b.References &&
+		slices.EqualFunc(a.Posts, b.Posts, func(p, q Post) bool { return sameLines(p.Text, q.Text) })
+}
+
+// sameLines compares texts, blind to white space at the end of lines.
+func sameLines(a, b string) bool {
+	if a == b {
+		return true
+	}
+	as, bs := strings.Split(a, "\n"), strings.Split(b, "\n")
+	return slices.EqualFunc(as, bs, func(x, y string) bool { return strings.TrimRight(x, " \t\r") == strings.TrimRight(y, " \t\r") })
+}
+
 // Via tells whether the thread goes out by c.
 func (t Thread) Via(c Channel) bool {
 	if len(t.Channels) == 0 {
@@ -121,6 +137,9 @@ type Entry struct {
 	PublishedAt time.Time
 	// UpdatedAt is when its text last changed; never before PublishedAt.
 	UpdatedAt time.Time
+	// CorrectedAt is when its text became another than was mailed; zero where it
+	// is the same, or was never mailed.
+	CorrectedAt time.Time
 	// Issue is the number of the issue it went out in, 0 when it went out
 	// elsewhere.
 	Issue int64

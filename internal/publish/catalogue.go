@@ -137,10 +137,22 @@ func (p *Publisher) match(ctx context.Context, folder newsletter.Folder, known n
 	for _, t := range found {
 		u := newsletter.ThreadUpdate{Thread: t.Thread}
 		changes := compare(&u, t.Known)
+		if err := p.reworded(ctx, &u, t.Known); err != nil {
+			return Catalogue{}, news{}, err
+		}
 		if t.Known != nil {
 			seen[t.Known.ID] = true
 		}
-		c.Threads = append(c.Threads, listed(t, u, now))
+		l := listed(t, u, now)
+		if t.Known != nil {
+			if err := p.corrected(ctx, &l, *t.Known); err != nil {
+				return Catalogue{}, news{}, err
+			}
+		}
+		if !l.CorrectedAt.IsZero() && u.Reworded {
+			l.CorrectedAt = now
+		}
+		c.Threads = append(c.Threads, l)
 		if changes && t.ID != "" { // a second file of a thread has no id
 			u.Prints = t.Prints()
 			n.updates = append(n.updates, u)
@@ -213,6 +225,9 @@ func (p *Publisher) gone(ctx context.Context, known []newsletter.KnownThread, se
 		t.ID, t.Slug, t.GUID, t.File = k.ID, k.Slug, k.GUID, ""
 		l := newsletter.Listed{Thread: t}
 		remember(&l, k)
+		if err := p.corrected(ctx, &l, k); err != nil {
+			return nil, err
+		}
 		list = append(list, l)
 	}
 	return list, nil

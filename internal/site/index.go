@@ -167,7 +167,7 @@ func entrySum(e *newsletter.Entry) sum {
 		}
 		b = append(b, pictures...)
 	}
-	for _, n := range []int64{e.PublishedAt.UnixNano(), e.UpdatedAt.UnixNano(), e.Issue} {
+	for _, n := range []int64{e.PublishedAt.UnixNano(), e.UpdatedAt.UnixNano(), e.CorrectedAt.UnixMilli(), e.Issue} {
 		b = strconv.AppendInt(append(b, ' '), n, 10)
 	}
 	return sumOf(b)
