@@ -41,6 +41,7 @@ type Store interface {
 	KeepFolder(ctx context.Context, f newsletter.Folder) error
 	UpdateThreads(ctx context.Context, now time.Time, stamp string, updates []newsletter.ThreadUpdate) error
 	ThreadSource(ctx context.Context, id string) (file, source string, err error)
+	Snapshot(ctx context.Context, number int64) (newsletter.Snapshot, error)
 	SentSource(ctx context.Context, id string) (source string, err error)
 	ArchiveThread(ctx context.Context, id string, at time.Time) error
 
