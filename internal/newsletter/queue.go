@@ -34,6 +34,9 @@ type Listed struct {
 	CorrectedAt time.Time
 	Archived    bool
 	Withdrawn   bool
+	// Stood is where the file stood that is gone or broken; empty while it is
+	// there.
+	Stood       string
 	DuplicateOf string
 	Second      bool // a second file of the thread that it repeats, whose id it shows
 }

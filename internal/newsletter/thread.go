@@ -66,6 +66,11 @@ type Thread struct {
 	// Assets are the local pictures that the posts and Images name, as paths
 	// below the thread's own folder.
 	Assets []string
+	// Links are those to other threads, in the order of the file.
+	Links []Link
+	// Linked tells where Links lead that lead to a page, by their targets, seen
+	// from the thread's own page. It is empty on a thread from its file.
+	Linked map[string]string
 	// Pictures tell how Assets are shown, by their names. It is empty on a
 	// thread from its file, and has no picture that is not to be had.
 	Pictures map[string]Picture

@@ -20,6 +20,8 @@ type Catalogue struct {
 	Queue    []string // the ids of threads/QUEUE
 	Problems []newsletter.Problem
 	Broken   []string // files below the folder that hold an error
+	// Unlinked are the links between threads that lead to no page now.
+	Unlinked []newsletter.Problem
 }
 
 // Find returns the thread with an id; ErrNotFound where there is none.
@@ -165,6 +167,7 @@ func (p *Publisher) match(ctx context.Context, folder newsletter.Folder, known n
 	}
 	gone, err := p.gone(ctx, known.Threads, seen)
 	c.Threads = append(c.Threads, gone...)
+	c.link(folder.Label)
 	return c, n, err
 }
 
@@ -223,7 +226,7 @@ func (p *Publisher) gone(ctx context.Context, known []newsletter.KnownThread, se
 			return nil, err
 		}
 		t.ID, t.Slug, t.GUID, t.File = k.ID, k.Slug, k.GUID, ""
-		l := newsletter.Listed{Thread: t}
+		l := newsletter.Listed{Thread: t, Stood: k.File}
 		remember(&l, k)
 		if err := p.corrected(ctx, &l, k); err != nil {
 			return nil, err
