@@ -87,7 +87,12 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 		return site.Report{}, err
 	}
 	entries := c.Entries()
+	next, err := p.nextIssue(ctx, c)
+	if err != nil {
+		return site.Report{}, err
+	}
 	s := p.o.Site(templates, "")
+	s.Announce(next)
 	report, err := s.Write(ctx, entries, p.digests(c, entries))
 	if err != nil {
 		return report, err

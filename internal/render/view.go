@@ -244,6 +244,15 @@ func date(pub newsletter.Publication, t time.Time) string {
 	return t.In(zone(pub)).Format("2 January 2006")
 }
 
+// Day is a day soon to come, in the publication's zone: "Monday 7 December". It
+// is empty for the zero time.
+func Day(pub newsletter.Publication, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(zone(pub)).Format("Monday 2 January")
+}
+
 func stamp(pub newsletter.Publication, t time.Time) string {
 	if t.IsZero() {
 		return ""
