@@ -36,13 +36,18 @@ func ThreadLink(address string) bool {
 	return err == nil && u.Scheme == "" && u.Host == "" && strings.EqualFold(path.Ext(u.Path), ".md")
 }
 
-// Links find the threads that links mean.
+// Links find the threads that links mean. They are for one goroutine: what only
+// some links need is made when the first of those is looked for.
 type Links struct {
 	threads []Listed
 	files   map[string]int
-	// named are the threads by a name in small letters, the best one first. The
-	// kinds of names come one after the other.
-	named [4]map[string][]int
+	named   [4]names
+}
+
+// names are the threads by a name in small letters.
+type names struct {
+	one  map[string]int
+	more map[string][]int // those of a name that several have, the best first
 }
 
 // The kinds of names, the best first.
@@ -56,30 +61,71 @@ const (
 // NewLinks finds among threads.
 func NewLinks(threads []Listed) *Links {
 	l := &Links{threads: threads, files: make(map[string]int, len(threads))}
-	for kind := range l.named {
-		l.named[kind] = make(map[string][]int, len(threads))
-	}
-	for i, t := range threads {
-		if file := t.place(); file != "" {
+	for i := range threads {
+		if file := threads[i].place(); file != "" {
 			l.files[file] = i
-			for _, stem := range stems(file) {
-				l.name(nameFile, path.Base(stem), i)
-			}
-		}
-		l.name(nameID, t.ID, i)
-		l.name(nameSlug, t.Slug, i)
-		l.name(nameTitle, t.Title, i)
-	}
-	for _, names := range l.named {
-		for _, list := range names {
-			slices.SortFunc(list, l.better)
 		}
 	}
 	return l
 }
 
+// by are the threads that have a name of a kind, the best first.
+func (l *Links) by(kind int, name string) []int {
+	n := &l.named[kind]
+	if n.one == nil {
+		l.collect(kind)
+	}
+	if list, ok := n.more[name]; ok {
+		return list
+	}
+	if i, ok := n.one[name]; ok {
+		return []int{i}
+	}
+	return nil
+}
+
+func (l *Links) collect(kind int) {
+	n := names{make(map[string]int, len(l.threads)), map[string][]int{}}
+	for i := range l.threads {
+		t := &l.threads[i]
+		switch kind {
+		case nameFile:
+			if file := t.place(); file != "" {
+				for _, stem := range stems(file) {
+					n.add(path.Base(stem), i)
+				}
+			}
+		case nameID:
+			n.add(t.ID, i)
+		case nameSlug:
+			n.add(t.Slug, i)
+		case nameTitle:
+			n.add(t.Title, i)
+		}
+	}
+	for _, list := range n.more {
+		slices.SortFunc(list, l.better)
+	}
+	l.named[kind] = n
+}
+
+func (n names) add(name string, i int) {
+	if name = fold(name); name == "" {
+		return
+	}
+	first, taken := n.one[name]
+	switch {
+	case !taken:
+		n.one[name] = i
+	case n.more[name] == nil:
+		n.more[name] = []int{first, i}
+	default:
+		n.more[name] = append(n.more[name], i)
+	}
+}
+
 // place is where the thread's file stands, or stood.
-func (l Listed) place() string { return cmp.Or(l.File, l.Stood) }
+func (l *Listed) place() string { return cmp.Or(l.File, l.Stood) }
 
 // stems are the names of a file without its ending. That of a folder's file is
 // also that of the folder.
@@ -91,18 +137,12 @@ func stems(file string) []string {
 	return []string{stem}
 }
 
-func (l *Links) name(kind int, name string, i int) {
-	if name = fold(name); name != "" {
-		l.named[kind][name] = append(l.named[kind][name], i)
-	}
-}
-
 // fold makes names equal that differ in case and white space.
 func fold(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), " ")) }
 
 // better orders threads of one name: no duplicates, then the shortest path.
 func (l *Links) better(a, b int) int {
-	s, t := l.threads[a], l.threads[b]
+	s, t := &l.threads[a], &l.threads[b]
 	if (s.DuplicateOf == "") != (t.DuplicateOf == "") {
 		return cmp.Compare(len(s.DuplicateOf), len(t.DuplicateOf))
 	}
@@ -111,43 +151,43 @@ func (l *Links) better(a, b int) int {
 
 // find returns the thread that a link means, and the part of it; nil where there
 // is none.
-func (l *Links) find(from Listed, target string) (to *Listed, fragment string) {
+func (l *Links) find(from *Listed, target string) (to *Listed, fragment string) {
 	if name, ok := strings.CutPrefix(target, Wikilink); ok {
 		name, fragment, _ = strings.Cut(name, "#")
 		if name == "" {
-			return &from, fragment
+			return from, fragment
 		}
-		return l.wanted(from, strings.TrimSuffix(name, ".md")), fragment
+		return l.wanted(path.Dir(from.place()), strings.TrimSuffix(name, ".md")), fragment
 	}
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, ""
 	}
-	return l.wanted(from, strings.TrimSuffix(u.Path, path.Ext(u.Path))), u.Fragment
+	return l.wanted(path.Dir(from.place()), strings.TrimSuffix(u.Path, path.Ext(u.Path))), u.Fragment
 }
 
-// wanted finds a thread by a path seen from the thread's own folder, or from the
+// wanted finds a thread by a path seen from the linking thread's folder, or from the
 // folder of threads; then by the end of its path, and by its names.
-func (l *Links) wanted(from Listed, name string) *Listed {
-	dir := path.Dir(from.place())
+func (l *Links) wanted(dir, name string) *Listed {
 	if strings.HasPrefix(name, "/") {
 		dir, name = ".", strings.TrimLeft(name, "/")
 	}
 	for _, stem := range []string{path.Join(dir, name), path.Clean(name)} {
-		for _, file := range []string{stem + ".md", stem + "/index.md"} {
-			if i, ok := l.files[file]; ok {
-				return &l.threads[i]
-			}
+		if i, ok := l.files[stem+".md"]; ok {
+			return &l.threads[i]
+		}
+		if i, ok := l.files[stem+"/index.md"]; ok {
+			return &l.threads[i]
 		}
 	}
 	end := fold(strings.TrimLeft(path.Clean(name), "./"))
-	for _, i := range l.named[nameFile][path.Base(end)] {
+	for _, i := range l.by(nameFile, path.Base(end)) {
 		if slices.ContainsFunc(stems(l.threads[i].place()), func(stem string) bool { return strings.HasSuffix("/"+fold(stem), "/"+end) }) {
 			return &l.threads[i]
 		}
 	}
 	for _, kind := range []int{nameID, nameSlug, nameTitle} {
-		if list := l.named[kind][fold(name)]; len(list) > 0 {
+		if list := l.by(kind, fold(name)); len(list) > 0 {
 			return &l.threads[list[0]]
 		}
 	}
@@ -158,29 +198,29 @@ func (l *Links) wanted(from Listed, name string) *Listed {
 // from the thread's own, and what is wrong with the others, whose words are
 // plain text; the problems name no file. Besides what is out, the thread itself
 // has a page, and those of which also says so.
-func (l *Links) Resolve(from Listed, also func(Listed) bool) (map[string]string, []Problem) {
+func (l *Links) Resolve(from *Listed, also func(Listed) bool) (map[string]string, []Problem) {
 	if len(from.Links) == 0 {
 		return nil, nil
 	}
-	linked := map[string]string{}
+	linked := make(map[string]string, len(from.Links))
 	var problems []Problem
 	for _, link := range from.Links {
 		to, fragment := l.find(from, link.Target)
 		fault := "there is no such thread: the link is left out"
 		if to != nil {
-			fault = pageless(*to, to.ID == from.ID || also != nil && also(*to))
+			fault = pageless(to, to.ID == from.ID || also != nil && also(*to))
 		}
 		if fault != "" {
 			problems = append(problems, Problem{Line: link.Line, Text: fmt.Sprintf("link to %q: %s", strings.TrimPrefix(link.Target, Wikilink), fault)})
 			continue
 		}
-		linked[link.Target] = "../" + url.PathEscape(to.Slug) + "/" + anchor(to.Thread, fragment)
+		linked[link.Target] = "../" + url.PathEscape(to.Slug) + "/" + anchor(to.Posts, fragment)
 	}
 	return linked, problems
 }
 
 // pageless tells why a thread has no page; empty where it has one.
-func pageless(t Listed, out bool) string {
+func pageless(t *Listed, out bool) string {
 	switch {
 	case t.Withdrawn:
 		return "that thread is withdrawn: plain text"
@@ -194,9 +234,9 @@ func pageless(t Listed, out bool) string {
 
 // anchor is the place of a fragment in the page of a thread: of a post, by its
 // anchor or by a heading in it. It is empty for what is not found there.
-func anchor(t Thread, fragment string) string {
+func anchor(posts []Post, fragment string) string {
 	if n, ok := strings.CutPrefix(fragment, "post-"); ok {
-		if i, err := strconv.Atoi(n); err == nil && i >= 1 && i <= len(t.Posts) {
+		if i, err := strconv.Atoi(n); err == nil && i >= 1 && i <= len(posts) {
 			return "#post-" + strconv.Itoa(i)
 		}
 	}
@@ -204,7 +244,7 @@ func anchor(t Thread, fragment string) string {
 	if want == "" {
 		return ""
 	}
-	for i, p := range t.Posts {
+	for i, p := range posts {
 		for line := range strings.Lines(p.Text) {
 			if strings.HasPrefix(line, "#") && letters(line) == want {
 				return "#post-" + strconv.Itoa(i+1)

@@ -51,7 +51,7 @@ func TestResolve(t *testing.T) {
 		"[[..":                                  "there is no such thread: the link is left out",
 	} {
 		from.Links = []Link{{Target: target, Line: 7}}
-		linked, problems := links.Resolve(from, nil)
+		linked, problems := links.Resolve(&from, nil)
 		got := linked[target]
 		for _, p := range problems {
 			_, got, _ = cutLast(p.Text, "\": ")
@@ -64,7 +64,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	from.Links = []Link{{Target: "[[later"}}
-	linked, problems := links.Resolve(from, func(t Listed) bool { return t.ID == waiting.ID })
+	linked, problems := links.Resolve(&from, func(t Listed) bool { return t.ID == waiting.ID })
 	if diff := cmp.Diff(map[string]string{"[[later": "../later/"}, linked); diff != "" || len(problems) > 0 {
 		t.Errorf("one that goes out along: %s %v", diff, problems)
 	}
@@ -86,7 +86,7 @@ func FuzzResolve(f *testing.F) {
 	links := NewLinks([]Listed{{Thread: Thread{ID: "a", Slug: "a", File: "b/a.md", Posts: []Post{{Text: "# b"}}}, Issue: 1, OutAt: time.Unix(1, 0)}})
 	f.Fuzz(func(t *testing.T, target string) {
 		from := Listed{Thread: Thread{ID: "x", Slug: "x", File: "x.md", Links: []Link{{Target: target}}}}
-		linked, problems := links.Resolve(from, nil)
+		linked, problems := links.Resolve(&from, nil)
 		_ = ThreadLink(target)
 		if len(linked)+len(problems) != 1 {
 			t.Errorf("%q leads to %v, with %v", target, linked, problems)

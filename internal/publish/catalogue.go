@@ -74,6 +74,7 @@ func (p *Publisher) Catalogue(ctx context.Context) (Catalogue, error) {
 		return Catalogue{}, err
 	}
 	c, _, err := p.survey(ctx, folder, time.Now())
+	c.link(folder.Label)
 	return c, err
 }
 
@@ -99,6 +100,7 @@ func (p *Publisher) stored(ctx context.Context, parsed map[string]newsletter.Thr
 	p.texts.parse(folder.Threads, parsed, p.o.Parse)
 	slices.SortStableFunc(folder.Threads, func(a, b newsletter.Thread) int { return strings.Compare(entry(a.File), entry(b.File)) })
 	c, _, err := p.match(ctx, folder, known, time.Now())
+	c.link(folder.Label)
 	return c, err
 }
 
@@ -167,7 +169,6 @@ func (p *Publisher) match(ctx context.Context, folder newsletter.Folder, known n
 	}
 	gone, err := p.gone(ctx, known.Threads, seen)
 	c.Threads = append(c.Threads, gone...)
-	c.link(folder.Label)
 	return c, n, err
 }
 

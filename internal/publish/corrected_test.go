@@ -1,6 +1,8 @@
 package publish_test
 
 import (
+	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -134,5 +136,29 @@ func TestSentThreadWithoutItsFile(t *testing.T) {
 				t.Errorf("the thread is %+v, %v", one, err)
 			}
 		})
+	}
+}
+
+// Of an issue that an older version sent no digest is known, and the text that
+// went out tells.
+func TestCorrectedInAnOldIssue(t *testing.T) {
+	d := newDesk(t, settings{perIssue: 2})
+	d.threads(2)
+	d.subscribers(1)
+	d.now()
+	db, err := sql.Open("sqlite", filepath.Join(d.dir, "t.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, change := range []string{`UPDATE issue_threads SET digest = ''`, `UPDATE threads SET reworded_at = NULL`} {
+		if _, err := db.ExecContext(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.write("threads/2024-01-02-t1.md", strings.Replace(text(1), "words", "letters", 1))
+	d.writeSite()
+	if d.correction("public/threads/t0/index.html") != "" || d.correction("public/threads/t1/index.html") == "" {
+		t.Error("the first thread was corrected, or the second was not")
 	}
 }

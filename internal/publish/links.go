@@ -9,13 +9,14 @@ import (
 
 // link leads the links between threads to the pages of those that are out.
 func (c *Catalogue) link(label string) {
-	if !slices.ContainsFunc(c.Threads, func(t newsletter.Listed) bool { return len(t.Links) > 0 }) {
+	if !slices.ContainsFunc(c.Threads, links) {
 		return
 	}
-	links := newsletter.NewLinks(c.Threads)
-	for i, t := range c.Threads {
-		linked, problems := links.Resolve(t, nil)
-		c.Threads[i].Linked = linked
+	known := newsletter.NewLinks(c.Threads)
+	for i := range c.Threads {
+		t := &c.Threads[i]
+		linked, problems := known.Resolve(t, nil)
+		t.Linked = linked
 		if t.File == "" { // the author cannot mend it any more
 			continue
 		}
@@ -29,11 +30,17 @@ func (c *Catalogue) link(label string) {
 // together links the threads of one issue as they will be when it is out: to
 // each other too.
 func (c Catalogue) together(chosen []newsletter.Listed) {
-	links := newsletter.NewLinks(c.Threads)
+	if !slices.ContainsFunc(chosen, links) {
+		return
+	}
+	known := newsletter.NewLinks(c.Threads)
 	among := func(t newsletter.Listed) bool {
 		return slices.ContainsFunc(chosen, func(o newsletter.Listed) bool { return o.ID == t.ID })
 	}
-	for i, t := range chosen {
-		chosen[i].Linked, _ = links.Resolve(t, among)
+	for i := range chosen {
+		chosen[i].Linked, _ = known.Resolve(&chosen[i], among)
 	}
 }
+
+// links tells whether a thread links to others.
+func links(t newsletter.Listed) bool { return len(t.Links) > 0 }

@@ -137,3 +137,24 @@ func TestLinksInMail(t *testing.T) {
 		t.Errorf("%+v %v", one, err)
 	}
 }
+
+// A picture that stands in the text as Obsidian has it is shown, in every
+// place, where it is beside the thread.
+func TestEmbeddedPicture(t *testing.T) {
+	d := newDesk(t, settings{})
+	d.subscribers(1)
+	d.write("threads/one/my sketch.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>")
+	d.write("threads/one/index.md", "Look here: ![[my sketch.svg|A sketch]] and ![[my sketch.svg|300]] are two.")
+	d.now()
+	d.writeSite()
+	page := d.read("public/threads/one/index.html")
+	if n := strings.Count(page, "<img "); n != 2 || strings.Contains(page, "wikilink") || strings.Contains(page, "300") {
+		t.Errorf("%d pictures on the page: %s", n, page)
+	}
+	wantContains(t, "page", page, ` alt="A sketch"`)
+	wantContains(t, "feed", d.read("public/atom.xml"), `https://example.com/threads/one/my%20sketch.svg`)
+	wantContains(t, "mail", d.mailOf(1), `src="https://example.com/threads/one/my%20sketch.svg"`)
+	if problems := d.states(); len(problems) != 1 {
+		t.Errorf("states %v", problems)
+	}
+}
