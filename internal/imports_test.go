@@ -29,15 +29,16 @@ var arrows = map[string][]string{
 	"templates":  {},
 	"threads":    {},
 
-	"thread":   {"newsletter"},
+	"thread":   {"newsletter", "wikilink"},
 	"importer": {"newsletter"},
-	"render":   {"newsletter"},
+	"render":   {"newsletter", "wikilink"},
 	"feed":     {"newsletter"},
 	"picture":  {"newsletter"},
 	"mail":     {"newsletter"},
 	"store":    {"newsletter"},
 	"search":   {"newsletter"},
 	"websub":   {"newsletter"},
+	"wikilink": {"newsletter"},
 
 	"site":     {"newsletter", "render", "feed", "picture"},
 	"publish":  {"newsletter", "render", "mail", "site"},

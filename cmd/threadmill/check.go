@@ -47,6 +47,9 @@ func (a *app) check(ctx context.Context) error {
 			faults++
 		}
 	}
+	for _, w := range c.Unlinked {
+		fmt.Fprintln(a.stdout, w)
+	}
 	for _, w := range held(c, p.Threads, now) {
 		fmt.Fprintln(a.stdout, w)
 	}

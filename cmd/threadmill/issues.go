@@ -42,23 +42,45 @@ func (a *app) issuesCommand() *cobra.Command {
 			return a.withStore(cmd.Context(), func(p *publication) error { return a.issues(cmd.Context(), p, asJSON) })
 		},
 	}
-	var all bool
-	show := &cobra.Command{
+	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(a.issueShowCommand(&asJSON))
+	a.addIssueActions(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) issueShowCommand(asJSON *bool) *cobra.Command {
+	var all, asSent, diff bool
+	cmd := &cobra.Command{
 		Use:   "show N",
 		Short: "Show one issue, and each recipient whose mail did not simply go out",
-		Args:  one("which issue", "issues show N"),
+		Long: `Show tells how far the mail of issue N is, and names each recipient whose mail did
+not simply go out. With --as-sent it prints the mail as readers got it, with
+--diff what has changed since in the files of its threads: title and posts.`,
+		Args: one("which issue", "issues show N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := issueNumber(args[0])
 			if err != nil {
 				return err
 			}
-			return a.withStore(cmd.Context(), func(p *publication) error { return badArgument(a.showIssue(cmd.Context(), p, n, asJSON, all)) })
+			return a.withStore(cmd.Context(), func(p *publication) error {
+				r, err := p.store.Issue(cmd.Context(), n)
+				switch {
+				case err != nil:
+				case asSent:
+					err = a.showSent(cmd.Context(), p, n, *asJSON)
+				case diff:
+					err = a.showDiff(cmd.Context(), p, r, *asJSON)
+				default:
+					err = a.showIssue(cmd.Context(), p, r, *asJSON, all)
+				}
+				return badArgument(err)
+			})
 		},
 	}
-	show.Flags().BoolVar(&all, "all", false, "name also those whose mail was canceled")
-	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(show)
-	a.addIssueActions(cmd, &asJSON)
+	cmd.Flags().BoolVar(&all, "all", false, "name also those whose mail was canceled")
+	cmd.Flags().BoolVar(&asSent, "as-sent", false, "print the subject and the text of the mail as it went out")
+	cmd.Flags().BoolVar(&diff, "diff", false, "print what changed in the threads since they were sent")
+	cmd.MarkFlagsMutuallyExclusive("all", "as-sent", "diff")
 	return cmd
 }
 
@@ -106,12 +128,8 @@ func (a *app) issues(ctx context.Context, p *publication, asJSON bool) error {
 	return w.Flush()
 }
 
-func (a *app) showIssue(ctx context.Context, p *publication, number int64, asJSON, all bool) error {
-	r, err := p.store.Issue(ctx, number)
-	if err != nil {
-		return err
-	}
-	deliveries, err := p.store.Unsettled(ctx, number)
+func (a *app) showIssue(ctx context.Context, p *publication, r store.IssueRow, asJSON, all bool) error {
+	deliveries, err := p.store.Unsettled(ctx, r.Number)
 	if err != nil {
 		return err
 	}

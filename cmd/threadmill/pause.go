@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -27,6 +28,9 @@ func (a *app) pauseCommand() *cobra.Command {
 				if err := p.publisher.Pause(cmd.Context(), end, sending); err != nil {
 					return err
 				}
+				if err := p.nextOnSite(cmd.Context()); err != nil {
+					return err
+				}
 				what := "The schedule is paused"
 				if sending {
 					what = "The schedule and all mail are paused"
@@ -45,6 +49,19 @@ func (a *app) pauseCommand() *cobra.Command {
 	return cmd
 }
 
+// nextOnSite brings a site that was written before to the next issue that it
+// names, after a change of the schedule.
+func (p *publication) nextOnSite(ctx context.Context) error {
+	state, err := p.store.SiteState(ctx, p.place())
+	if err != nil || state.Revision == 0 {
+		return err
+	}
+	if err := p.siteNow(ctx); err != nil {
+		return fmt.Errorf("the schedule is changed, but the site still names another next issue: %w", err)
+	}
+	return nil
+}
+
 func (a *app) resumeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume",
@@ -53,6 +70,9 @@ func (a *app) resumeCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				if err := p.publisher.Resume(cmd.Context()); err != nil {
+					return err
+				}
+				if err := p.nextOnSite(cmd.Context()); err != nil {
 					return err
 				}
 				next, _, err := p.publisher.NextSlot(cmd.Context(), time.Now())

@@ -46,6 +46,9 @@ func (a *app) threadsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, w := range c.Unlinked {
+				fmt.Fprintln(a.stderr, w)
+			}
 			rows := threadRows(c, time.Now())
 			if asJSON {
 				return printJSON(a.stdout, rows)

@@ -352,3 +352,22 @@ func FuzzPrints(f *testing.F) {
 		}
 	})
 }
+
+func TestSameText(t *testing.T) {
+	a := Thread{Title: "A", Posts: []Post{{Text: "One\ntwo", Line: 3}}, Tags: []string{"x"}, Digest: "1"}
+	for name, tt := range map[string]struct {
+		b    Thread
+		same bool
+	}{
+		"other tags and lines": {Thread{Title: "A", Posts: []Post{{Text: "One\ntwo", Line: 9}}}, true},
+		"white space":          {Thread{Title: "A", Posts: []Post{{Text: "One  \r\ntwo"}}}, true},
+		"a comma":              {Thread{Title: "A", Posts: []Post{{Text: "One,\ntwo"}}}, false},
+		"title":                {Thread{Title: "B", Posts: a.Posts}, false},
+		"another post":         {Thread{Title: "A", Posts: append([]Post{{}}, a.Posts...)}, false},
+		"where a link leads":   {Thread{Title: "A", Posts: a.Posts, References: "[a]: b"}, false},
+	} {
+		if SameText(a, tt.b) != tt.same {
+			t.Errorf("%s: the same is %v, want %v", name, !tt.same, tt.same)
+		}
+	}
+}

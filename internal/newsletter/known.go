@@ -15,6 +15,10 @@ type KnownThread struct {
 	Digest      string // of the source last seen
 	Prints      Prints // of the text last seen
 	Sent        Prints // of the text that went out; none while it has not
+	// SentDigest is of the source that went out; empty while it has not, and
+	// where the issue is too old to tell.
+	SentDigest string
+	Mailed     bool // its issue went to somebody by mail
 	// Present tells whether a file that can be read holds it.
 	Present bool
 
@@ -22,8 +26,10 @@ type KnownThread struct {
 	OutAt     time.Time // when it went out, in an issue or elsewhere
 	OutNumber int64     // its place in the order in which threads went out; see Entry
 	ChangedAt time.Time // when its source was last seen changed
-	Archived  bool
-	Withdrawn bool
+	// RewordedAt is when its text was, see [SameText].
+	RewordedAt time.Time
+	Archived   bool
+	Withdrawn  bool
 
 	// Text is the thread as last seen. It is only there where Undecided asked
 	// for it.
@@ -47,7 +53,9 @@ type ThreadUpdate struct {
 	Prints Prints
 	New    bool
 	Edited bool // its source changed, and not only its place or slug
-	Gone   bool // no file that can be read holds it; only the ID counts
+	// Reworded says that its text changed too, see [SameText].
+	Reworded bool
+	Gone     bool // no file that can be read holds it; only the ID counts
 	// Archive says that it went out elsewhere, at Published.
 	Archive bool
 	// Pictures replaces the thread's pictures with Assets, which are kept

@@ -5,6 +5,9 @@ import (
 	"regexp"
 )
 
+// PictureTypes are the endings of the pictures that browsers show.
+var PictureTypes = []string{".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"}
+
 // Picture is how a picture of a thread is shown: one or more files that hold
 // it upright, in several widths.
 type Picture struct {

@@ -25,12 +25,18 @@ const (
 // Listed is a thread of the catalogue: what its file says and what became of it.
 type Listed struct {
 	Thread
-	Issue       int64     // the issue it went out in; 0 while it has not
-	OutAt       time.Time // when it went out, in an issue or elsewhere
-	OutNumber   int64     // its place in the order in which threads went out; see Entry
-	ChangedAt   time.Time // when its text was last seen changed
+	Issue     int64     // the issue it went out in; 0 while it has not
+	OutAt     time.Time // when it went out, in an issue or elsewhere
+	OutNumber int64     // its place in the order in which threads went out; see Entry
+	ChangedAt time.Time // when its text was last seen changed
+	// CorrectedAt is when the text took the form that is not the one that was
+	// mailed; zero where it is the same, and for a thread that was not mailed.
+	CorrectedAt time.Time
 	Archived    bool
 	Withdrawn   bool
+	// Stood is where the file stood that is gone or broken; empty while it is
+	// there.
+	Stood       string
 	DuplicateOf string
 	Second      bool // a second file of the thread that it repeats, whose id it shows
 }
@@ -67,7 +73,7 @@ func (l Listed) Out() bool {
 // Entry is the thread as it stands on the site. It is only meant for threads
 // that are Out.
 func (l Listed) Entry() Entry {
-	e := Entry{Thread: l.Thread, Issue: l.Issue, OutNumber: l.OutNumber, PublishedAt: l.OutAt, UpdatedAt: l.ChangedAt}
+	e := Entry{Thread: l.Thread, Issue: l.Issue, OutNumber: l.OutNumber, CorrectedAt: l.CorrectedAt, PublishedAt: l.OutAt, UpdatedAt: l.ChangedAt}
 	if l.Issue == 0 && !l.Published.IsZero() {
 		e.PublishedAt = l.Published
 	}

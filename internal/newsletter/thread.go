@@ -69,6 +69,11 @@ type Thread struct {
 	// Assets are the local pictures that the posts and Images name, as paths
 	// below the thread's own folder.
 	Assets []string
+	// Links are those to other threads, in the order of the file.
+	Links []Link
+	// Linked tells where Links lead that lead to a page, by their targets, seen
+	// from the thread's own page. It is empty on a thread from its file.
+	Linked map[string]string
 	// Pictures tell how Assets are shown, by their names. It is empty on a
 	// thread from its file, and has no picture that is not to be had.
 	Pictures map[string]Picture
@@ -95,6 +100,22 @@ type Post struct {
 func DigestOf(source string) string {
 	sum := sha256.Sum256([]byte(source))
 	return hex.EncodeToString(sum[:16])
+}
+
+// SameText tells whether readers find the same text in both: the title and the
+// posts, whatever the rest of the front matter says.
+func SameText(a, b Thread) bool {
+	return a.Title == b.Title && a.References == b.References &&
+		slices.EqualFunc(a.Posts, b.Posts, func(p, q Post) bool { return sameLines(p.Text, q.Text) })
+}
+
+// sameLines compares texts, blind to white space at the end of lines.
+func sameLines(a, b string) bool {
+	if a == b {
+		return true
+	}
+	as, bs := strings.Split(a, "\n"), strings.Split(b, "\n")
+	return slices.EqualFunc(as, bs, func(x, y string) bool { return strings.TrimRight(x, " \t\r") == strings.TrimRight(y, " \t\r") })
 }
 
 // Via tells whether the thread goes out by c.
@@ -124,6 +145,9 @@ type Entry struct {
 	PublishedAt time.Time
 	// UpdatedAt is when its text last changed; never before PublishedAt.
 	UpdatedAt time.Time
+	// CorrectedAt is when its text became another than was mailed; zero where it
+	// is the same, or was never mailed.
+	CorrectedAt time.Time
 	// Issue is the number of the issue it went out in, 0 when it went out
 	// elsewhere.
 	Issue int64

@@ -20,6 +20,8 @@ type Catalogue struct {
 	Queue    []string // the ids of threads/QUEUE
 	Problems []newsletter.Problem
 	Broken   []string // files below the folder that hold an error
+	// Unlinked are the links between threads that lead to no page now.
+	Unlinked []newsletter.Problem
 }
 
 // Find returns the thread with an id; ErrNotFound where there is none.
@@ -72,6 +74,7 @@ func (p *Publisher) Catalogue(ctx context.Context) (Catalogue, error) {
 		return Catalogue{}, err
 	}
 	c, _, err := p.survey(ctx, folder, time.Now())
+	c.link(folder.Label)
 	return c, err
 }
 
@@ -97,6 +100,7 @@ func (p *Publisher) stored(ctx context.Context, parsed map[string]newsletter.Thr
 	p.texts.parse(folder.Threads, parsed, p.o.Parse)
 	slices.SortStableFunc(folder.Threads, func(a, b newsletter.Thread) int { return strings.Compare(entry(a.File), entry(b.File)) })
 	c, _, err := p.match(ctx, folder, known, time.Now())
+	c.link(folder.Label)
 	return c, err
 }
 
@@ -137,10 +141,22 @@ func (p *Publisher) match(ctx context.Context, folder newsletter.Folder, known n
 	for _, t := range found {
 		u := newsletter.ThreadUpdate{Thread: t.Thread}
 		changes := compare(&u, t.Known)
+		if err := p.reworded(ctx, &u, t.Known); err != nil {
+			return Catalogue{}, news{}, err
+		}
 		if t.Known != nil {
 			seen[t.Known.ID] = true
 		}
-		c.Threads = append(c.Threads, listed(t, u, now))
+		l := listed(t, u, now)
+		if t.Known != nil {
+			if err := p.corrected(ctx, &l, *t.Known); err != nil {
+				return Catalogue{}, news{}, err
+			}
+		}
+		if !l.CorrectedAt.IsZero() && u.Reworded {
+			l.CorrectedAt = now
+		}
+		c.Threads = append(c.Threads, l)
 		if changes && t.ID != "" { // a second file of a thread has no id
 			u.Prints = t.Prints()
 			n.updates = append(n.updates, u)
@@ -211,8 +227,11 @@ func (p *Publisher) gone(ctx context.Context, known []newsletter.KnownThread, se
 			return nil, err
 		}
 		t.ID, t.Slug, t.FormerSlugs, t.GUID, t.File = k.ID, k.Slug, k.FormerSlugs, k.GUID, ""
-		l := newsletter.Listed{Thread: t}
+		l := newsletter.Listed{Thread: t, Stood: k.File}
 		remember(&l, k)
+		if err := p.corrected(ctx, &l, k); err != nil {
+			return nil, err
+		}
 		list = append(list, l)
 	}
 	return list, nil

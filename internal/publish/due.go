@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -103,6 +104,38 @@ func (p *Publisher) Upcoming(ctx context.Context, from time.Time, n int) ([]Plan
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+// nextIssue is when the next issue is to come by the schedule: at the first slot
+// that no pause covers and for which a thread is left; zero where none is in
+// sight.
+func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, error) {
+	if p.o.Schedule == nil {
+		return time.Time{}, nil
+	}
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	pause, err := p.o.Store.Pause(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	left := slices.DeleteFunc(slices.Clone(c.Threads), func(t newsletter.Listed) bool {
+		s := t.State(now)
+		return s != newsletter.ThreadReady && s != newsletter.ThreadWaiting
+	})
+	at := p.o.Schedule.Next(now)
+	for range slotsAhead {
+		if at.IsZero() || len(left) == 0 {
+			break
+		}
+		if !pause.Covers(at) && slices.ContainsFunc(left, func(t newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }) {
+			return at, nil
+		}
+		at = p.o.Schedule.Next(at)
+	}
+	return time.Time{}, nil
 }
 
 // pick takes the threads of one issue off the queue.

@@ -150,6 +150,7 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		}
 		return o, p.o.Store.Warn(ctx, newsletter.WarningSlotEmpty, "the slot of "+p.longTime(slot.Due)+" passed: "+o.Reason)
 	}
+	c.together(chosen)
 	issue, snap, err := p.prepare(ctx, c, chosen, slot, now)
 	if err != nil {
 		return Outcome{}, err

@@ -41,6 +41,8 @@ type Store interface {
 	KeepFolder(ctx context.Context, f newsletter.Folder) error
 	UpdateThreads(ctx context.Context, now time.Time, stamp string, updates []newsletter.ThreadUpdate) error
 	ThreadSource(ctx context.Context, id string) (file, source string, err error)
+	Snapshot(ctx context.Context, number int64) (newsletter.Snapshot, error)
+	SentSource(ctx context.Context, id string) (source string, err error)
 	ArchiveThread(ctx context.Context, id string, at time.Time) error
 
 	ThreadAssets(ctx context.Context) (map[string][]newsletter.Asset, error)
@@ -121,6 +123,7 @@ type Publisher struct {
 	o     Options
 	taken taken
 	texts texts
+	sent  sent
 	began time.Time // when Begin saw the schedule first; zero when it was known
 }
 

@@ -92,8 +92,13 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	if err != nil {
 		return site.Report{}, err
 	}
+	next, err := p.nextIssue(ctx, c)
+	if err != nil {
+		return site.Report{}, err
+	}
 	s := p.o.Site(templates, "")
 	s.FirstAt(first)
+	s.Announce(next)
 	report, err := s.Write(ctx, entries, p.digests(c, entries))
 	if err != nil {
 		return report, err

@@ -18,6 +18,8 @@ type Listing struct {
 	// Older and Newer are the paths of its neighbours, with their numbers;
 	// nil where there is none.
 	Older, Newer *Neighbour
+	// Next is the day of the next issue, empty where none is in sight.
+	Next string
 	// Tagged tells whether there are pages of tags.
 	Tagged bool
 }
@@ -37,12 +39,13 @@ type archivePage struct {
 	Threads []threadView
 	Number  int
 	Tagged  bool
+	Next    string
 }
 
 // ArchivePage shows threads with their opening posts: the front page, and those
 // with what came before.
 func (t *Templates) ArchivePage(pub newsletter.Publication, l Listing) ([]byte, error) {
-	data := archivePage{page: listPage(pub, l), Number: l.Number, Tagged: l.Tagged}
+	data := archivePage{page: listPage(pub, l), Number: l.Number, Tagged: l.Tagged, Next: l.Next}
 	if l.Number == 0 {
 		data.Data = blog(data.page)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/yuin/goldmark/util"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/wikilink"
 )
 
 // A form says how the posts of a thread become HTML in one kind of place.
@@ -40,6 +41,7 @@ var markdown = sync.OnceValue(func() goldmark.Markdown {
 	return goldmark.New(
 		goldmark.WithExtensions(
 			extension.Linkify, extension.Strikethrough, extension.TaskList,
+			wikilink.Extension{},
 			extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
 		),
 		goldmark.WithRendererOptions(
@@ -57,7 +59,11 @@ func parse(md goldmark.Markdown, t newsletter.Thread, i int) (ast.Node, []byte) 
 		source = t.References + "\n\n" + source
 	}
 	cleaned := clean([]byte(source))
-	return md.Parser().Parse(text.NewReader(cleaned)), cleaned
+	doc := md.Parser().Parse(text.NewReader(cleaned))
+	if len(t.Links) > 0 || bytes.Contains(cleaned, []byte(newsletter.Wikilink)) {
+		relink(doc, t)
+	}
+	return doc, cleaned
 }
 
 // posts renders every post of the thread.

@@ -23,6 +23,7 @@ func (t *Templates) ThreadPage(pub newsletter.Publication, e newsletter.Entry, n
 		Thread: newThreadView(pub, e.Thread, e.PublishedAt, pub.Link(e.Path())),
 	}
 	data.Thread.show(posts)
+	data.Thread.Corrected = corrected(pub, e)
 	data.Thread.Tags = tags(e.Thread, data.Root)
 	data.Title, data.Description = e.Title, e.Excerpt
 	data.Newer, data.Older = data.neighbour(newer), data.neighbour(older)
@@ -67,6 +68,7 @@ func (t *Templates) IssuePage(pub newsletter.Publication, issue newsletter.Issue
 		}
 		v := newThreadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path())
 		v.show(posts)
+		v.Corrected = corrected(pub, e)
 		data.Threads = append(data.Threads, v)
 	}
 	return t.page(issueFile, data)

@@ -152,11 +152,12 @@ func TestGoldenMail(t *testing.T) {
 func TestGoldenPages(t *testing.T) {
 	tmpl, pub := builtin(t), publication()
 	entries := []newsletter.Entry{shed(), gate(), kettle()}
+	entries[1].CorrectedAt = entries[1].PublishedAt.AddDate(0, 0, 3)
 	pages := map[string]func() ([]byte, error){
 		"thread.html":     func() ([]byte, error) { return tmpl.ThreadPage(pub, entries[0], &entries[2], &entries[1]) },
 		"thread-rtl.html": func() ([]byte, error) { return tmpl.ThreadPage(pub, entries[1], &entries[0], nil) },
 		"archive.html": func() ([]byte, error) {
-			return tmpl.ArchivePage(pub, Listing{Entries: entries, Tagged: true, Older: &Neighbour{"page/7/", 7}})
+			return tmpl.ArchivePage(pub, Listing{Entries: entries, Tagged: true, Next: "Monday 7 December", Older: &Neighbour{"page/7/", 7}})
 		},
 		"issue.html": func() ([]byte, error) { return tmpl.IssuePage(pub, digest(), entries[1:]) },
 		"unsubscribe.html": func() ([]byte, error) {

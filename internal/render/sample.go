@@ -34,7 +34,7 @@ func samples() []sample {
 				Address: "1 Sample Street", Accent: "#b4532a", Zone: time.UTC,
 			},
 			entries: []newsletter.Entry{
-				{Thread: rich, PublishedAt: day.AddDate(0, 0, 7), UpdatedAt: day.AddDate(0, 0, 7), Issue: 2},
+				{Thread: rich, PublishedAt: day.AddDate(0, 0, 7), UpdatedAt: day.AddDate(0, 0, 7), CorrectedAt: day.AddDate(0, 0, 9), Issue: 2},
 				{Thread: bare, PublishedAt: day, UpdatedAt: day, Issue: 1},
 			},
 			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1"},
@@ -58,7 +58,7 @@ func (s sample) render(t *Templates) error {
 	}
 	digest := newsletter.Issue{Number: 2, Title: "Sample", PublishedAt: first.PublishedAt, Threads: threads}
 	single := newsletter.Issue{Number: 1, Title: "Sample", Threads: threads[:1]}
-	front := Listing{Entries: s.entries, Older: &Neighbour{"page/2/", 2}, Tagged: true}
+	front := Listing{Entries: s.entries, Older: &Neighbour{"page/2/", 2}, Tagged: true, Next: "Monday 7 December"}
 	second := Listing{Entries: s.entries, Path: "page/2/", Number: 2, Older: &Neighbour{"page/1/", 1}, Newer: &Neighbour{}}
 	tag := newsletter.Tag{Name: "sample", Path: "tags/sample/", Entries: s.entries}
 	tries := []func() error{

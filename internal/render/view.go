@@ -55,6 +55,10 @@ type threadView struct {
 	// Date is when it was written and Published when it went out, empty when
 	// that is the same day: "18 December 2024". DateTime is Date by RFC 3339.
 	Date, DateTime, Published string
+	// Corrected is the day on which the text became another than was mailed,
+	// "9 December", with the year where that is not the one of the mail; empty
+	// where it is what was mailed.
+	Corrected string
 	// Counts is "14 posts • 3 min read".
 	Counts string
 	// Origin is where it was first written, OriginHost the host of that.
@@ -166,6 +170,19 @@ func newThreadView(pub newsletter.Publication, t newsletter.Thread, out time.Tim
 	return v
 }
 
+// corrected is the day of a correction, with its year where that of the sending
+// does not tell it.
+func corrected(pub newsletter.Publication, e newsletter.Entry) string {
+	if e.CorrectedAt.IsZero() {
+		return ""
+	}
+	at := e.CorrectedAt.In(zone(pub))
+	if at.Year() == e.PublishedAt.In(zone(pub)).Year() {
+		return at.Format("2 January")
+	}
+	return at.Format("2 January 2006")
+}
+
 // show puts the rendered posts into the view.
 func (v *threadView) show(posts []string) {
 	v.Posts = make([]postView, len(posts))
@@ -225,6 +242,15 @@ func zone(pub newsletter.Publication) *time.Location {
 // date is the day in the publication's zone: "18 December 2024".
 func date(pub newsletter.Publication, t time.Time) string {
 	return t.In(zone(pub)).Format("2 January 2006")
+}
+
+// Day is a day soon to come, in the publication's zone: "Monday 7 December". It
+// is empty for the zero time.
+func Day(pub newsletter.Publication, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(zone(pub)).Format("Monday 2 January")
 }
 
 func stamp(pub newsletter.Publication, t time.Time) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,7 @@ import (
 type content struct {
 	entries []newsletter.Entry // newest first
 	digests []newsletter.Issue // those that carry several threads
+	next    time.Time          // of the next issue; zero where none is in sight
 
 	tags []newsletter.Tag // of the entries
 	sources

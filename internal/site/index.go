@@ -160,14 +160,14 @@ func entrySum(e *newsletter.Entry) sum {
 		b = strconv.AppendQuote(b, s)
 	}
 	b = e.Date.AppendFormat(b, " 2006-01-02T15:04:05.999999999Z07:00")
-	if len(e.Pictures) > 0 {
-		pictures, err := json.Marshal(e.Pictures)
+	if len(e.Pictures)+len(e.Linked) > 0 {
+		found, err := json.Marshal([]any{e.Pictures, e.Linked})
 		if err != nil {
 			return sum{}
 		}
-		b = append(b, pictures...)
+		b = append(b, found...)
 	}
-	for _, n := range []int64{e.PublishedAt.UnixNano(), e.UpdatedAt.UnixNano(), e.Issue} {
+	for _, n := range []int64{e.PublishedAt.UnixNano(), e.UpdatedAt.UnixNano(), e.CorrectedAt.UnixMilli(), e.Issue} {
 		b = strconv.AppendInt(append(b, ' '), n, 10)
 	}
 	return sumOf(b)

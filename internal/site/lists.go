@@ -21,6 +21,9 @@ func (s *Site) archive(c content) []document {
 	var list []document
 	for _, l := range slices.Backward(listings("", c.entries, archiveSize)) {
 		l.Tagged = len(c.tags) > 0
+		if l.Number == 0 { // the others stay the same when a slot passes
+			l.Next = render.Day(s.opt.Publication, c.next)
+		}
 		c.listOf(l, "")
 		list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
 			return s.opt.Templates.ArchivePage(s.opt.Publication, l)
@@ -48,7 +51,7 @@ func (s *Site) tags(c content) []document {
 // listOf notes what a page of a list is made of.
 func (m sources) listOf(l render.Listing, tag string) {
 	older, newer := cmp.Or(l.Older, &render.Neighbour{}), cmp.Or(l.Newer, &render.Neighbour{})
-	m.madeOf(l.Path+"index.html", fmt.Sprintf("%q %d %v %q %q", tag, l.Number, l.Tagged, older.Path, newer.Path), m.indexes(l.Entries)...)
+	m.madeOf(l.Path+"index.html", fmt.Sprintf("%q %d %v %q %q %q", tag, l.Number, l.Tagged, l.Next, older.Path, newer.Path), m.indexes(l.Entries)...)
 }
 
 // listings divides a list of threads, newest first, into pages. The first is at

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
@@ -52,6 +53,7 @@ type Site struct {
 	mu  sync.Mutex // one Write or Probe at a time
 
 	icons func() (icons, error) // drawn once
+	next  time.Time             // of the next issue
 }
 
 // New returns the site in opt.Dir and touches no file.
@@ -78,6 +80,14 @@ func New(opt Options) *Site {
 // newsletter.Publication. It is for the time before the first Write.
 func (s *Site) FirstAt(url string) { s.opt.Publication.FirstURL = url }
 
+// Announce has the front page of what Write writes name the day of the next
+// issue; a zero time has it name none.
+func (s *Site) Announce(next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = next
+}
+
 // Report counts the files of one Write.
 type Report struct {
 	Written, Unchanged int
@@ -99,7 +109,7 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 		return Report{}, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
 	}
 	defer st.discard()
-	c := content{entries: entries, digests: digests}
+	c := content{entries: entries, digests: digests, next: s.next}
 	st.modified = c.modified()
 	if err := s.build(ctx, st, c); err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)

@@ -86,10 +86,10 @@ func insertIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue, slot *
 }
 
 func insertIssueThread(ctx context.Context, tx *sql.Tx, issue int64, position int, t newsletter.Thread) error {
-	res, err := tx.ExecContext(ctx, `INSERT INTO issue_threads (issue, position, thread, source, prints)
-		SELECT $1, $2, id, $4, $5 FROM threads WHERE id = $3 AND archived_at IS NULL AND withdrawn_at IS NULL
+	res, err := tx.ExecContext(ctx, `INSERT INTO issue_threads (issue, position, thread, source, prints, digest)
+		SELECT $1, $2, id, $4, $5, $6 FROM threads WHERE id = $3 AND archived_at IS NULL AND withdrawn_at IS NULL
 		ON CONFLICT DO NOTHING`,
-		issue, position, t.ID, plain(t.Source), t.Prints().String())
+		issue, position, t.ID, plain(t.Source), t.Prints().String(), t.Digest)
 	if err := inserted(res, err); err != nil {
 		return fmt.Errorf("claim thread %s: %w", t.ID, err)
 	}

@@ -264,8 +264,8 @@ func TestThreads(t *testing.T) {
 		addThreads(t, s, b, a)
 		known := got(s.Threads(ctx))(t).Threads
 		want := []newsletter.KnownThread{
-			{ID: "b", Slug: "b", GUID: "tag:b", File: "b.md", Digest: b.Source, Prints: b.Prints(), ChangedAt: at(0), Present: true},
-			{ID: "a", Slug: "a", GUID: "tag:a", PinnedID: "pin", File: "a.md", Digest: a.Source, Prints: a.Prints(), ChangedAt: at(0), Present: true},
+			{ID: "b", Slug: "b", GUID: "tag:b", File: "b.md", Digest: b.Source, Prints: b.Prints(), ChangedAt: at(0), RewordedAt: at(0), Present: true},
+			{ID: "a", Slug: "a", GUID: "tag:a", PinnedID: "pin", File: "a.md", Digest: a.Source, Prints: a.Prints(), ChangedAt: at(0), RewordedAt: at(0), Present: true},
 		}
 		if diff := cmp.Diff(want, known); diff != "" {
 			t.Error("in the order of first sight:", diff)
@@ -280,10 +280,16 @@ func TestThreads(t *testing.T) {
 		if err := s.UpdateThreads(ctx, at(3), old, []newsletter.ThreadUpdate{{Thread: a}}); !errors.Is(err, newsletter.ErrTaken) {
 			t.Errorf("decided on what is no longer so: %v, want ErrTaken", err)
 		}
-		want[0] = newsletter.KnownThread{ID: "b", Slug: "b-2", GUID: "tag:b", File: "a.md", Digest: "new", Prints: edited.Prints(), ChangedAt: at(3), Present: true}
+		want[0] = newsletter.KnownThread{ID: "b", Slug: "b-2", GUID: "tag:b", File: "a.md", Digest: "new", Prints: edited.Prints(), ChangedAt: at(3), RewordedAt: at(0), Present: true}
 		want[1].File, want[1].Present = "", false
 		if diff := cmp.Diff(want, got(s.Threads(ctx))(t).Threads); diff != "" {
 			t.Error("after an edit:", diff)
+		}
+		edited.Source, edited.Digest = "Second post, reworded.", "newer"
+		must(t, update(t, s, at(4), newsletter.ThreadUpdate{Thread: edited, Prints: edited.Prints(), Edited: true, Reworded: true}))
+		want[0].Digest, want[0].ChangedAt, want[0].RewordedAt = "newer", at(4), at(4)
+		if diff := cmp.Diff(want, got(s.Threads(ctx))(t).Threads); diff != "" {
+			t.Error("after its text changed:", diff)
 		}
 		// a comes back elsewhere, not edited.
 		a.File, a.Source, a.Digest = "z.md", "not kept", "not kept"

@@ -115,7 +115,11 @@ func (s *Store) ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome new
 		if err := s.alone(ctx, tx, aloneThreads); err != nil {
 			return err
 		}
-		return claimSlot(ctx, tx, slot, outcome, 0, now)
+		if err := claimSlot(ctx, tx, slot, outcome, 0, now); err != nil {
+			return err
+		}
+		_, err := s.siteChanged(ctx, tx) // it names the next issue
+		return err
 	})
 }
 
@@ -146,7 +150,7 @@ func (s *Store) Pause(ctx context.Context) (newsletter.Pause, error) {
 
 // SetPause replaces the pause.
 func (s *Store) SetPause(ctx context.Context, p newsletter.Pause) error {
-	return s.tx(ctx, func(tx *sql.Tx) error { return setSetting(ctx, tx, settingPause, p) })
+	return s.tx(ctx, func(tx *sql.Tx) error { return s.setPause(ctx, tx, p) })
 }
 
 // Resume ends the pause. passed is the newest slot that went by under it, if
@@ -162,6 +166,14 @@ func (s *Store) Resume(ctx context.Context, passed *newsletter.Slot, now time.Ti
 				return err
 			}
 		}
-		return setSetting(ctx, tx, settingPause, newsletter.Pause{})
+		return s.setPause(ctx, tx, newsletter.Pause{})
 	})
+}
+
+func (s *Store) setPause(ctx context.Context, tx *sql.Tx, p newsletter.Pause) error {
+	if err := setSetting(ctx, tx, settingPause, p); err != nil {
+		return err
+	}
+	_, err := s.siteChanged(ctx, tx) // it names the next issue
+	return err
 }

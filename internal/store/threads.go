@@ -41,9 +41,9 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 	err := each(ctx, q, func(rows *sql.Rows) error {
 		var k newsletter.KnownThread
 		var prints, sent string
-		var issue, published, archived, withdrawn, changed, out sql.NullInt64
+		var issue, published, archived, withdrawn, changed, out, recipients, reworded sql.NullInt64
 		err := rows.Scan(&k.ID, &k.Slug, &k.GUID, &k.PinnedID, &k.File, &k.Present, &k.Digest, &prints, &changed,
-			&archived, &withdrawn, &out, &issue, &published, &sent)
+			&archived, &withdrawn, &out, &issue, &published, &sent, &k.SentDigest, &recipients, &reworded)
 		if err != nil {
 			return err
 		}
@@ -53,14 +53,15 @@ func threads(ctx context.Context, q queryer) ([]newsletter.KnownThread, error) {
 		if k.Issue == 0 {
 			k.OutAt = timeOf(archived)
 		}
-		k.ChangedAt = timeOf(changed)
+		k.ChangedAt, k.RewordedAt, k.Mailed = timeOf(changed), timeOf(reworded), recipients.Int64 > 0
 		var perr, serr error
 		k.Prints, perr = newsletter.ParsePrints(prints)
 		k.Sent, serr = newsletter.ParsePrints(sent)
 		list = append(list, k)
 		return errors.Join(perr, serr)
 	}, `SELECT t.id, t.slug, t.guid, t.pinned_id, t.file, t.present, t.digest, t.prints, t.changed_at,
-			t.archived_at, t.withdrawn_at, t.out_number, i.number, i.published_at, coalesce(it.prints, '')
+			t.archived_at, t.withdrawn_at, t.out_number, i.number, i.published_at, coalesce(it.prints, ''),
+			coalesce(it.digest, ''), i.recipients, coalesce(t.reworded_at, t.changed_at)
 		FROM threads t
 		LEFT JOIN issue_threads it ON it.thread = t.id
 		LEFT JOIN issues i ON i.number = it.issue
@@ -196,8 +197,8 @@ func threadGone(ctx context.Context, tx *sql.Tx, id string) error {
 func writeThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, now time.Time) error {
 	archived := sql.NullInt64{Int64: ms(u.Published), Valid: u.Archive}
 	if u.New {
-		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, archived_at, first_seen_at, changed_at, present)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, TRUE)`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO threads (id, slug, guid, pinned_id, file, source, digest, prints, archived_at, first_seen_at, changed_at, reworded_at, present)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, TRUE)`,
 			u.ID, u.Slug, u.GUID, u.PinnedID, u.File, plain(u.Source), u.Digest, u.Prints.String(), archived, ms(now))
 		return err
 	}
@@ -210,8 +211,9 @@ func writeThread(ctx context.Context, tx *sql.Tx, u newsletter.ThreadUpdate, now
 	if err != nil || !u.Edited {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE threads SET source = $2, digest = $3, prints = $4, changed_at = $5 WHERE id = $1`,
-		u.ID, plain(u.Source), u.Digest, u.Prints.String(), ms(now))
+	_, err = tx.ExecContext(ctx, `UPDATE threads SET source = $2, digest = $3, prints = $4, changed_at = $5,
+			reworded_at = CASE WHEN $6 THEN $5 ELSE coalesce(reworded_at, changed_at) END WHERE id = $1`,
+		u.ID, plain(u.Source), u.Digest, u.Prints.String(), ms(now), u.Reworded)
 	return err
 }
 
@@ -275,6 +277,19 @@ func (s *Store) ThreadSource(ctx context.Context, id string) (file, source strin
 		return "", "", fmt.Errorf("read thread %s: %w", id, err)
 	}
 	return file, source, nil
+}
+
+// SentSource returns the text of a thread as it went out in an issue;
+// ErrNotFound where it did not.
+func (s *Store) SentSource(ctx context.Context, id string) (source string, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT source FROM issue_threads WHERE thread = $1`, id).Scan(&source)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = newsletter.ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("read thread %s as it was sent: %w", id, err)
+	}
+	return source, nil
 }
 
 // numberOut gives the threads that went out their places behind those that have

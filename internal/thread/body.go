@@ -12,6 +12,7 @@ import (
 	"github.com/yuin/goldmark/text"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/wikilink"
 )
 
 // body is the Markdown of a file and its parsed form.
@@ -58,7 +59,7 @@ func excess(source string) (at int, fault string) {
 		}
 		begin += len(row)
 	}
-	if n := strings.Count(source, "](") + strings.Count(source, "]:"); n > linkLimit {
+	if n := strings.Count(source, "](") + strings.Count(source, "]:") + strings.Count(source, "[["); n > linkLimit {
 		return 0, fmt.Sprintf("%d links in one file; the limit is %d", n, linkLimit)
 	}
 	for block := range strings.SplitSeq(source, "\n\n") {
@@ -73,7 +74,7 @@ func excess(source string) (at int, fault string) {
 // markdown parses source as rendering does: what divides posts here is what
 // readers would see as a rule.
 func markdown(source []byte) ast.Node {
-	return goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(source))
+	return goldmark.New(goldmark.WithExtensions(extension.GFM, wikilink.Extension{})).Parser().Parse(text.NewReader(source))
 }
 
 // row is the index of the line that holds offset.

@@ -229,7 +229,7 @@ func TestPictures(t *testing.T) {
 func TestPictureLines(t *testing.T) {
 	body := "Text\n![one](1.png)\n\n| a |\n|---|\n| ![two][t] |\n\n---\n\n> - x\n>   ![three *x* `y`](3\\_3.png \"title\") [![four](4.png)](https://example.com)\n\n[t]: 2.png\n"
 	_, pictures, faults := parse("x.md", []byte(body), nil)
-	want := []picture{{"1.png", 2, ""}, {"2.png", 6, ""}, {"3_3.png", 11, ""}, {"4.png", 11, ""}}
+	want := []picture{{name: "1.png", line: 2}, {name: "2.png", line: 6}, {name: "3_3.png", line: 11}, {name: "4.png", line: 11}}
 	if diff := cmp.Diff(want, pictures, cmp.AllowUnexported(picture{})); diff != "" {
 		t.Errorf("pictures (-want +got):\n%s", diff)
 	}

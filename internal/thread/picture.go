@@ -14,6 +14,7 @@ import (
 	"github.com/yuin/goldmark/ast"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/wikilink"
 )
 
 // picture is a place in a file that names a local picture.
@@ -21,9 +22,8 @@ type picture struct {
 	name  string // path below the thread's folder
 	line  int
 	field string
+	embed bool // ![[name]], which is plain text where there is no such picture
 }
-
-var pictureTypes = []string{".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".avif"}
 
 // pictures returns the local pictures of the body.
 func (b *body) pictures(faults *lint) []picture {
@@ -34,14 +34,40 @@ func (b *body) pictures(faults *lint) []picture {
 			continue
 		}
 		line := b.fileLine(max(n.Pos(), 0))
+		_, embed := wikilink.Embedded(image)
 		if !describes(image, b.source) {
-			faults.warnf(line, "", "picture without a description: write one between the brackets of ![](…)")
+			place := "between the brackets of ![](…)"
+			if embed {
+				place = "behind a | as in ![[…|…]]"
+			}
+			faults.warnf(line, "", "picture without a description: write one %s", place)
 		}
 		name, fault := localPicture(unescape(image.Destination))
-		if fault != "" {
+		switch {
+		case fault != "" && embed:
+			faults.warnf(line, "", "%s; plain text until then", fault)
+		case fault != "":
 			faults.errorf(line, "", "%s", fault)
-		} else if name != "" {
-			found = append(found, picture{name: name, line: line})
+		case name != "":
+			found = append(found, picture{name: name, line: line, embed: embed})
+		}
+	}
+	return found
+}
+
+// links returns the links to other threads.
+func (b *body) links(faults *lint) []newsletter.Link {
+	var found []newsletter.Link
+	for n := range nodes(b.doc) {
+		link, ok := n.(*ast.Link)
+		if !ok {
+			continue
+		}
+		target, line := unescape(link.Destination), b.fileLine(max(n.Pos(), 0))
+		if name, ok := strings.CutPrefix(target, newsletter.Wikiembed); ok {
+			faults.warnf(line, "", "![[%s]]: only pictures are shown in a thread, this is plain text", name)
+		} else if newsletter.ThreadLink(target) {
+			found = append(found, newsletter.Link{Target: target, Line: line})
 		}
 	}
 	return found
@@ -70,7 +96,7 @@ func coverPictures(t *newsletter.Thread, f fields) []picture {
 				f.lint.errorf(v.line, v.name, "%s", fault)
 				continue
 			case name != "":
-				found = append(found, picture{name, v.line, v.name})
+				found = append(found, picture{name: name, line: v.line, field: v.name})
 			}
 			t.Images = appendNew(t.Images, cmp.Or(name, address))
 		}
@@ -98,8 +124,8 @@ func localPicture(address string) (name, fault string) {
 	switch {
 	case !filepath.IsLocal(name) || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) || clean(name) != name:
 		return "", fmt.Sprintf("%q leaves the thread's own folder: put the picture beside the file", address)
-	case !slices.Contains(pictureTypes, strings.ToLower(path.Ext(name))):
-		return "", fmt.Sprintf("%q is not one of the pictures that browsers show: %s", address, strings.Join(pictureTypes, " "))
+	case !slices.Contains(newsletter.PictureTypes, strings.ToLower(path.Ext(name))):
+		return "", fmt.Sprintf("%q is not one of the pictures that browsers show: %s", address, strings.Join(newsletter.PictureTypes, " "))
 	}
 	return name, ""
 }

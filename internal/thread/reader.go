@@ -178,6 +178,8 @@ func (r Reader) addThread(root *os.Root, known parsed, folder *newsletter.Folder
 	faults := &lint{file: file, problems: slices.Clone(known.problems)}
 	for _, p := range known.pictures {
 		switch err := regular(root, path.Join(path.Dir(file), p.name)); {
+		case err != nil && p.embed:
+			faults.warnf(p.line, p.field, "picture %s: %v: put it beside the file; plain text until then", p.name, err)
 		case err != nil:
 			faults.errorf(p.line, p.field, "picture %s: %v: put it beside the file", p.name, err)
 		case tooLarge(root, path.Join(path.Dir(file), p.name)):
