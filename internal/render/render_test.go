@@ -173,6 +173,7 @@ func TestGoldenPages(t *testing.T) {
 		"subscribe.html": func() ([]byte, error) { return tmpl.SubscribePage(pub, true) },
 		"privacy.html":   func() ([]byte, error) { return tmpl.PrivacyPage(pub, Privacy{Mail: true, Relay: "smtp.example.net"}) },
 		"404.html":       func() ([]byte, error) { return tmpl.NotFoundPage(pub) },
+		"410.html":       func() ([]byte, error) { return tmpl.GonePage(pub) },
 	}
 	for name, render := range pages {
 		page, err := render()

@@ -67,7 +67,7 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 func (s *Site) documents(c content) []document {
 	var list []document
 	for _, kind := range []func(content) []document{
-		s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.feeds,
+		s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.robots, s.feeds,
 	} {
 		list = append(list, kind(c)...)
 	}

@@ -114,7 +114,7 @@ func TestWrite(t *testing.T) {
 	var names []string
 	const made = "/a-4ab0bfc563f3d33f-asis.png"
 	for _, name := range []string{
-		".well-known/feeds", "404.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html",
+		".well-known/feeds", "404.html", "410.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html",
 		"privacy/index.html", "sitemap.xml", "subscribe/index.html", "tags/index.html",
 		"threads/thread-1/a.png", "threads/thread-1/index.html", "threads/thread-2/a.png", "threads/thread-2/index.html",
 		"threads/thread-3/a.png", "threads/thread-3/index.html",
@@ -137,6 +137,7 @@ func TestWrite(t *testing.T) {
 		"issues/2/index.html":         `href="../../threads/thread-3/"`,
 		"feed.xml":                    "https://example.org/news/threads/thread-2/a.png",
 		"404.html":                    `href="https://example.org/news/"`,
+		"410.html":                    `This issue was withdrawn.`,
 		"sitemap.xml":                 "<loc>https://example.org/news/issues/2/</loc>",
 	} {
 		if !strings.Contains(tree[name], want) {
@@ -182,8 +183,8 @@ func TestWriteAgain(t *testing.T) {
 func TestWriteEmpty(t *testing.T) {
 	f := newFolder(t)
 	f.write(t, nil)
-	if tree := f.tree(t); len(tree) != 14 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
-		t.Errorf("empty site has %d files, want 14 and an archive that says so", len(tree))
+	if tree := f.tree(t); len(tree) != 15 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
+		t.Errorf("empty site has %d files, want 15 and an archive that says so", len(tree))
 	}
 }
 
