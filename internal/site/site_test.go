@@ -400,3 +400,18 @@ func TestRemove(t *testing.T) {
 		t.Errorf("left are %v, %v", left, err)
 	}
 }
+
+func TestRehearse(t *testing.T) {
+	f := newFolder(t)
+	f.pictures["a.png"] = "png"
+	if err := f.Rehearse(t.Context(), entries(3), nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(f.dir); err == nil {
+		t.Error("a rehearsal wrote something")
+	}
+	twice := append(entries(2), entries(1)...)
+	if err := f.Rehearse(t.Context(), twice, nil); err == nil || !strings.Contains(err.Error(), "same slug") {
+		t.Errorf("two threads of one slug: %v", err)
+	}
+}
