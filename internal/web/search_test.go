@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/html"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
 	"threadmill/internal/search"
 	"threadmill/internal/thread"
 	"threadmill/internal/web"
@@ -194,7 +195,7 @@ func TestSearchBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		h := web.New(web.Options{Templates: pages, Search: stuck{}, Log: slog.New(slog.DiscardHandler)})
+		h := web.New(web.Options{Templates: func() *render.Templates { return pages }, Search: stuck{}, Log: slog.New(slog.DiscardHandler)})
 		codes := make(chan int)
 		for range 10 {
 			go func() { codes <- statusOf(t, h, "/search?q=rope") }()
