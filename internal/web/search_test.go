@@ -214,3 +214,15 @@ func statusOf(t *testing.T, h http.Handler, path string) int {
 	h.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	return rec.Code
 }
+
+// A query of signs alone is answered with what can be looked for.
+func TestSearchForSigns(t *testing.T) {
+	t.Parallel()
+	p := openSearch(t, map[string]string{"shed": "A rope???"})
+	if a := p.look(t, "???"); a.StatusCode != http.StatusOK || !strings.Contains(a.body, "<bdi>???</bdi> holds no letter and no digit") {
+		t.Errorf("%s\n%s", a.Status, a.body)
+	}
+	if a := p.look(t, ""); strings.Contains(a.body, "holds no letter") {
+		t.Error("an empty query is found fault with")
+	}
+}
