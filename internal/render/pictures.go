@@ -83,7 +83,7 @@ func (f form) own(n *ast.Image, p newsletter.Picture) {
 	n.SetAttributeString("width", []byte(strconv.Itoa(big.Width)))
 	n.SetAttributeString("height", []byte(strconv.Itoa(big.Height)))
 	if f.page && big.Height*column > tallest*big.Width {
-		n.SetAttributeString("style", []byte(fmt.Sprintf("max-width:min(100%%,%.1frem)", max(1, tallest*float64(big.Width)/float64(big.Height)))))
+		n.SetAttributeString("style", fmt.Appendf(nil, "max-width:min(100%%,%.1frem)", max(1, tallest*float64(big.Width)/float64(big.Height))))
 	}
 	if !f.page || len(p.Files) < 2 {
 		return
