@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"threadmill/internal/site"
 	"threadmill/internal/store"
 )
 
@@ -72,6 +73,9 @@ func (a *app) askBuild(ctx context.Context, p *publication) error {
 	for time.Now().Before(end) {
 		done, err := p.store.RebuildDone(ctx, p.place(), n)
 		if done && err == nil {
+			err = p.elsewhere(ctx)
+		}
+		if done && err == nil {
 			fmt.Fprintln(a.stdout, "The site was written by the running threadmill.")
 		}
 		if done || err != nil {
@@ -87,4 +91,25 @@ func (a *app) askBuild(ctx context.Context, p *publication) error {
 		}
 	}
 	return errors.New("the running threadmill did not write the site yet; it will when it can (`threadmill status` tells what is in its way)")
+}
+
+// elsewhere is an error when the process that just wrote the site did so into
+// another folder than this config names: that one nobody has claimed then. On a
+// shared database each folder is known by its own name.
+func (p *publication) elsewhere(ctx context.Context) error {
+	if p.store.Shared() {
+		return nil
+	}
+	claim, err := p.claim(ctx)
+	if errors.Is(err, site.ErrClaimed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	holder, err := p.store.LockHolder(ctx)
+	if err := errors.Join(err, claim.Release()); err != nil || holder == nil {
+		return err
+	}
+	return p.wrong("output", fmt.Errorf("%s writes another folder than %s; stop it first, or name its folder here", holder, p.Output))
 }

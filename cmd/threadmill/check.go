@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +34,7 @@ func (a *app) check(ctx context.Context) error {
 	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
-	c, err := p.publisher.Catalogue(ctx)
+	c, err := p.judged(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -59,12 +58,10 @@ func (a *app) check(ctx context.Context) error {
 	for _, w := range p.unfilled() {
 		fmt.Fprintln(a.stdout, w)
 	}
-	dir, err := os.MkdirTemp("", "threadmill-check-*")
-	if err != nil {
-		return err
+	for _, w := range p.aboutPictures() {
+		fmt.Fprintln(a.stdout, w)
 	}
-	defer os.RemoveAll(dir) // nobody sees the site that is written for trial
-	for _, fault := range p.publisher.Check(ctx, c, dir) {
+	for _, fault := range p.publisher.Check(ctx, c) {
 		fmt.Fprintln(a.stdout, fault)
 		faults++
 	}

@@ -76,6 +76,9 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 		return err
 	}
 	defer p.close()
+	if err := p.serves(ctx); err != nil {
+		return err
+	}
 	if site, err = p.web(map[string]http.Handler{"/mail/": box.Handler()}); err != nil {
 		return err
 	}

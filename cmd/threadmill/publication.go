@@ -45,8 +45,9 @@ type publication struct {
 	audience  *audience.Audience
 	publisher *publish.Publisher
 	codings   *site.Compressor
-	keeper    atomic.Bool // this process holds the lock, among many nodes
-	plans     site.Plans  // for pictures, of every folder that is written
+	keeper    atomic.Bool                      // this process holds the lock, among many nodes
+	plans     site.Plans                       // for pictures, of every folder that is written
+	loaded    atomic.Pointer[render.Templates] // as they were read last without a fault
 
 	output  *site.Claim     // of a process that has its output folder as long as it runs
 	mirrors bool            // it keeps that up whoever keeps the publication
@@ -124,9 +125,6 @@ func (p *publication) settle() error {
 	if p.facts.About, err = p.about(); err != nil {
 		return p.wrong("publication.about", err)
 	}
-	if p.Web.Listen != "" { // run answers it
-		p.facts.Search = p.Web.URL + "/search"
-	}
 	if dir := p.Path(p.Templates); dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))
@@ -191,6 +189,9 @@ func (p *publication) join(ctx context.Context) error {
 	p.tokens = audience.NewTokens(keys[0], keys[1:]...)
 	p.idKey = ids[len(ids)-1].Secret
 	p.audience = audience.New(p.store, p.tokens)
+	if p.facts.Search, err = p.searchForm(ctx); err != nil {
+		return err
+	}
 	catchUp, err := schedule.ParseCatchUp(p.Schedule.CatchUp)
 	if err != nil {
 		return p.wrong("schedule.catch_up", err)
@@ -221,12 +222,44 @@ func (p *publication) join(ctx context.Context) error {
 	return nil
 }
 
+// searchForm is where the search form of the pages goes, empty for no form: run
+// answers it, and a site that is only put onto a static host has nobody who
+// does. So it takes a word about the web server in the config, or that run has
+// served the publication. Which process writes the site makes no difference.
+func (p *publication) searchForm(ctx context.Context) (string, error) {
+	if p.Web.Listen == "" {
+		return "", nil
+	}
+	if !p.Given("web.listen") && !p.Given("web.url") {
+		if served, err := p.store.Served(ctx); err != nil || !served {
+			return "", err
+		}
+	}
+	return p.Web.URL + "/search", nil
+}
+
+// serves notes that run serves the publication.
+func (p *publication) serves(ctx context.Context) error {
+	served, err := p.store.Served(ctx)
+	if err != nil || served {
+		return err
+	}
+	if err := p.store.NoteServed(ctx); err != nil {
+		return err
+	}
+	return p.join(ctx)
+}
+
 func (p *publication) templates() (*render.Templates, error) {
 	var override fs.FS
 	if p.Templates != "" {
 		override = os.DirFS(p.Path(p.Templates))
 	}
-	return render.Load(override, templates.FS)
+	t, err := render.Load(override, templates.FS)
+	if err == nil {
+		p.loaded.Store(t)
+	}
+	return t, err
 }
 
 func (p *publication) site(t *render.Templates, dir string) *site.Site {

@@ -104,6 +104,9 @@ func (p *publication) runShared(ctx context.Context, r roles) error {
 func (p *publication) serve(ctx context.Context, r roles, work func(context.Context) error) error {
 	var server *web.Server
 	if p.Web.Listen != "" && !r.noWeb {
+		if err := p.serves(ctx); err != nil {
+			return err
+		}
 		handler, err := p.web(nil)
 		if err != nil {
 			return err
@@ -144,14 +147,13 @@ func (p *publication) waitForLock(ctx context.Context) (*holding, error) {
 // web is the handler of the publication's web server; extra handlers stand
 // below their paths.
 func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
-	t, err := p.templates()
-	if err != nil {
+	if _, err := p.templates(); err != nil {
 		return nil, err
 	}
 	return web.New(web.Options{
 		Dir:         p.Path(p.Output),
 		Publication: p.facts,
-		Templates:   t,
+		Templates:   p.loaded.Load, // the site reads them anew when they change
 		Hubs:        p.Feeds.Hub,
 		Audience:    p.audience,
 		Log:         p.log,

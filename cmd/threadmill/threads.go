@@ -42,7 +42,7 @@ func (a *app) threadsCommand() *cobra.Command {
 				return err
 			}
 			defer p.close()
-			c, err := p.publisher.Catalogue(cmd.Context())
+			c, err := p.judged(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -67,6 +67,7 @@ func threadRows(c publish.Catalogue, now time.Time) []threadRow {
 			ID: t.ID, Title: t.Title, Date: timeOrNull(t.Date), PublishDate: timeOrNull(t.PublishDate),
 			Posts: len(t.Posts), Words: t.Words, Minutes: t.Minutes,
 			State: t.State(now), File: t.File, Slug: t.Slug, Issue: t.Issue, DuplicateOf: t.DuplicateOf,
+			Problem: pictureProblem(c, t.Thread),
 		})
 	}
 	for _, file := range c.Broken {
@@ -81,6 +82,22 @@ func threadRows(c publish.Catalogue, now time.Time) []threadRow {
 	return rows
 }
 
+// pictureProblem is the first fault of a thread's pictures, empty where they are
+// well.
+func pictureProblem(c publish.Catalogue, t newsletter.Thread) string {
+	for _, p := range c.Problems {
+		if len(t.Assets) == 0 || !strings.HasSuffix(p.File, "/"+t.File) {
+			continue
+		}
+		for _, name := range t.Assets {
+			if strings.HasPrefix(p.Text, "picture "+name+": ") {
+				return p.String()
+			}
+		}
+	}
+	return ""
+}
+
 func (a *app) printThreads(rows []threadRow, zone *time.Location) error {
 	if len(rows) == 0 {
 		fmt.Fprintln(a.stderr, "There are no threads yet; write one, or bring some along with `threadmill import`.")
@@ -91,8 +108,10 @@ func (a *app) printThreads(rows []threadRow, zone *time.Location) error {
 	for _, r := range rows {
 		title := r.Title
 		switch {
-		case r.Problem != "":
+		case r.Problem != "" && r.State == newsletter.ThreadBroken:
 			title = r.Problem
+		case r.Problem != "":
+			title += " (" + r.Problem + ")"
 		case r.DuplicateOf != "":
 			title += " (opens like " + r.DuplicateOf + ")"
 		}

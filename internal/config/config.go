@@ -203,6 +203,12 @@ func (c *Config) SecretArgument(text, file string) (Secret, error) {
 	return Secret(trimLine(data)), nil
 }
 
+// Given tells whether the file gives a key such as "web.listen".
+func (c *Config) Given(key string) bool {
+	_, given := c.places[key]
+	return given
+}
+
 // Position returns where the value of a key such as "schedule.cron" stands,
 // as file:line:column, for errors that only the reader of the value finds. It
 // is the file alone when the file does not give the key.

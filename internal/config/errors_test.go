@@ -155,6 +155,7 @@ func TestValueErrors(t *testing.T) {
 		{"web.listen", "8080", `"8080" is not an address to listen on; write 127.0.0.1:8080, :8080 or off`},
 		{"web.listen", "localhost:http", "is not an address to listen on"},
 		{"web.listen", "localhost:70000", "is not an address to listen on"},
+		{"web.url", "https://example.com/mail", `web.url: its path is "/mail" and that of publication.url is "", below which run serves everything`},
 		{"mail.headers.Subject", "x", "this header is set by the program; leave it out"},
 		{"mail.headers.list-id", "x", "this header is set by the program"},
 		{"mail.headers.X A", "x", "not the name of a header; write letters, digits and hyphens, such as X-Campaign"},

@@ -76,6 +76,9 @@ func (c *Config) conflicts(known problems) problems {
 	if c.Publication.URL != "" && slices.Contains(c.Publication.FormerURLs, c.Publication.URL) {
 		add("publication.former_urls", "%q is where the publication is now; take it out", c.Publication.URL)
 	}
+	if at, below := pathOf(c.Web.URL), pathOf(c.Publication.URL); c.Web.URL != "" && c.Publication.URL != "" && at != below && c.Web.Listen != "" {
+		add("web.url", "its path is %q and that of publication.url is %q, below which run serves everything; write the same path behind the host", at, below)
+	}
 	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
 	switch {
 	case smtp.Password != "" && smtp.Username == "":
@@ -91,6 +94,15 @@ func (c *Config) conflicts(known problems) problems {
 	}
 	c.exposed(add)
 	return found
+}
+
+// pathOf is the path of an address, empty for the top of its host.
+func pathOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.Path, "/")
 }
 
 // exposed finds what readers would get because it lies in the output folder.

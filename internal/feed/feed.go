@@ -150,8 +150,8 @@ func newChannel(pub newsletter.Publication, d Document, items []Encoded) channel
 		c.Title = tagTitle(d.Tag, pub)
 	}
 	for _, it := range items {
-		c.Created = latest(c.Created, it.Published)
-		c.Updated = latest(c.Updated, it.Updated)
+		c.Created = newsletter.Later(c.Created, it.Published)
+		c.Updated = newsletter.Later(c.Updated, it.Updated)
 	}
 	return c
 }
@@ -179,7 +179,7 @@ func model(pub newsletter.Publication, it Item, e entry) *feeds.Item {
 		Description: html.EscapeString(e.excerpt),
 		Content:     text(it.HTML),
 		Created:     published,
-		Updated:     latest(published, instant(it.UpdatedAt)),
+		Updated:     newsletter.Later(published, instant(it.UpdatedAt)),
 	}
 }
 
@@ -199,13 +199,6 @@ func tags(in []string) []string {
 
 // instant is t as all three formats can write it: UTC, whole seconds.
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
 
 // joined are the items as they were encoded.
 func joined(items []Encoded, of func(Encoded) []byte) []byte {

@@ -71,3 +71,11 @@ func (p Publication) Link(path string) string {
 	}
 	return b.String()
 }
+
+// Later is the later of two times.
+func Later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

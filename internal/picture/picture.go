@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -89,6 +90,28 @@ func Look(name, digest string, b []byte, all bool) (Plan, error) {
 	}
 	p.known(name)
 	return p, nil
+}
+
+// Verify tells why a source cannot be shown as it should be; nil for one that
+// can, and for a kind that browsers know and this package does not. b is all of
+// it, or at least its beginning where whole is not set: then only that is looked
+// at, which may miss what is broken behind it.
+func Verify(name string, b []byte, whole bool) error {
+	p, err := Look(name, "", b, whole)
+	switch ext := strings.ToLower(path.Ext(name)); {
+	case errors.Is(err, ErrShort): // it may be well
+		return nil
+	case errors.Is(p.Fault, errUnknown) && ext == ".avif":
+		return nil
+	case p.Fault != nil || err != nil:
+		return cmp.Or(p.Fault, err)
+	case !whole || p.head.kind == "":
+		return nil
+	}
+	if _, err := p.head.decode(b); err != nil {
+		return fmt.Errorf("it cannot be read: %w", err)
+	}
+	return nil
 }
 
 // maxStem bounds a file's name, in bytes, so that there is room for its end.

@@ -423,6 +423,31 @@ func TestFaults(t *testing.T) {
 }
 
 // The beginning of a file tells as much as the whole, or says that it does not.
+func TestVerify(t *testing.T) {
+	whole := photo(t, quarters(1300, 90), 6)
+	for _, tt := range []struct {
+		name  string
+		b     []byte
+		whole bool
+		fault string
+	}{
+		{"a.jpg", whole, true, ""},
+		{"a.jpg", whole[:len(whole)/2], false, ""}, // it may go on well
+		{"a.jpg", whole[:len(whole)/2], true, "cannot be read"},
+		{"a.jpg", whole[:10], false, ""},
+		{"a.jpg", whole[:10], true, "ends too early"},
+		{"a.jpg", nil, true, "of no kind"},
+		{"a.png", []byte("<svg/>"), true, "of no kind"},
+		{"a.svg", []byte("<svg/>"), true, ""},
+		{"a.avif", []byte("ftyp"), true, ""},
+	} {
+		err := Verify(tt.name, tt.b, tt.whole)
+		if (err != nil) != (tt.fault != "") || err != nil && !strings.Contains(err.Error(), tt.fault) {
+			t.Errorf("%s of %d bytes: %v, want %q", tt.name, len(tt.b), err, tt.fault)
+		}
+	}
+}
+
 func TestLookEarly(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"a.jpg": photo(t, quarters(700, 100), 6), "a.png": pngOf(t, quarters(700, 100)),

@@ -41,7 +41,7 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t 
 	now := time.Now()
 	v := Preview{Issue: p.issue(number, []newsletter.Listed{t}, now)}
 	inert := p.o.Publication.Link("#unsubscribe")
-	pictured, err := p.o.Site(templates, "").Pictured(ctx, v.Issue.Threads)
+	pictured, err := p.o.Site(templates, unwritten).Pictured(ctx, v.Issue.Threads)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -66,9 +66,13 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t 
 	return v, nil
 }
 
+// unwritten stands for the folder of a site that is looked at and not written.
+const unwritten = "unwritten"
+
 // Check renders the mail and the page of every thread that is ready, and the
-// whole site with its feeds into dir, and returns what went wrong.
-func (p *Publisher) Check(ctx context.Context, c Catalogue, dir string) []error {
+// whole site with its feeds, and returns what went wrong. It keeps nothing of
+// it, and of pictures it reads as much as their sizes take.
+func (p *Publisher) Check(ctx context.Context, c Catalogue) []error {
 	templates, err := p.o.Templates()
 	if err != nil {
 		return []error{err}
@@ -85,7 +89,7 @@ func (p *Publisher) Check(ctx context.Context, c Catalogue, dir string) []error 
 		t.OutAt = time.Now()
 		entries = append(entries, t.Entry())
 	}
-	if _, err := p.o.Site(templates, dir).Write(ctx, entries, nil); err != nil {
+	if err := p.o.Site(templates, unwritten).Rehearse(ctx, entries, nil); err != nil {
 		faults = append(faults, err)
 	}
 	return faults

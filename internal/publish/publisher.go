@@ -99,7 +99,9 @@ type Options struct {
 	Publication newsletter.Publication
 	// Templates reads the templates anew, so that an edit shows at once.
 	Templates func() (*render.Templates, error)
-	// Site is the output folder, or another one where dir is not empty.
+	// Site is the output folder, or another one where dir is not empty: for that
+	// the pictures that the threads folder holds count more than those that were
+	// taken in.
 	Site func(t *render.Templates, dir string) *site.Site
 	// Place names the output folder among those of all nodes; empty where there
 	// is only one.

@@ -197,11 +197,13 @@ func (p *Publisher) digests(c Catalogue, entries []newsletter.Entry) []newslette
 	byIssue := map[int64][]newsletter.Listed{}
 	for _, e := range entries {
 		if carried[e.Issue] > 0 {
-			byIssue[e.Issue] = append(byIssue[e.Issue], newsletter.Listed{Thread: e.Thread, OutAt: e.PublishedAt})
+			byIssue[e.Issue] = append(byIssue[e.Issue], newsletter.Listed{Thread: e.Thread, OutAt: e.PublishedAt, OutNumber: e.OutNumber})
 		}
 	}
 	var list []newsletter.Issue
 	for _, n := range slices.Sorted(maps.Keys(byIssue)) {
+		// As they were sent.
+		slices.SortStableFunc(byIssue[n], func(a, b newsletter.Listed) int { return cmp.Compare(a.OutNumber, b.OutNumber) })
 		list = append(list, p.issue(n, byIssue[n], byIssue[n][0].OutAt))
 	}
 	return list

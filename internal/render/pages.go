@@ -99,8 +99,20 @@ func (t *Templates) UnsubscribePage(pub newsletter.Publication, p Unsubscribe) (
 
 // NotFoundPage is what a web server shows for an address that leads nowhere.
 func (t *Templates) NotFoundPage(pub newsletter.Publication) ([]byte, error) {
-	data := placeless(pub)
+	data := notFoundPage{page: placeless(pub)}
 	data.Title = "Page not found"
+	return t.page(notFoundFile, data)
+}
+
+type notFoundPage struct {
+	page
+	Gone bool
+}
+
+// GonePage is what a web server shows instead of a page that was withdrawn.
+func (t *Templates) GonePage(pub newsletter.Publication) ([]byte, error) {
+	data := notFoundPage{page: placeless(pub), Gone: true}
+	data.Title = "Withdrawn"
 	return t.page(notFoundFile, data)
 }
 

@@ -16,6 +16,13 @@ import (
 // without the margin of their numbers. Outlook knows no other bound.
 const mailColumn = 552
 
+// tallest is how high a page shows a picture, in rem: a whole screenshot of a
+// phone is to be seen at once.
+const tallest = 48
+
+// column is how wide pages are, in rem; see base.html.
+const column = 38
+
 // pageSizes tells browsers how wide base.html shows a picture: a column of 38
 // rem, or a narrow screen without its edges.
 const pageSizes = "(min-width: 42rem) 38rem, calc(100vw - 4rem)"
@@ -75,6 +82,9 @@ func (f form) own(n *ast.Image, p newsletter.Picture) {
 	}
 	n.SetAttributeString("width", []byte(strconv.Itoa(big.Width)))
 	n.SetAttributeString("height", []byte(strconv.Itoa(big.Height)))
+	if f.page && big.Height*column > tallest*big.Width {
+		n.SetAttributeString("style", fmt.Appendf(nil, "max-width:min(100%%,%.1frem)", max(1, tallest*float64(big.Width)/float64(big.Height))))
+	}
 	if !f.page || len(p.Files) < 2 {
 		return
 	}

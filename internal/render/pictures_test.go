@@ -1,6 +1,7 @@
 package render
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,5 +72,45 @@ func TestPictureMarkup(t *testing.T) {
 				t.Errorf("posts (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A tall picture is as wide as lets it be seen at once.
+func TestTallPictures(t *testing.T) {
+	for _, tt := range []struct {
+		width, height int
+		want          string
+	}{
+		{800, 2400, `style="max-width:min(100%,16.0rem)"`},
+		{800, 1010, ""},
+		{800, 1020, `style="max-width:min(100%,37.6rem)"`},
+		{10, 5000, `style="max-width:min(100%,1.0rem)"`},
+	} {
+		e := gate()
+		e.Posts = []newsletter.Post{{Text: "![A](a.png)"}}
+		e.Pictures = map[string]newsletter.Picture{"a.png": {Files: []newsletter.PictureFile{{Name: "a-1w.png", Width: tt.width, Height: tt.height}}, Lasting: "a.png"}}
+		page, err := builtin(t).ThreadPage(publication(), e, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(page), "style=\"max-width"); got != (tt.want != "") || !strings.Contains(string(page), tt.want) {
+			t.Errorf("%d × %d: styled %v, want %q", tt.width, tt.height, got, tt.want)
+		}
+	}
+}
+
+// A title that is the first sentence is for those who hear the page; who reads
+// it has it in the first post.
+func TestUntitled(t *testing.T) {
+	e := gate()
+	for titled, want := range map[bool]string{true: `<h1 class="p-name" dir="auto">`, false: `<h1 class="p-name unseen" dir="auto">`} {
+		e.Titled = titled
+		page, err := builtin(t).ThreadPage(publication(), e, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(page), want) {
+			t.Errorf("titled %v: no %s", titled, want)
+		}
 	}
 }

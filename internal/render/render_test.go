@@ -76,7 +76,7 @@ func shed() newsletter.Entry {
 	}
 	return newsletter.Entry{
 		Thread: newsletter.Thread{
-			ID: "moving-a-shed", Slug: "moving-a-shed", Title: "Moving a shed with three neighbours & a rope",
+			ID: "moving-a-shed", Slug: "moving-a-shed", Title: "Moving a shed with three neighbours & a rope", Titled: true,
 			Pictures: map[string]newsletter.Picture{"rollers 1.jpg": {
 				Type: "image/jpeg", Lasting: "rollers 1.jpg",
 				Files: []newsletter.PictureFile{
@@ -99,7 +99,7 @@ func shed() newsletter.Entry {
 func gate() newsletter.Entry {
 	return newsletter.Entry{
 		Thread: newsletter.Thread{
-			ID: "gate", Slug: "gate", Title: "השער הישן", Lang: "he", Excerpt: "השער חרק שלושים שנה.", Minutes: 1,
+			ID: "gate", Slug: "gate", Title: "השער הישן", Titled: true, Lang: "he", Excerpt: "השער חרק שלושים שנה.", Minutes: 1,
 			Posts: []newsletter.Post{{Text: "השער חרק שלושים שנה.\n\n- שמן\n- סבלנות"}, {Text: "A line of English, and `code`."}},
 		},
 		PublishedAt: time.Date(2025, time.December, 29, 9, 0, 0, 0, time.UTC),
@@ -111,7 +111,7 @@ func gate() newsletter.Entry {
 func kettle() newsletter.Entry {
 	return newsletter.Entry{
 		Thread: newsletter.Thread{
-			ID: "kettle", Slug: "kettle", Title: "Why a kettle sings", Minutes: 1,
+			ID: "kettle", Slug: "kettle", Title: "Why a kettle sings", Titled: true, Minutes: 1,
 			Excerpt: "A kettle is loudest about a minute before it boils, and then goes quiet. The noise is steam that dies young: bubbles form on the hot bottom, rise into cooler water, and collapse with a tap each.",
 			Posts:   []newsletter.Post{{Text: "A kettle is loudest about a minute before it boils, and then goes quiet."}},
 		},
@@ -174,6 +174,7 @@ func TestGoldenPages(t *testing.T) {
 		"subscribe.html": func() ([]byte, error) { return tmpl.SubscribePage(pub, true) },
 		"privacy.html":   func() ([]byte, error) { return tmpl.PrivacyPage(pub, Privacy{Mail: true, Relay: "smtp.example.net"}) },
 		"404.html":       func() ([]byte, error) { return tmpl.NotFoundPage(pub) },
+		"410.html":       func() ([]byte, error) { return tmpl.GonePage(pub) },
 	}
 	for name, render := range pages {
 		page, err := render()

@@ -48,8 +48,11 @@ type page struct {
 // threadView is a thread as templates see it.
 type threadView struct {
 	Title, Excerpt, Author string
-	AuthorURL              string
-	Lang, Dir              string
+	// Titled says that the author gave the title; else it is the first
+	// sentence, which need not be read twice.
+	Titled    bool
+	AuthorURL string
+	Lang, Dir string
 	// URL is the address of the thread's page, empty when it has none.
 	URL string
 	// Date is when it was written and Published when it went out, empty when
@@ -149,7 +152,7 @@ func language(pub newsletter.Publication, t newsletter.Thread) string {
 func newThreadView(pub newsletter.Publication, t newsletter.Thread, out time.Time, url string) threadView {
 	lang := language(pub, t)
 	v := threadView{
-		Title: t.Title, Excerpt: t.Excerpt, Author: cmp.Or(t.Author, pub.Author.Name),
+		Title: t.Title, Titled: t.Titled, Excerpt: t.Excerpt, Author: cmp.Or(t.Author, pub.Author.Name),
 		Lang: lang, Dir: direction(lang), URL: url,
 		Counts: t.Counts(), Origin: t.Origin, OriginHost: host(t.Origin),
 	}

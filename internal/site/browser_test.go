@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -24,9 +25,12 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"threadmill/internal/audience"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
+	"threadmill/internal/search"
 	"threadmill/internal/site"
+	"threadmill/internal/store"
 	"threadmill/internal/thread"
 	"threadmill/internal/web"
 	"threadmill/templates"
@@ -44,6 +48,35 @@ const axeVersion = "4.14.1"
 type live struct {
 	*httptest.Server
 	entries []newsletter.Entry
+	tokens  *audience.Tokens
+	token   string // of the one subscriber
+}
+
+// list puts the threads into the database, to be searched, and a subscriber.
+func (s *live) list(t *testing.T, db *store.Store) {
+	t.Helper()
+	var updates []newsletter.ThreadUpdate
+	for _, e := range s.entries {
+		e.Published = e.PublishedAt
+		updates = append(updates, newsletter.ThreadUpdate{Thread: e.Thread, New: true, Archive: true})
+	}
+	known, err := db.Threads(t.Context())
+	if err == nil {
+		err = db.UpdateThreads(t.Context(), time.Now(), known.Stamp, updates)
+	}
+	if err == nil {
+		index := search.Index{Store: db, Parse: thread.Reader{Zone: time.UTC}.Parse, Plain: thread.Plain}
+		_, err = index.Update(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tokens = audience.NewTokens(audience.Key{ID: 1, Secret: make([]byte, 32)})
+	_, sub, err := audience.New(db, s.tokens).Add(t.Context(), "ada@example.org", "Ada", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.token = s.tokens.Sign(sub.ID, 1)
 }
 
 // browse writes a site of the threads, the last one the newest, and serves it.
@@ -92,7 +125,17 @@ func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Config.Handler = web.New(web.Options{Dir: out, Publication: pub, Templates: tmpl, Log: slog.New(slog.DiscardHandler)})
+	quiet := slog.New(slog.DiscardHandler)
+	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "threadmill.db"), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	s.list(t, db)
+	s.Config.Handler = web.New(web.Options{
+		Dir: out, Publication: pub, Templates: func() *render.Templates { return tmpl }, Log: quiet,
+		Search: db, Audience: audience.New(db, s.tokens),
+	})
 	s.Start()
 	t.Cleanup(s.Close)
 	return s
@@ -258,9 +301,20 @@ func TestBrowser(t *testing.T) {
 			paths = append(paths, e.Path())
 		}
 	}
+	paths = append(paths, "search", "search?q=a", "search?q=%3F%3F%3F", "search?q="+strings.Repeat("nothing", 28), "unsubscribe/"+s.token, "unsubscribe/no-such-token")
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) { b.check(t, s.URL+"/"+path, script) })
 	}
+	t.Run("unsubscribed", func(t *testing.T) {
+		res, err := s.Client().Post(s.URL+"/unsubscribe/"+s.token, "application/x-www-form-urlencoded", strings.NewReader("List-Unsubscribe=One-Click"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatal(res.Status, err)
+		}
+		b.check(t, s.URL+"/unsubscribe/"+s.token, script)
+	})
 }
 
 func (b *browser) check(t *testing.T, address, script string) {
@@ -291,7 +345,7 @@ func (b *browser) check(t *testing.T, address, script string) {
 	}
 	for _, text := range b.complaints() {
 		// That nothing is at the address is no fault; a document without a link to an icon is asked for one.
-		if missing := strings.Contains(text, "404"); !missing || !strings.Contains(text, address) && !strings.Contains(text, "favicon") {
+		if missing := strings.Contains(text, "404") || strings.Contains(text, "400") && strings.Contains(address, "no-such-token"); !missing || !strings.Contains(text, address) && !strings.Contains(text, "favicon") {
 			t.Errorf("the console says %s", text)
 		}
 	}

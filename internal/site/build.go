@@ -1,9 +1,11 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,12 +66,47 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 	return st.documents(ctx, s.documents(c), c.of)
 }
 
+// Rehearse makes what a Write would put into the folder, says what is wrong
+// with it, and writes nothing. Pictures are looked at and not made.
+func (s *Site) Rehearse(ctx context.Context, entries []newsletter.Entry, digests []newsletter.Issue) error {
+	if err := checkSlugs(entries); err != nil {
+		return fmt.Errorf("write site: %w", err)
+	}
+	entries = slices.Clone(entries)
+	threads := make([]newsletter.Thread, len(entries))
+	for i, e := range entries {
+		threads[i] = e.Thread
+	}
+	threads, err := s.Pictured(ctx, threads)
+	if err != nil {
+		return fmt.Errorf("write site: %w", err)
+	}
+	for i, t := range threads {
+		entries[i].Thread = t
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, d := range s.documents(content{entries: entries, digests: digests, tags: newsletter.TagsOf(entries)}) {
+		group.Go(func() error {
+			text, err := d.make()
+			if err == nil && len(text) > maxFile {
+				err = fmt.Errorf("longer than %d MB", maxFile>>20)
+			}
+			if err = cmp.Or(ctx.Err(), err); err != nil {
+				return fmt.Errorf("write site: %s: %w", d.name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
 // documents are all that are made of the content, in the order in which they
 // are put in place.
 func (s *Site) documents(c content) []document {
 	var list []document
 	for _, kind := range []func(content) []document{
-		s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.feeds,
+		s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.robots, s.feeds,
 	} {
 		list = append(list, kind(c)...)
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -30,8 +31,9 @@ const (
 	zstdEnding, zstdLevel     = ".zst", zstd.SpeedBetterCompression
 )
 
-// codingEndings are all of them. Read-only.
-var codingEndings = []string{gzipEnding, brotliEnding, zstdEnding}
+// Codings are the content codings (RFC 9110, section 8.4.1) in which the output
+// folder may hold a file, with the ending of that file's name. Read-only.
+var Codings = []struct{ Name, Ending string }{{"gzip", gzipEnding}, {"br", brotliEnding}, {"zstd", zstdEnding}}
 
 const (
 	minCoded = 256     // bytes; what is shorter fits one packet anyhow
@@ -158,7 +160,7 @@ func (c *Compressor) place(root *os.Root, temp, name string) error {
 	c.placing.Lock()
 	defer c.placing.Unlock()
 	if compressible(name) {
-		if err := removeCodings(root, name); err != nil {
+		if err := c.removeCodings(root, name); err != nil {
 			return err
 		}
 	}
@@ -168,13 +170,15 @@ func (c *Compressor) place(root *os.Root, temp, name string) error {
 	return root.Rename(temp, name)
 }
 
-// removeCodings removes those of a file, if there is one.
-func removeCodings(root *os.Root, name string) error {
-	if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, ending := range codingEndings {
-		if err := ignoreMissing(root.Remove(name + ending)); err != nil {
+// removeCodings removes those of a name, whether there is a file or not: one
+// that somebody removed may have left them behind. A new site has none of them,
+// and a look by the whole path costs least.
+func (c *Compressor) removeCodings(root *os.Root, name string) error {
+	for _, coding := range Codings {
+		if _, err := os.Lstat(filepath.Join(c.dir, filepath.FromSlash(name+coding.Ending))); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := ignoreMissing(root.Remove(name + coding.Ending)); err != nil {
 			return err
 		}
 	}
@@ -309,7 +313,8 @@ func (e *encoders) code(root *os.Root, name string, number int) ([]coding, fs.Fi
 	}
 	var text []byte
 	var made []coding
-	for _, ending := range codingEndings {
+	for _, kind := range Codings {
+		ending := kind.Ending
 		if old, err := root.Stat(name + ending); err == nil && old.ModTime().Equal(info.ModTime()) {
 			continue
 		}

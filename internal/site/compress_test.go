@@ -136,6 +136,22 @@ func TestCompress(t *testing.T) {
 	}
 }
 
+// Codings whose file somebody removed do not stand beside the next one.
+func TestCompressOrphans(t *testing.T) {
+	f, c := compressed(t)
+	f.write(t, entries(1))
+	compress(t, c)
+	if err := os.Remove(filepath.Join(f.dir, "index.html")); err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, entries(2))
+	for ending := range endings {
+		if _, err := os.Stat(filepath.Join(f.dir, "index.html"+ending)); err == nil {
+			t.Errorf("index.html%s outlives its file", ending)
+		}
+	}
+}
+
 // A file that is replaced while its codings are made has none of the old one.
 func TestCompressReplaced(t *testing.T) {
 	f, c := compressed(t)

@@ -160,3 +160,31 @@ func TestPagesAreSmall(t *testing.T) {
 		}
 	}
 }
+
+func TestRobots(t *testing.T) {
+	f := newFolder(t)
+	name := filepath.Join(f.dir, "robots.txt")
+	f.write(t, entries(1))
+	if _, err := os.Stat(name); err == nil {
+		t.Error("robots.txt below a path, where no crawler looks")
+	}
+	f.opt.Publication.URL = "https://example.org"
+	f.write(t, entries(1))
+	const want = robotsHead + "User-agent: *\nAllow: /\n\nSitemap: https://example.org/sitemap.xml\n"
+	if got := f.tree(t)["robots.txt"]; got != want {
+		t.Errorf("robots.txt is %q", got)
+	}
+	f.opt.Publication.URL = "https://example.net" // its own file is written again
+	f.write(t, entries(1))
+	if got := f.tree(t)["robots.txt"]; !strings.Contains(got, "https://example.net/sitemap.xml") {
+		t.Errorf("robots.txt is %q", got)
+	}
+	const own = "User-agent: *\nDisallow: /\n"
+	if err := os.WriteFile(name, []byte(own), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, entries(2))
+	if got := f.tree(t)["robots.txt"]; got != own {
+		t.Errorf("the author's file was replaced by %q", got)
+	}
+}

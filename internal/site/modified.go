@@ -19,23 +19,23 @@ func (c content) modified() func(name string) time.Time {
 	var newest time.Time
 	for i, e := range c.entries {
 		at := e.UpdatedAt
-		newest = later(newest, at)
+		newest = newsletter.Later(newest, at)
 		dir := path.Clean(e.Path())
-		dirs[dir] = later(dirs[dir], at)
+		dirs[dir] = newsletter.Later(dirs[dir], at)
 		if i > 0 { // a page shows its neighbours
 			newer := path.Clean(c.entries[i-1].Path())
-			dirs[dir] = later(dirs[dir], c.entries[i-1].UpdatedAt)
-			dirs[newer] = later(dirs[newer], at)
+			dirs[dir] = newsletter.Later(dirs[dir], c.entries[i-1].UpdatedAt)
+			dirs[newer] = newsletter.Later(dirs[newer], at)
 		}
 		for _, tag := range e.Tags {
 			if dir := newsletter.TagPath(tag); dir != "" {
-				dirs[path.Clean(dir)] = later(dirs[path.Clean(dir)], at)
+				dirs[path.Clean(dir)] = newsletter.Later(dirs[path.Clean(dir)], at)
 			}
 		}
 		if e.OutNumber > 0 {
 			p := feed.ArchivePaths(bucketOf(e))
 			for _, name := range []string{p.RSS, p.Atom, p.JSON} {
-				buckets[name] = later(buckets[name], at)
+				buckets[name] = newsletter.Later(buckets[name], at)
 			}
 		}
 	}
@@ -50,13 +50,6 @@ func (c content) modified() func(name string) time.Time {
 	}
 }
 
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
 // setTime gives a staged file its time in whole seconds, as HTTP tells it. One
 // that differs from the file it replaces is later than that: a page may change
 // without a newer thread, as by a withdrawal or a new template, and readers who
@@ -65,7 +58,7 @@ func later(a, b time.Time) time.Time {
 func setTime(dir *os.Root, temp string, old fs.FileInfo, at time.Time) error {
 	at = at.Truncate(time.Second)
 	if old != nil {
-		at = later(at, old.ModTime().Truncate(time.Second).Add(time.Second))
+		at = newsletter.Later(at, old.ModTime().Truncate(time.Second).Add(time.Second))
 	}
 	if at.IsZero() || at.After(time.Now()) {
 		return nil // it keeps the time at which it was written

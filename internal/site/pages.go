@@ -67,9 +67,17 @@ func (s *Site) issues(c content) []document {
 	return list
 }
 
-// notFound is the page for addresses that lead nowhere.
+// The pages that a web server shows for addresses that lead nowhere, and where
+// a page was withdrawn.
+const (
+	NotFoundFile  = "404.html"
+	WithdrawnFile = "410.html"
+)
+
+// notFound are the pages for addresses that lead nowhere, or nowhere any more.
 func (s *Site) notFound(content) []document {
-	return []document{{"404.html", func() ([]byte, error) {
-		return s.opt.Templates.NotFoundPage(s.opt.Publication)
-	}}}
+	return []document{
+		{NotFoundFile, func() ([]byte, error) { return s.opt.Templates.NotFoundPage(s.opt.Publication) }},
+		{WithdrawnFile, func() ([]byte, error) { return s.opt.Templates.GonePage(s.opt.Publication) }},
+	}
 }

@@ -50,7 +50,7 @@ func serve(t *testing.T) *published {
 		URL: "http://" + p.Listener.Addr().String() + "/letters", Language: "en-GB", Zone: time.UTC,
 		Author: newsletter.Person{Name: "Ada Example", URL: "https://example.org/ada"},
 	}
-	p.Config.Handler = web.New(web.Options{Dir: p.dir, Publication: p.pub, Templates: tmpl, Log: slog.New(slog.DiscardHandler)})
+	p.Config.Handler = web.New(web.Options{Dir: p.dir, Publication: p.pub, Templates: func() *render.Templates { return tmpl }, Log: slog.New(slog.DiscardHandler)})
 	p.Start()
 	t.Cleanup(p.Close)
 	p.open = site.New(site.Options{Dir: p.dir, Publication: p.pub, Templates: tmpl, Hubs: []string{"https://hub.example.org/"}})

@@ -114,7 +114,7 @@ func TestWrite(t *testing.T) {
 	var names []string
 	const made = "/a-4ab0bfc563f3d33f-asis.png"
 	for _, name := range []string{
-		".well-known/feeds", "404.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html",
+		".well-known/feeds", "404.html", "410.html", "atom.xml", "favicon.png", "feed.css", "feed.json", "feed.xml", "feeds.opml", "icon.png", "index.html", "issues/2/index.html",
 		"privacy/index.html", "_redirects", "sitemap.xml", "subscribe/index.html", "tags/index.html",
 		"threads/thread-1/a.png", "threads/thread-1/index.html", "threads/thread-2/a.png", "threads/thread-2/index.html",
 		"threads/thread-3/a.png", "threads/thread-3/index.html",
@@ -137,6 +137,7 @@ func TestWrite(t *testing.T) {
 		"issues/2/index.html":         `href="../../threads/thread-3/"`,
 		"feed.xml":                    "https://example.org/news/threads/thread-2/a.png",
 		"404.html":                    `href="https://example.org/news/"`,
+		"410.html":                    `This issue was withdrawn.`,
 		"sitemap.xml":                 "<loc>https://example.org/news/issues/2/</loc>",
 	} {
 		if !strings.Contains(tree[name], want) {
@@ -397,5 +398,20 @@ func TestRemove(t *testing.T) {
 	left, err := os.ReadDir(filepath.Join(f.dir, "threads"))
 	if err != nil || len(left) != 1 || left[0].Name() != "thread-2" {
 		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+func TestRehearse(t *testing.T) {
+	f := newFolder(t)
+	f.pictures["a.png"] = "png"
+	if err := f.Rehearse(t.Context(), entries(3), nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(f.dir); err == nil {
+		t.Error("a rehearsal wrote something")
+	}
+	twice := append(entries(2), entries(1)...)
+	if err := f.Rehearse(t.Context(), twice, nil); err == nil || !strings.Contains(err.Error(), "same slug") {
+		t.Errorf("two threads of one slug: %v", err)
 	}
 }

@@ -1,7 +1,12 @@
 package site
 
 import (
+	"bytes"
 	"encoding/xml"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -54,6 +59,39 @@ func sitemap(pub newsletter.Publication, c content) ([]byte, error) {
 	set.Addresses = set.Addresses[:min(len(set.Addresses), maxAddresses)]
 	text, err := xml.MarshalIndent(set, "", "  ")
 	return append([]byte(xml.Header), append(text, '\n')...), err
+}
+
+const (
+	robotsFile = "robots.txt"
+	// robotsHead begins the file that is ours; another is the author's.
+	robotsHead = "# Written by Threadmill; a file of your own in its place is left alone.\n"
+	// maxRobots is how much of the file crawlers must read (RFC 9309, section
+	// 2.5), in bytes.
+	maxRobots = 500 << 10
+)
+
+// robots lets every crawler in and names the sitemap (RFC 9309). Crawlers look
+// for it at the top of a host only. A file of the author's stays.
+func (s *Site) robots(content) []document {
+	pub := s.opt.Publication
+	if u, err := url.Parse(pub.URL); err != nil || strings.Trim(u.Path, "/") != "" || s.ownRobots() {
+		return nil
+	}
+	text := robotsHead + "User-agent: *\nAllow: /\n\nSitemap: " + pub.Link("sitemap.xml") + "\n"
+	return []document{{robotsFile, func() ([]byte, error) { return []byte(text), nil }}}
+}
+
+// ownRobots tells whether the folder has a file of the author's.
+func (s *Site) ownRobots() bool {
+	info, err := os.Lstat(filepath.Join(s.opt.Dir, robotsFile))
+	if err != nil {
+		return false
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxRobots {
+		return true
+	}
+	text, err := os.ReadFile(filepath.Join(s.opt.Dir, robotsFile))
+	return err != nil || !bytes.HasPrefix(text, []byte(robotsHead))
 }
 
 // newest is the time of the last change of any of the entries.

@@ -61,8 +61,8 @@ func isListFile(base string) bool {
 
 // plain is the name without the ending of a compressed form.
 func plain(name string) string {
-	for _, ending := range codingEndings {
-		if cut, ok := strings.CutSuffix(name, ending); ok {
+	for _, coding := range Codings {
+		if cut, ok := strings.CutSuffix(name, coding.Ending); ok {
 			return cut
 		}
 	}
@@ -87,12 +87,16 @@ func removeArchives(root *os.Root, current func(name string) bool) error {
 // them, and tells whether there were any.
 func removeFeeds(root *os.Root, p feed.Paths) (found bool, err error) {
 	for _, name := range []string{p.RSS, p.Atom, p.JSON} {
-		for _, suffix := range slices.Concat([]string{""}, codingEndings) {
-			switch err := root.Remove(name + suffix); {
+		names := []string{name}
+		for _, coding := range Codings {
+			names = append(names, name+coding.Ending)
+		}
+		for _, name := range names {
+			switch err := root.Remove(name); {
 			case err == nil:
 				found = true
 			case !errors.Is(err, fs.ErrNotExist):
-				return found, fmt.Errorf("remove %s: %w", name+suffix, err)
+				return found, fmt.Errorf("remove %s: %w", name, err)
 			}
 		}
 	}

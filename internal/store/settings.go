@@ -118,6 +118,24 @@ func (s *Store) FirstURL(ctx context.Context, url string) (string, error) {
 	return first, nil
 }
 
+const settingServed = "served"
+
+// Served tells whether a web server of this program has served the publication.
+func (s *Store) Served(ctx context.Context) (served bool, err error) {
+	err = setting(ctx, s.reader, settingServed, &served)
+	return served, err
+}
+
+// NoteServed notes that one does now, which the pages tell: they are due to be
+// written again.
+func (s *Store) NoteServed(ctx context.Context) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error { return setSetting(ctx, tx, settingServed, true) })
+	if err == nil {
+		_, err = s.AskRebuild(ctx)
+	}
+	return err
+}
+
 // Warning is a fault that stands in the operator's way until it is over.
 type Warning = newsletter.Alert
 

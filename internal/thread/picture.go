@@ -73,6 +73,29 @@ func (b *body) links(faults *lint) []newsletter.Link {
 	return found
 }
 
+// Image is a picture in a text.
+type Image struct {
+	Address string // as it is written
+	Line    int    // counted from 1
+}
+
+// Images are the pictures in a Markdown text that is no thread; none of one
+// that Parse would refuse for its size.
+func Images(source string) []Image {
+	var faults lint
+	b, ok := parseBody(section{text: tidy([]byte(source)), line: 1}, &faults)
+	if !ok {
+		return nil
+	}
+	var found []Image
+	for n := range nodes(b.doc) {
+		if image, ok := n.(*ast.Image); ok {
+			found = append(found, Image{unescape(image.Destination), b.fileLine(max(n.Pos(), 0))})
+		}
+	}
+	return found
+}
+
 // describes tells whether a picture has alternative text.
 func describes(image *ast.Image, source []byte) bool {
 	for c := image.FirstChild(); c != nil; c = c.NextSibling() {

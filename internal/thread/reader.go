@@ -35,6 +35,10 @@ type Reader struct {
 	Zone  *time.Location // a date without a time is midnight here; nil means UTC
 	// Memory spares Read the files that look as they did; nil remembers nothing.
 	Memory *Memory
+	// Judge, if not nil, is shown each picture that Read finds beside a thread's
+	// file, and tells what is wrong with it; that becomes a warning. Several
+	// goroutines may call it.
+	Judge func(file, name string, r io.Reader) error
 }
 
 // Read reads every thread of the folder, and the queue, in the order of the
@@ -184,6 +188,10 @@ func (r Reader) addThread(root *os.Root, known parsed, folder *newsletter.Folder
 			faults.errorf(p.line, p.field, "picture %s: %v: put it beside the file", p.name, err)
 		case tooLarge(root, path.Join(path.Dir(file), p.name)):
 			faults.errorf(p.line, p.field, "picture %s: larger than %d MB: make it smaller", p.name, newsletter.AssetMax>>20)
+		default:
+			if err := r.judge(root, file, p.name); err != nil {
+				faults.warnf(p.line, p.field, "picture %s: %v", p.name, err)
+			}
 		}
 	}
 	for _, p := range faults.sorted() {
@@ -193,6 +201,19 @@ func (r Reader) addThread(root *os.Root, known parsed, folder *newsletter.Folder
 	if !faults.broken() {
 		folder.Threads = append(folder.Threads, known.thread)
 	}
+}
+
+// judge asks about a picture beside a file.
+func (r Reader) judge(root *os.Root, file, name string) error {
+	if r.Judge == nil {
+		return nil
+	}
+	f, err := root.Open(path.Join(path.Dir(file), name))
+	if err != nil {
+		return cause(err)
+	}
+	defer f.Close()
+	return r.Judge(file, name, f)
 }
 
 // readQueue reads the ids of the queue, one a line.

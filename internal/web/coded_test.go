@@ -272,6 +272,12 @@ func TestGone(t *testing.T) {
 			t.Errorf("%s: %s %q", path, res.Status, res.body)
 		}
 	}
+	p.write(t, "410.html", "<!DOCTYPE html><title>Withdrawn</title>\n")
+	for path, want := range map[string]string{"/threads/second/": "Withdrawn", "/issues/3/": "Withdrawn", "/issues/33/": "Nothing here"} {
+		if res := p.get(t, path); !strings.Contains(res.body, want) {
+			t.Errorf("%s: %s %q", path, res.Status, res.body)
+		}
+	}
 	if err := os.Remove(filepath.Join(p.dir, ".gone")); err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,6 @@ import (
 	"strings"
 )
 
-// codings are the content codings of RFC 9110, section 8.4.1, in which the
-// output folder may hold a file, with the ending of that file's name.
-var codings = []struct{ name, ending string }{{"gzip", ".gz"}, {"br", ".br"}, {"zstd", ".zst"}}
-
 // choose returns the representation that a client wants most by its
 // Accept-Encoding; of those it wants alike the first, save that the plain one,
 // which list begins with, comes last. One that refuses all gets the plain one,

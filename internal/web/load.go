@@ -22,6 +22,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/site"
 )
 
 const (
@@ -76,7 +77,7 @@ func (s *files) load(root *os.Root, name string) (f *file, keep bool, err error)
 	f.list = append(f.list, newRepresentation("", plain))
 	if mayBeCoded(name) {
 		f.list = append(f.list, coded(root, name, plain)...)
-		f.complete = len(f.list) == 1+len(codings)
+		f.complete = len(f.list) == 1+len(site.Codings)
 	} else {
 		f.complete = true
 	}
@@ -154,12 +155,12 @@ func readSmall(root *os.Root, name string) ([]byte, fs.FileInfo, error) {
 // that does not hold the very same text is left from before and not used.
 func coded(root *os.Root, name string, plain []byte) []representation {
 	var list []representation
-	for _, c := range codings {
-		body, _, err := readSmall(root, name+c.ending)
-		if err != nil || len(body) >= len(plain) || !holds(c.name, body, plain) {
+	for _, c := range site.Codings {
+		body, _, err := readSmall(root, name+c.Ending)
+		if err != nil || len(body) >= len(plain) || !holds(c.Name, body, plain) {
 			continue
 		}
-		list = append(list, newRepresentation(c.name, body))
+		list = append(list, newRepresentation(c.Name, body))
 	}
 	slices.SortStableFunc(list, func(a, b representation) int { return cmp.Compare(len(a.body), len(b.body)) })
 	return list

@@ -23,7 +23,7 @@ func moved(tb testing.TB, address string, formerly []string, slugs []string, hom
 			Posts: []newsletter.Post{{Text: "A shed."}}, Minutes: 1,
 		}}
 		e.PublishedAt, e.UpdatedAt = day, day
-		s := site.New(site.Options{Dir: o.Dir, Publication: o.Publication, Templates: o.Templates, Privacy: render.Privacy{}})
+		s := site.New(site.Options{Dir: o.Dir, Publication: o.Publication, Templates: o.Templates(), Privacy: render.Privacy{}})
 		if _, err := s.Write(tb.Context(), []newsletter.Entry{e}, nil); err != nil {
 			tb.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	html, err := s.Templates.SearchPage(s.Publication, page)
+	html, err := s.Templates().SearchPage(s.Publication, page)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/html"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
 	"threadmill/internal/search"
 	"threadmill/internal/thread"
 	"threadmill/internal/web"
@@ -194,7 +195,7 @@ func TestSearchBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		h := web.New(web.Options{Templates: pages, Search: stuck{}, Log: slog.New(slog.DiscardHandler)})
+		h := web.New(web.Options{Templates: func() *render.Templates { return pages }, Search: stuck{}, Log: slog.New(slog.DiscardHandler)})
 		codes := make(chan int)
 		for range 10 {
 			go func() { codes <- statusOf(t, h, "/search?q=rope") }()
@@ -212,4 +213,16 @@ func statusOf(t *testing.T, h http.Handler, path string) int {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	return rec.Code
+}
+
+// A query of signs alone is answered with what can be looked for.
+func TestSearchForSigns(t *testing.T) {
+	t.Parallel()
+	p := openSearch(t, map[string]string{"shed": "A rope???"})
+	if a := p.look(t, "???"); a.StatusCode != http.StatusOK || !strings.Contains(a.body, "<bdi>???</bdi> holds no letter and no digit") {
+		t.Errorf("%s\n%s", a.Status, a.body)
+	}
+	if a := p.look(t, ""); strings.Contains(a.body, "holds no letter") {
+		t.Error("an empty query is found fault with")
+	}
 }

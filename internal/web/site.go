@@ -26,6 +26,7 @@ type files struct {
 	links  map[string][]string // the Link headers of files by their names
 	hot    hot
 	lost   atomic.Pointer[file] // the page for what is not there
+	past   atomic.Pointer[file] // the page for what was withdrawn
 	loads  singleflight.Group   // of files, by the path in the request
 	tags   etags                // of files that are too large for the memory
 	gone   gone
@@ -209,22 +210,31 @@ func missing(err error) error {
 // withdrawn, 404 else.
 func (s *files) notFound(w http.ResponseWriter, r *http.Request, root *os.Root) error {
 	name, _ := s.name(r.URL.Path)
-	code := http.StatusNotFound
-	if s.gone.holds(root, name) {
-		code = http.StatusGone
+	code, f, err := http.StatusGone, (*file)(nil), fs.ErrNotExist
+	if !s.gone.holds(root, name) {
+		code = http.StatusNotFound
+	} else if f, err = s.spare(&s.past, root, site.WithdrawnFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	f := s.lost.Load()
-	if f == nil || !f.current() {
-		fresh, keep, err := s.load(root, "404.html")
-		if err != nil {
+	if err != nil {
+		if f, err = s.spare(&s.lost, root, site.NotFoundFile); err != nil {
 			return err
-		}
-		if f = fresh; keep {
-			s.lost.Store(f)
 		}
 	}
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"], h["Vary"] = f.contentType, headerNoStore, f.vary
 	write(w, r, choose(f.list, r.Header["Accept-Encoding"]), code)
 	return nil
+}
+
+// spare is a page that stands for others, read again when it has changed.
+func (s *files) spare(of *atomic.Pointer[file], root *os.Root, name string) (*file, error) {
+	if f := of.Load(); f != nil && f.current() {
+		return f, nil
+	}
+	f, keep, err := s.load(root, name)
+	if err == nil && keep {
+		of.Store(f)
+	}
+	return f, err
 }

@@ -46,7 +46,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, sub newsletter.S
 	case sub.Email != "":
 		page.Email = audience.Mask(sub.Email)
 	}
-	html, err := s.Templates.UnsubscribePage(s.Publication, page)
+	html, err := s.Templates().UnsubscribePage(s.Publication, page)
 	if err != nil {
 		return fmt.Errorf("render the unsubscribe page: %w", err)
 	}

@@ -22,7 +22,8 @@ type Options struct {
 	// Publication gives the pages their name. Where its URL has a path,
 	// everything is served below that path.
 	Publication newsletter.Publication
-	Templates   *render.Templates
+	// Templates returns those of the site as it is now.
+	Templates func() *render.Templates
 	// Hubs are the addresses of the WebSub hubs that know when a feed changes.
 	Hubs     []string
 	Audience *audience.Audience

@@ -55,7 +55,7 @@ func open(tb testing.TB, change ...func(*web.Options)) *publication {
 	o := web.Options{
 		Dir:         p.dir,
 		Publication: newsletter.Publication{Title: "The Shed", URL: "https://shed.example.org", Language: "en"},
-		Templates:   pages,
+		Templates:   func() *render.Templates { return pages },
 		Log:         slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range change {
