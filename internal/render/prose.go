@@ -1,0 +1,75 @@
+package render
+
+import (
+	"strings"
+
+	"threadmill/internal/newsletter"
+)
+
+// prose renders a post that is one paragraph of plain words, as most are, and
+// tells whether it is. The parser would find nothing in it, and looks a hundred
+// times as long; what it makes of the post is the same, byte for byte.
+func (f form) prose(t newsletter.Thread, i int) (string, bool) {
+	text := t.Posts[i].Text
+	if f.style != nil || t.References != "" || !isProse(text) {
+		return "", false
+	}
+	before := "<p>"
+	if f.auto {
+		before = `<p dir="auto">`
+	}
+	var b strings.Builder
+	b.Grow(len(before) + len(text) + len(text)/16 + len("</p>"))
+	b.WriteString(before)
+	for line := range strings.Lines(text) {
+		line, broken := strings.CutSuffix(line, "\n")
+		for {
+			words, rest, quote := strings.Cut(line, `"`)
+			b.WriteString(words)
+			if !quote {
+				break
+			}
+			b.WriteString("&quot;")
+			line = rest
+		}
+		if broken {
+			b.WriteString("<br>\n")
+		}
+	}
+	b.WriteString("</p>")
+	return b.String(), true
+}
+
+// isProse tells whether a text is one paragraph in which Markdown can find
+// nothing. It says no where it is not sure.
+func isProse(text string) bool {
+	if text == "" || text[len(text)-1] <= ' ' || !isClean([]byte(text)) {
+		return false
+	}
+	var last byte = '\n'
+	for i := range len(text) {
+		c := text[i]
+		if last == '\n' && !beginsProse(c) || c == '\n' && last == ' ' || !staysProse(c) {
+			return false
+		}
+		last = c
+	}
+	// What may be a bare address: "://" and "www." alone begin one.
+	return !strings.Contains(text, ":/") && !strings.Contains(text, "www.")
+}
+
+// beginsProse tells whether a line that begins with c is no heading, list,
+// quotation, code, table or rule, and goes on with the paragraph.
+func beginsProse(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '"' || c == '\'' || c == '('
+}
+
+// staysProse tells whether c stands for itself, or is part of a character that
+// does, wherever it is in a line.
+func staysProse(c byte) bool {
+	switch c {
+	case '&', '<', '>', '\\', '`', '*', '_', '~', '[', ']', '|', '@', '#', '=':
+		return false
+	}
+	return c >= ' ' || c == '\n'
+}
