@@ -77,7 +77,7 @@ func Encode(pub newsletter.Publication, it Item) (Encoded, error) {
 	if enc.Atom, err = encodeXML(e.atom(), "  "); err != nil {
 		return Encoded{}, fmt.Errorf("write thread %s for Atom: %w", it.Slug, err)
 	}
-	if enc.JSON, err = encodeJSON(e.json(), "    "); err != nil {
+	if enc.JSON, err = e.encodeJSON("    "); err != nil {
 		return Encoded{}, fmt.Errorf("write thread %s for JSON Feed: %w", it.Slug, err)
 	}
 	return enc, nil

@@ -81,7 +81,7 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 		}
 		f.pictures(doc, t, &shown)
 		f.prepare(doc, sources[i])
-		var b bytes.Buffer
+		var b output
 		if err := md.Renderer().Render(&b, sources[i], doc); err != nil {
 			return nil, fmt.Errorf("render post %d of thread %s: %w", i+1, t.Slug, err)
 		}
@@ -89,6 +89,15 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 	}
 	return posts, nil
 }
+
+// output is a buffer that a renderer writes to without one of its own.
+type output struct{ bytes.Buffer }
+
+// Buffered implements util.BufWriter.
+func (*output) Buffered() int { return 0 }
+
+// Flush implements util.BufWriter.
+func (*output) Flush() error { return nil }
 
 // closeRanks makes the highest headings of a thread the first level, the next
 // the second and so on: whoever goes through a page by its headings finds no gap.

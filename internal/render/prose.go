@@ -43,16 +43,21 @@ func (f form) prose(t newsletter.Thread, i int) (string, bool) {
 // isProse tells whether a text is one paragraph in which Markdown can find
 // nothing. It says no where it is not sure.
 func isProse(text string) bool {
-	if text == "" || text[len(text)-1] <= ' ' || !isClean([]byte(text)) {
+	if text == "" || text[len(text)-1] <= ' ' {
 		return false
 	}
 	var last byte = '\n'
+	var beyond byte // has the high bit where a character beyond ASCII is
 	for i := range len(text) {
 		c := text[i]
-		if last == '\n' && !beginsProse(c) || c == '\n' && last == ' ' || !staysProse(c) {
+		if !staysProse(c) || last == '\n' && !beginsProse(c) || c == '\n' && last == ' ' {
 			return false
 		}
 		last = c
+		beyond |= c
+	}
+	if beyond >= 0x80 && !isClean([]byte(text)) {
+		return false
 	}
 	// What may be a bare address: "://" and "www." alone begin one.
 	return !strings.Contains(text, ":/") && !strings.Contains(text, "www.")
@@ -67,9 +72,15 @@ func beginsProse(c byte) bool {
 // staysProse tells whether c stands for itself, or is part of a character that
 // does, wherever it is in a line.
 func staysProse(c byte) bool {
-	switch c {
-	case '&', '<', '>', '\\', '`', '*', '_', '~', '[', ']', '|', '@', '#', '=':
-		return false
+	const low = 1<<'\n' | 1<<' ' | 1<<'!' | 1<<'"' | 1<<'$' | 1<<'%' | 1<<'\'' | 1<<'(' | 1<<')' | 1<<'+' | 1<<',' | 1<<'-' | 1<<'.' |
+		1<<'/' | 0x3ff<<'0' | 1<<':' | 1<<';' | 1<<'?'
+	const letters = (1<<26 - 1) << ('A' - 64)
+	const high = letters | letters<<32 | 1<<('^'-64) | 1<<('{'-64) | 1<<('}'-64)
+	switch c >> 6 {
+	case 0:
+		return uint64(low)>>c&1 == 1
+	case 1:
+		return uint64(high)>>(c-64)&1 == 1
 	}
-	return c >= ' ' || c == '\n'
+	return true
 }
