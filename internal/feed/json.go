@@ -38,11 +38,14 @@ func (c channel) jsonDocument(items []Encoded) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("the items do not stand last")
 	}
-	b := bytes.NewBuffer(head)
+	const between = ",\n    "
+	var b bytes.Buffer
+	b.Grow(len(head) + sizeOf(items, func(e Encoded) []byte { return e.JSON }) + len(between)*len(items) + len(between))
+	b.Write(head)
 	b.WriteString("[\n    ")
 	for i, it := range items {
 		if i > 0 {
-			b.WriteString(",\n    ")
+			b.WriteString(between)
 		}
 		b.Write(it.JSON)
 	}
