@@ -54,8 +54,8 @@ func (a *app) buildIfFree(ctx context.Context, p *publication) (bool, error) {
 	}
 	report, err := write(ctx)
 	if err == nil {
-		p.compress(ctx)
 		fmt.Fprintf(a.stdout, "Wrote %s into %s, %d unchanged.\n", plural(report.Written, "file"), p.Output, report.Unchanged)
+		p.compress(ctx)
 	}
 	return true, errors.Join(err, lock.Unlock())
 }

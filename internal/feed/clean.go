@@ -10,6 +10,9 @@ import (
 // which validators take for a broken encoding. Line ends become LF, as an XML
 // parser would make them, so that all formats carry the same text.
 func text(s string) string {
+	if isPlain(s) {
+		return strings.TrimSpace(s)
+	}
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
@@ -26,3 +29,13 @@ func text(s string) string {
 
 // line is text on one line, with single spaces.
 func line(s string) string { return strings.Join(strings.Fields(text(s)), " ") }
+
+// isPlain tells whether a text holds ASCII alone, and none of it that text drops.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' && c != '\n' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

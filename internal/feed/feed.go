@@ -71,13 +71,13 @@ func Encode(pub newsletter.Publication, it Item) (Encoded, error) {
 	e.Item = model(pub, it, e)
 	enc := Encoded{Published: e.Created, Updated: e.Updated}
 	var err error
-	if enc.RSS, err = encodeXML(e.rss(pub), "    "); err != nil {
+	if enc.RSS, err = encodeXML(e.rss(pub), "    ", len(e.Content)); err != nil {
 		return Encoded{}, fmt.Errorf("write thread %s for RSS: %w", it.Slug, err)
 	}
-	if enc.Atom, err = encodeXML(e.atom(), "  "); err != nil {
+	if enc.Atom, err = encodeXML(e.atom(), "  ", len(e.Content)); err != nil {
 		return Encoded{}, fmt.Errorf("write thread %s for Atom: %w", it.Slug, err)
 	}
-	if enc.JSON, err = encodeJSON(e.json(), "    "); err != nil {
+	if enc.JSON, err = e.encodeJSON("    "); err != nil {
 		return Encoded{}, fmt.Errorf("write thread %s for JSON Feed: %w", it.Slug, err)
 	}
 	return enc, nil
@@ -88,10 +88,10 @@ func Build(pub newsletter.Publication, d Document, items []Encoded) (Files, erro
 	c := newChannel(pub, d, items)
 	var f Files
 	var err error
-	if f.RSS, err = c.document(c.RSS, c.rss(items)); err != nil {
+	if f.RSS, err = c.document(c.RSS, c.rss(items), sizeOf(items, func(e Encoded) []byte { return e.RSS })); err != nil {
 		return Files{}, fmt.Errorf("write the RSS feed: %w", err)
 	}
-	if f.Atom, err = c.document(c.Atom, c.atom(items)); err != nil {
+	if f.Atom, err = c.document(c.Atom, c.atom(items), sizeOf(items, func(e Encoded) []byte { return e.Atom })); err != nil {
 		return Files{}, fmt.Errorf("write the Atom feed: %w", err)
 	}
 	if f.JSON, err = c.jsonDocument(items); err != nil {
@@ -203,6 +203,7 @@ func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 // joined are the items as they were encoded.
 func joined(items []Encoded, of func(Encoded) []byte) []byte {
 	var b bytes.Buffer
+	b.Grow(sizeOf(items, of))
 	for _, it := range items {
 		b.WriteByte('\n')
 		b.Write(of(it))
@@ -210,11 +211,24 @@ func joined(items []Encoded, of func(Encoded) []byte) []byte {
 	return b.Bytes()
 }
 
+// sizeOf is how long the items are together, with a line end each.
+func sizeOf(items []Encoded, of func(Encoded) []byte) int {
+	size := 0
+	for _, it := range items {
+		size += len(of(it)) + 1
+	}
+	return size
+}
+
+// frameSize is about what an XML document has around its items, or an item
+// around its content, in bytes.
+const frameSize = 2 << 10
+
 // document is the whole text of an XML document at a path. Its stylesheet is
 // for people who open the feed in a browser; the address counts from the
-// document, so that the site may lie below a path.
-func (c channel) document(path string, root any) ([]byte, error) {
-	body, err := encodeXML(root, "")
+// document, so that the site may lie below a path. Its items are size bytes long.
+func (c channel) document(path string, root any, size int) ([]byte, error) {
+	body, err := encodeXML(root, "", size)
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +236,10 @@ func (c channel) document(path string, root any) ([]byte, error) {
 	return slices.Concat([]byte(head), body, []byte("\n")), nil
 }
 
-func encodeXML(v any, prefix string) ([]byte, error) {
+// encodeXML writes what has size bytes besides a small frame, or somewhat more.
+func encodeXML(v any, prefix string, size int) ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(size + frameSize)
 	e := xml.NewEncoder(&b)
 	e.Indent(prefix, "  ")
 	err := e.Encode(v)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/gorilla/feeds"
 )
@@ -37,11 +38,14 @@ func (c channel) jsonDocument(items []Encoded) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("the items do not stand last")
 	}
-	b := bytes.NewBuffer(head)
+	const between = ",\n    "
+	var b bytes.Buffer
+	b.Grow(len(head) + sizeOf(items, func(e Encoded) []byte { return e.JSON }) + len(between)*len(items) + len(between))
+	b.Write(head)
 	b.WriteString("[\n    ")
 	for i, it := range items {
 		if i > 0 {
-			b.WriteString(",\n    ")
+			b.WriteString(between)
 		}
 		b.Write(it.JSON)
 	}
@@ -79,13 +83,36 @@ func (e entry) json() jsonItem {
 	return jsonItem{JSONItem: it, ContentHTML: it.ContentHTML, Language: e.lang}
 }
 
+// encodeJSON is encodeJSON of the item. The content is put in afterwards, since
+// the encoder would go through it three times to indent it.
+func (e entry) encodeJSON(prefix string) ([]byte, error) {
+	it := e.json()
+	content, err := encodeJSON(it.ContentHTML, "")
+	if err != nil {
+		return nil, err
+	}
+	it.ContentHTML = ""
+	frame, err := encodeJSON(it, prefix)
+	if err != nil {
+		return nil, err
+	}
+	const field = `"content_html": ` // no text holds a quotation mark that is not escaped
+	before, after, ok := bytes.Cut(frame, []byte(field+`""`))
+	if !ok {
+		return nil, errors.New("there is no content")
+	}
+	return slices.Concat(before, []byte(field), content, after), nil
+}
+
 // encodeJSON leaves < and & as they are: a feed is never part of a page, and
 // escaped HTML would be half as long again.
 func encodeJSON(v any, prefix string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent(prefix, "  ")
+	if _, plain := v.(string); !plain {
+		e.SetIndent(prefix, "  ")
+	}
 	err := e.Encode(v)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

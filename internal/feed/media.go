@@ -52,6 +52,9 @@ func images(cover, content string) []image {
 		}
 	}
 	add(image{url: cover})
+	if !strings.Contains(content, "<img") {
+		return list
+	}
 	z := html.NewTokenizer(strings.NewReader(content))
 	for {
 		switch z.Next() {

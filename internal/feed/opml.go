@@ -57,7 +57,7 @@ func OPML(pub newsletter.Publication, tags []newsletter.Tag) ([]byte, error) {
 	if len(tags) > 0 {
 		doc.Body = append(doc.Body, group)
 	}
-	body, err := encodeXML(doc, "")
+	body, err := encodeXML(doc, "", 0)
 	return slices.Concat([]byte(xml.Header), body, []byte("\n")), err
 }
 

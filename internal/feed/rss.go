@@ -133,5 +133,6 @@ func (e entry) rss(pub newsletter.Publication) rssItem {
 // whether a title is text or HTML; the RSS profile asks for this form, which
 // both take for text.
 func markedTitle(s string) rssTitle {
-	return rssTitle{strings.NewReplacer("&", "&#x26;", "<", "&#x3C;", ">", "&#x3E;").Replace(s)}
+	s = strings.ReplaceAll(s, "&", "&#x26;") // first, for the others write it
+	return rssTitle{strings.ReplaceAll(strings.ReplaceAll(s, "<", "&#x3C;"), ">", "&#x3E;")}
 }

@@ -69,19 +69,25 @@ func parse(md goldmark.Markdown, t newsletter.Thread, i int) (ast.Node, []byte) 
 // posts renders every post of the thread.
 func (f form) posts(t newsletter.Thread) ([]string, error) {
 	md := markdown()
+	posts := make([]string, len(t.Posts))
 	docs, sources := make([]ast.Node, len(t.Posts)), make([][]byte, len(t.Posts))
 	for i := range t.Posts {
-		docs[i], sources[i] = parse(md, t, i)
+		var easy bool
+		if posts[i], easy = f.prose(t, i); !easy {
+			docs[i], sources[i] = parse(md, t, i)
+		}
 	}
 	if f.page {
 		closeRanks(docs)
 	}
-	posts := make([]string, len(t.Posts))
 	shown := 0
 	for i, doc := range docs {
+		if doc == nil {
+			continue
+		}
 		f.pictures(doc, t, &shown)
 		f.prepare(doc, sources[i])
-		var b bytes.Buffer
+		var b output
 		if err := md.Renderer().Render(&b, sources[i], doc); err != nil {
 			return nil, fmt.Errorf("render post %d of thread %s: %w", i+1, t.Slug, err)
 		}
@@ -90,12 +96,24 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 	return posts, nil
 }
 
+// output is a buffer that a renderer writes to without one of its own.
+type output struct{ bytes.Buffer }
+
+// Buffered implements util.BufWriter.
+func (*output) Buffered() int { return 0 }
+
+// Flush implements util.BufWriter.
+func (*output) Flush() error { return nil }
+
 // closeRanks makes the highest headings of a thread the first level, the next
 // the second and so on: whoever goes through a page by its headings finds no gap.
 func closeRanks(docs []ast.Node) {
 	var used [7]int // by level: 1 where it is in use, then its rank
 	each := func(do func(*ast.Heading)) {
 		for _, doc := range docs {
+			if doc == nil {
+				continue
+			}
 			for _, n := range descendants(doc) {
 				if h, ok := n.(*ast.Heading); ok {
 					do(h)

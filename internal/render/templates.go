@@ -37,6 +37,9 @@ const (
 // ends stops there.
 const maxOutput = 16 << 20
 
+// usualOutput is a little more than most pages have, in bytes.
+const usualOutput = 28 << 10
+
 // maxTemplate bounds a template file, in bytes.
 const maxTemplate = 1 << 20
 
@@ -174,6 +177,7 @@ type executor interface {
 // no character that XML forbids.
 func execute(t executor, file string, data any) ([]byte, error) {
 	out := bounded{left: maxOutput}
+	out.buf.Grow(usualOutput)
 	err := t.Execute(&out, data)
 	if errors.Is(err, errTooLong) {
 		return nil, &TemplateError{Text: file + ": " + errTooLong.Error(), Err: err}
