@@ -8,7 +8,6 @@ import (
 // Values of headers that all answers share. Read-only, as all that a file
 // keeps: net/http copies them.
 var (
-	headerPolicy   = []string{policy}
 	headerNoSniff  = []string{"nosniff"}
 	headerReferrer = []string{"strict-origin-when-cross-origin"}
 	headerRanges   = []string{"bytes"}

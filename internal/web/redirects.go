@@ -286,7 +286,7 @@ func (s *server) moved(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if list, former := bases[hostOf(r)]; former && reads(r) {
 			if to, ok := s.newPlace(r, list); ok {
-				secure(w.Header())
+				secure(w.Header(), s.policy)
 				s.site.sendOn(w, r, s.Publication.URL+"/"+to)
 				return
 			}

@@ -226,3 +226,20 @@ func TestSearchForSigns(t *testing.T) {
 		t.Error("an empty query is found fault with")
 	}
 }
+
+// Where web.url is another host, the forms of the pages lead there, and the
+// policy lets them.
+func TestFormsToAnotherHost(t *testing.T) {
+	for search, want := range map[string]string{
+		"": "form-action 'self'",
+		"https://letters.example.net:8443/search": "form-action 'self' https://letters.example.net:8443",
+	} {
+		p := open(t, func(o *web.Options) { o.Publication.Search = search })
+		for _, path := range []string{"/", "/threads/first/", "/threads/first/", "/no/such/page"} { // the third from memory
+			policy := p.get(t, path).Header.Get("Content-Security-Policy")
+			if !strings.HasSuffix(policy, "; "+want) {
+				t.Errorf("search at %q: the policy of %s is %q, want it to end in %q", search, path, policy, want)
+			}
+		}
+	}
+}

@@ -24,6 +24,7 @@ type files struct {
 	dir    string
 	prefix string              // what stands before the files in a path, "/" for most
 	links  map[string][]string // the Link headers of files by their names
+	policy []string            // Content-Security-Policy
 	hot    hot
 	lost   atomic.Pointer[file] // the page for what is not there
 	past   atomic.Pointer[file] // the page for what was withdrawn
@@ -46,7 +47,7 @@ func (s *files) quick(w http.ResponseWriter, r *http.Request) bool {
 	if f == nil || r.URL.RawQuery != "" && s.redirects.asked(s.dir, r.URL.Path) {
 		return false
 	}
-	secure(w.Header())
+	secure(w.Header(), s.policy)
 	s.send(w, r, f)
 	return true
 }

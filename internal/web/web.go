@@ -46,6 +46,7 @@ func New(o Options) http.Handler {
 		Options:   o,
 		base:      base.EscapedPath(),
 		site:      newFiles(o, base),
+		policy:    policyOf(o.Publication),
 		searching: make(chan struct{}, searches),
 	}
 	return s.logged(s.moved(s.quick(s.routes())))
@@ -57,6 +58,7 @@ func newFiles(o Options, base *url.URL) *files {
 		prefix:    base.Path + "/",
 		top:       base.EscapedPath() + "/",
 		links:     feedLinks(o.Publication, o.Hubs),
+		policy:    policyOf(o.Publication),
 		redirects: redirects{pub: o.Publication},
 	}
 	for _, home := range o.Publication.FormerHomes() {
@@ -83,6 +85,8 @@ type server struct {
 	Options
 	base string // path of the publication without its last slash, escaped
 	site *files
+
+	policy []string // Content-Security-Policy of all answers
 
 	searching chan struct{} // holds one for each search under way
 }
@@ -139,7 +143,7 @@ func basePath(address string) *url.URL {
 // stranger learns the kind of the fault, the log its text.
 func (s *server) handler(serve func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header())
+		secure(w.Header(), s.policy)
 		err := serve(w, r)
 		if err == nil {
 			return
@@ -176,10 +180,20 @@ var (
 // policy fits pages that carry their style within them and show pictures from
 // anywhere; nothing of them may run.
 const policy = "default-src 'none'; style-src 'self' 'unsafe-inline'; font-src 'self'; img-src * data:; media-src *; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
-func secure(h http.Header) {
-	h["Content-Security-Policy"] = headerPolicy
+// policyOf is the policy of all pages. Their forms may also lead to where the
+// dynamic pages stand, which is another host where web.url says so.
+func policyOf(pub newsletter.Publication) []string {
+	u, err := url.Parse(pub.Search)
+	if err != nil || u.Host == "" {
+		return []string{policy}
+	}
+	return []string{policy + " " + u.Scheme + "://" + u.Host}
+}
+
+func secure(h http.Header, policy []string) {
+	h["Content-Security-Policy"] = policy
 	h["X-Content-Type-Options"] = headerNoSniff
 	h["Referrer-Policy"] = headerReferrer
 }
