@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -295,7 +294,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{"", "page/1/", "page/2/", "tags/", "tags/c-plus-plus/", "about/", "subscribe/", "privacy/", "issues/1/", "no/such/page", "feed.xml"}
+	paths := []string{"", "page/1/", "page/2/", "tags/", "tags/c-plus-plus/", "about/", "subscribe/", "privacy/", "issues/1/", "410.html", "no/such/page", "feed.xml"}
 	for _, e := range s.entries[:len(s.entries)-len(samples)+2] {
 		if !strings.HasPrefix(e.Slug, "filler") {
 			paths = append(paths, e.Path())
@@ -306,15 +305,38 @@ func TestBrowser(t *testing.T) {
 		t.Run(path, func(t *testing.T) { b.check(t, s.URL+"/"+path, script) })
 	}
 	t.Run("unsubscribed", func(t *testing.T) {
-		res, err := s.Client().Post(s.URL+"/unsubscribe/"+s.token, "application/x-www-form-urlencoded", strings.NewReader("List-Unsubscribe=One-Click"))
-		if err != nil {
-			t.Fatal(err)
+		page := s.URL + "/unsubscribe/" + s.token
+		if h := b.press(t, page, "button"); h != "You are unsubscribed" {
+			t.Errorf("the button leads to %q", h)
 		}
-		if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
-			t.Fatal(res.Status, err)
-		}
-		b.check(t, s.URL+"/unsubscribe/"+s.token, script)
+		b.check(t, page, script)
 	})
+	t.Run("searched", func(t *testing.T) {
+		if h := b.press(t, s.URL, "form.search button"); h != "Search" {
+			t.Errorf("the button leads to %q", h)
+		}
+	})
+}
+
+// press opens a page, clicks the button of a form, as a mouse does, and returns
+// the heading of the page that answers. The selectors are CSS, since a plain
+// string is also looked for in the text of the style sheet, where it is waited for
+// in vain.
+func (b *browser) press(t *testing.T, address string, button chromedp.CSS) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(button)); err != nil {
+		t.Fatalf("click %s: %v; the console says %q", button, err, b.complaints())
+	}
+	h, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("h1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 func (b *browser) check(t *testing.T, address, script string) {
