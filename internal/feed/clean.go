@@ -30,6 +30,13 @@ func text(s string) string {
 // line is text on one line, with single spaces.
 func line(s string) string { return strings.Join(strings.Fields(text(s)), " ") }
 
+// markup is a text as HTML. Quotation marks and apostrophes mean nothing in it and
+// stay: browsers that show a feed, and readers that take the text for plain, would
+// show their references.
+func markup(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
+
 // isPlain tells whether a text holds ASCII alone, and none of it that text drops.
 func isPlain(s string) bool {
 	for i := range len(s) {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/xml"
 	"fmt"
-	"html"
 	"slices"
 	"time"
 
@@ -176,7 +175,7 @@ func model(pub newsletter.Publication, it Item, e entry) *feeds.Item {
 		IsPermaLink: "false",
 		Title:       cmp.Or(line(it.Title), e.excerpt, link),
 		Link:        &feeds.Link{Href: link},
-		Description: html.EscapeString(e.excerpt),
+		Description: markup(e.excerpt),
 		Content:     text(it.HTML),
 		Created:     published,
 		Updated:     newsletter.Later(published, instant(it.UpdatedAt)),

@@ -50,7 +50,7 @@ func sample() []Item {
 	return []Item{
 		item("hard", 30, newsletter.Thread{
 			Title:   "Use <b> & AT&T\x00,\nnot ]]>",
-			Excerpt: "a < b & \x1bc ]]> d",
+			Excerpt: "a < b & \x1bc ]]> d, isn't \"it\"",
 			Author:  "Bo <bo@example.org>",
 		}, "<p>One ]]> two &amp; three\x0b\ufffe\uffff \xed\xa0\x80 four\r\nfive 🧵 👩‍🔧</p>"),
 		item("rtl", 23, newsletter.Thread{

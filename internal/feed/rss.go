@@ -3,7 +3,6 @@ package feed
 import (
 	"cmp"
 	"encoding/xml"
-	"html"
 	"strings"
 	"time"
 
@@ -81,7 +80,7 @@ type (
 
 func (c channel) rss(items []Encoded) rssDocument {
 	ch := (&feeds.Rss{Feed: c.Feed}).RssFeed()
-	ch.Description = html.EscapeString(ch.Description) // read as HTML, like an item's
+	ch.Description = markup(ch.Description) // read as HTML, like an item's
 	ch.Language = c.pub.Language
 	ch.Generator = generator
 	ch.Docs = "https://www.rssboard.org/rss-specification"

@@ -139,6 +139,7 @@ func (f form) prepare(doc ast.Node, source []byte) {
 			n.Destination = markdownAddress(n.Destination)
 		case *ast.Image:
 			n.Destination = markdownAddress(n.Destination)
+			describe(n, source)
 		case *ast.CodeBlock, *ast.FencedCodeBlock, *extast.Table:
 			if f.page { // what is too wide scrolls, for the keyboard too (WCAG 2.2, 2.1.1)
 				n.SetAttributeString("tabindex", []byte("0"))

@@ -38,6 +38,8 @@ func TestContent(t *testing.T) {
 		{"CDATA end", "a ]]> b & c", "<p>a ]]&gt; b &amp; c</p>"},
 		{"code", "```go\na < b\n```", "<pre dir=\"ltr\"><code>a &lt; b\n</code></pre>"},
 		{"picture", "![A cat](cat.jpg)", `<p><img src="` + page + `cat.jpg" alt="A cat"></p>`},
+		{"what looks like a tag, in words for a picture", "![a <y> &lt;\\*b\\* \"q\" `<c>` <https://example.com/>](b.png)", `<p><img src="` + page + `b.png" alt="a &lt;y&gt; &lt;*b* &quot;q&quot; &lt;c&gt; https://example.com/"></p>`},
+		{"line break in words for a picture", "![one **two**\nthree](a.png)", `<p><img src="` + page + `a.png" alt="one two three"></p>`},
 		{"picture in a folder", "![](<a b/ç.jpg>)", `<p><img src="` + page + `a%20b/%C3%A7.jpg" alt=""></p>`},
 		{"picture at the root", "![](/a.jpg)", `<p><img src="https://bench.example.org/a.jpg" alt=""></p>`},
 		{"picture elsewhere", "![](//cdn.example/a.jpg)", `<p><img src="https://cdn.example/a.jpg" alt=""></p>`},

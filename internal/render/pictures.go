@@ -47,6 +47,36 @@ func (f form) pictures(doc ast.Node, t newsletter.Thread, shown *int) {
 	}
 }
 
+// describe makes one line of text of what describes a picture. The renderer would
+// leave out what looks like a tag, and write one for each line break.
+func describe(n *ast.Image, source []byte) {
+	alt := ast.NewString([]byte(strings.Join(strings.Fields(wordsOf(n, source)), " ")))
+	alt.SetRaw(true)
+	n.RemoveChildren(n)
+	n.AppendChild(n, alt)
+}
+
+// wordsOf is the text below n without its marks.
+func wordsOf(n ast.Node, source []byte) string {
+	var b strings.Builder
+	for _, c := range descendants(n) {
+		switch c := c.(type) {
+		case *ast.Text:
+			b.WriteString(unescape(c.Segment.Value(source), c.IsRaw() || c.Parent().Kind() == ast.KindCodeSpan))
+			if c.SoftLineBreak() || c.HardLineBreak() {
+				b.WriteByte(' ')
+			}
+		case *ast.String:
+			b.Write(c.Value)
+		case *ast.RawHTML:
+			b.Write(rawHTML(source, c))
+		case *ast.AutoLink:
+			b.Write(c.Label(source))
+		}
+	}
+	return b.String()
+}
+
 // ownPicture finds the picture of the thread at an address in its file.
 func ownPicture(t newsletter.Thread, address string) (newsletter.Picture, bool) {
 	if len(t.Pictures) == 0 {
