@@ -64,6 +64,9 @@ type Thread struct {
 	// References are the Markdown link definitions of the file; they hold in
 	// every post.
 	References string
+	// Notes are the Markdown definitions of the footnotes that are referred to;
+	// they too hold in all posts.
+	Notes string
 	Words      int
 	Minutes    int // reading time, at least 1
 	// Assets are the local pictures that the posts and Images name, as paths
@@ -105,7 +108,7 @@ func DigestOf(source string) string {
 // SameText tells whether readers find the same text in both: the title and the
 // posts, whatever the rest of the front matter says.
 func SameText(a, b Thread) bool {
-	return a.Title == b.Title && a.References == b.References &&
+	return a.Title == b.Title && a.References == b.References && a.Notes == b.Notes &&
 		slices.EqualFunc(a.Posts, b.Posts, func(p, q Post) bool { return sameLines(p.Text, q.Text) })
 }
 

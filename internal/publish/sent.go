@@ -88,7 +88,7 @@ func written(t newsletter.Thread, titled bool) string {
 		}
 		b.WriteString(p.Text + "\n")
 	}
-	for ref := range strings.Lines(t.References) { // those that stand in no post
+	for ref := range strings.Lines(t.References + "\n" + t.Notes) { // those that stand in no post
 		if ref = strings.TrimSuffix(ref, "\n"); ref != "" && !strings.Contains(b.String(), ref) {
 			b.WriteString("\n" + ref + "\n")
 		}

@@ -40,23 +40,26 @@ type form struct {
 var markdown = sync.OnceValue(func() goldmark.Markdown {
 	return goldmark.New(
 		goldmark.WithExtensions(
-			extension.Linkify, extension.Strikethrough, extension.TaskList,
+			extension.Linkify, extension.Strikethrough, extension.TaskList, extension.Footnote,
 			wikilink.Extension{},
 			extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
 		),
 		goldmark.WithRendererOptions(
 			html.WithHardWraps(),
-			renderer.WithNodeRenderers(util.Prioritized(plainNodes{}, 1)),
+			renderer.WithNodeRenderers(util.Prioritized(plainNodes{}, 1), util.Prioritized(noteNodes{}, 2)),
 		),
 	)
 })
 
-// parse reads post i of a thread. The thread's link definitions go in front,
-// where a code fence that the post forgot to close cannot swallow them.
+// parse reads post i of a thread. The thread's definitions of links and footnotes
+// go in front, where a code fence that the post forgot to close cannot swallow them.
 func parse(md goldmark.Markdown, t newsletter.Thread, i int) (ast.Node, []byte) {
 	source := t.Posts[i].Text
 	if t.References != "" {
 		source = t.References + "\n\n" + source
+	}
+	if t.Notes != "" && strings.Contains(source, "[^") {
+		source = t.Notes + "\n\n" + source
 	}
 	cleaned := clean([]byte(source))
 	doc := md.Parser().Parse(text.NewReader(cleaned))
@@ -80,11 +83,12 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 	if f.page {
 		closeRanks(docs)
 	}
-	shown := 0
+	shown, notes := 0, 0
 	for i, doc := range docs {
 		if doc == nil {
 			continue
 		}
+		notes += f.notes(doc, notes)
 		f.pictures(doc, t, &shown)
 		f.prepare(doc, sources[i])
 		var b output
@@ -301,6 +305,10 @@ func element(n ast.Node) string {
 	case *ast.List:
 		return listElement(n)
 	case *ast.ListItem:
+		return "li"
+	case *extast.FootnoteList:
+		return "ol"
+	case *extast.Footnote:
 		return "li"
 	case *ast.Blockquote:
 		return "blockquote"

@@ -24,12 +24,13 @@ func textFuncs() texttemplate.FuncMap {
 	}
 }
 
-// textWriter writes posts as plain text. Links become footnotes that are
-// numbered through the whole mail and listed under their post.
+// textWriter writes posts as plain text. Links become footnotes, which with those
+// of the author are numbered through the whole mail and listed under their post.
 type textWriter struct {
 	source []byte
-	notes  int      // footnotes so far
-	open   []string // addresses of the post at work
+	notes  int         // footnotes so far
+	open   []string    // addresses and notes of the post at work
+	noted  map[int]int // the author's footnotes of the post: index to place in open
 }
 
 // posts returns the text of every post of the thread.
@@ -39,17 +40,44 @@ func (w *textWriter) posts(t newsletter.Thread, base *url.URL) []string {
 	for i := range t.Posts {
 		doc, source := parse(md, t, i)
 		resolve(doc, source, base)
-		w.source, w.open = source, nil
+		w.source, w.open, w.noted = source, nil, map[int]int{}
 		lines := w.blocks(doc, columns, true)
+		w.footnotes(doc)
 		if len(w.open) > 0 {
 			lines = append(lines, "")
 		}
-		for j, address := range w.open {
-			lines = append(lines, fmt.Sprintf("[%d] %s", w.notes-len(w.open)+j+1, address))
+		for j, note := range w.open {
+			mark := fmt.Sprintf("[%d] ", w.notes-len(w.open)+j+1)
+			lines = append(lines, prefix(strings.Split(note, "\n"), mark, strings.Repeat(" ", len(mark)))...)
 		}
 		posts[i] = string(clean([]byte(strings.Join(lines, "\n"))))
 	}
 	return posts
+}
+
+// footnotes writes the author's notes of a post.
+func (w *textWriter) footnotes(doc ast.Node) {
+	const mark = 5 // columns of "[12] "
+	list, _ := doc.LastChild().(*extast.FootnoteList)
+	if list == nil {
+		return
+	}
+	for n := list.FirstChild(); n != nil; n = n.NextSibling() {
+		place := w.note(n.(*extast.Footnote).Index)
+		w.open[place] = strings.Join(w.blocks(n, columns-mark, true), "\n")
+	}
+}
+
+// note is the place of a footnote of the author among those of the post.
+func (w *textWriter) note(index int) int {
+	place, ok := w.noted[index]
+	if !ok {
+		place = len(w.open)
+		w.noted[index] = place
+		w.open = append(w.open, "")
+		w.notes++
+	}
+	return place
 }
 
 // minWidth keeps deeply nested blocks legible, in columns.
@@ -99,6 +127,8 @@ func (w *textWriter) block(n ast.Node, width int) []string {
 		return []string{"* * *"}
 	case *extast.Table:
 		return w.table(n, width)
+	case *extast.FootnoteList:
+		return nil // they stand with the addresses
 	}
 	return w.blocks(n, width, true)
 }
@@ -225,6 +255,9 @@ func (w *textWriter) span(b *strings.Builder, n ast.Node) {
 		b.Write(n.Destination)
 	case *ast.RawHTML:
 		b.Write(rawHTML(w.source, n))
+	case *extast.FootnoteLink:
+		place := w.note(n.Index)
+		fmt.Fprintf(b, "[%d]", w.notes-len(w.open)+place+1)
 	case *extast.TaskCheckBox:
 		b.WriteString(checkBox(n))
 	default:

@@ -9,6 +9,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	extast "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/text"
 
 	"threadmill/internal/newsletter"
@@ -31,7 +32,7 @@ func parseBody(s section, faults *lint) (*body, bool) {
 		return nil, false
 	}
 	b := &body{source: []byte(source), lines: []int{0}, before: s.line - 1}
-	b.doc = markdown(b.source)
+	b.doc = markdown(b.source, notes{})
 	for i, c := range b.source {
 		if c == '\n' {
 			b.lines = append(b.lines, i+1)
@@ -43,7 +44,7 @@ func parseBody(s section, faults *lint) (*body, bool) {
 // The limits of what goldmark is given. Its time grows with the square of each
 // of them, so that a file of 1 MB could take it many minutes.
 const (
-	linkLimit  = 2000     // links, pictures and link definitions
+	linkLimit  = 2000     // links, pictures, footnotes and definitions of links
 	blockLimit = 32 << 10 // bytes between two empty lines
 )
 
@@ -59,7 +60,7 @@ func excess(source string) (at int, fault string) {
 		}
 		begin += len(row)
 	}
-	if n := strings.Count(source, "](") + strings.Count(source, "]:") + strings.Count(source, "[["); n > linkLimit {
+	if n := strings.Count(source, "](") + strings.Count(source, "]:") + strings.Count(source, "[[") + strings.Count(source, "[^"); n > linkLimit {
 		return 0, fmt.Sprintf("%d links in one file; the limit is %d", n, linkLimit)
 	}
 	for block := range strings.SplitSeq(source, "\n\n") {
@@ -72,9 +73,10 @@ func excess(source string) (at int, fault string) {
 }
 
 // markdown parses source as rendering does: what divides posts here is what
-// readers would see as a rule.
-func markdown(source []byte) ast.Node {
-	return goldmark.New(goldmark.WithExtensions(extension.GFM, wikilink.Extension{})).Parser().Parse(text.NewReader(source))
+// readers would see as a rule. More extensions may be given.
+func markdown(source []byte, more ...goldmark.Extender) ast.Node {
+	all := append([]goldmark.Extender{extension.GFM, wikilink.Extension{}}, more...)
+	return goldmark.New(goldmark.WithExtensions(all...)).Parser().Parse(text.NewReader(source))
 }
 
 // row is the index of the line that holds offset.
@@ -176,12 +178,12 @@ func (b *body) underline(n ast.Node) int {
 	return row
 }
 
-// shows tells whether a block is more than a link definition or a comment.
+// shows tells whether a block is more than a definition or a comment.
 func shows(n ast.Node) bool {
 	if h, ok := n.(*ast.HTMLBlock); ok {
 		return h.HTMLBlockType != ast.HTMLBlockType2
 	}
-	return n.Kind() != ast.KindLinkReferenceDefinition
+	return n.Kind() != ast.KindLinkReferenceDefinition && n.Kind() != extast.KindFootnoteList
 }
 
 // references returns the link definitions of the whole body.

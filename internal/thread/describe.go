@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strconv"
@@ -8,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/rivo/uniseg"
+	"github.com/yuin/goldmark/ast"
+	extast "github.com/yuin/goldmark/extension/ast"
 
 	"threadmill/internal/newsletter"
 )
@@ -38,10 +41,15 @@ func describe(t *newsletter.Thread, fallback string) {
 }
 
 // opening is the plain text at the beginning of a post, of more than a title
-// or an excerpt takes. The link definitions of the file hold in it.
+// or an excerpt takes. The link definitions of the file hold in it; footnotes and
+// what refers to them are left out.
 func opening(t *newsletter.Thread, p newsletter.Post) string {
 	const enough = 16 << 10 // bytes
-	text := plainLines(t.References + "\n\n" + p.Text)
+	source := []byte(clean(t.References + "\n\n" + p.Text))
+	if bytes.Contains(source, []byte("[^")) {
+		source = append([]byte(clean(t.Notes)+"\n\n"), source...)
+	}
+	text := plain(markdown(source, notes{}), source, func(n ast.Node) bool { return n.Kind() == extast.KindFootnoteList })
 	if len(text) > enough {
 		text = strings.ToValidUTF8(text[:enough], "")
 	}

@@ -50,6 +50,7 @@ func parse(file string, source []byte, zone *time.Location) (newsletter.Thread, 
 	}
 	t.Posts = b.posts(faults)
 	t.References = b.references()
+	t.Notes = b.notes(faults)
 	t.Links = b.links(faults)
 	pictures := append(b.pictures(faults), coverPictures(&t, f)...)
 	for _, p := range pictures {
