@@ -66,9 +66,9 @@ type Thread struct {
 	References string
 	// Notes are the Markdown definitions of the footnotes that are referred to;
 	// they too hold in all posts.
-	Notes string
-	Words      int
-	Minutes    int // reading time, at least 1
+	Notes   string
+	Words   int
+	Minutes int // reading time, at least 1
 	// Assets are the local pictures that the posts and Images name, as paths
 	// below the thread's own folder.
 	Assets []string
