@@ -70,8 +70,9 @@ func (d *desk) wanted(why string) {
 	}
 }
 
-// When a slot passes, the front page changes and no other file does.
-func TestNextIssueChangesTheFrontPageAlone(t *testing.T) {
+// When a slot passes, the front page and the one for subscribers change, and no
+// other file does.
+func TestNextIssueChangesTwoPages(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		d := newDesk(t, weekly)
 		d.threads(30)
@@ -81,8 +82,11 @@ func TestNextIssueChangesTheFrontPageAlone(t *testing.T) {
 		d.writeSite()
 		until("2000-01-04T09:00:00Z")
 		report, err := d.WriteSite(t.Context())
-		if err != nil || report.Written != 1 {
-			t.Errorf("%+v, %v; want the front page written alone", report, err)
+		if err != nil || report.Written != 2 {
+			t.Errorf("%+v, %v; want two pages written", report, err)
+		}
+		if !strings.Contains(d.read("public/subscribe/index.html"), " The next issue comes on Monday 10 January.") {
+			t.Error("the page for subscribers does not name the next issue")
 		}
 		if _, err := os.Stat(filepath.Join(d.dir, "public/page/2/index.html")); err != nil {
 			t.Fatal(err)

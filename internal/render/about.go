@@ -39,13 +39,15 @@ func (t *Templates) AboutPage(pub newsletter.Publication) ([]byte, error) {
 type subscribePage struct {
 	page
 	Feeds  []link
+	Next   string
 	Tagged bool
 }
 
-// SubscribePage tells people how to follow the publication. tagged says that
-// there are pages of tags.
-func (t *Templates) SubscribePage(pub newsletter.Publication, tagged bool) ([]byte, error) {
-	data := subscribePage{page: sitePage(pub, SubscribePath), Tagged: tagged, Feeds: []link{
+// SubscribePage tells people how to follow the publication. next is the day of the
+// next issue, empty where none is in sight; tagged says that there are pages of
+// tags.
+func (t *Templates) SubscribePage(pub newsletter.Publication, next string, tagged bool) ([]byte, error) {
+	data := subscribePage{page: sitePage(pub, SubscribePath), Next: next, Tagged: tagged, Feeds: []link{
 		{"RSS", pub.Link("feed.xml")}, {"Atom", pub.Link("atom.xml")}, {"JSON Feed", pub.Link("feed.json")},
 	}}
 	data.Title, data.Description = "Subscribe", "How to follow "+pub.Title+" in a feed reader."

@@ -188,7 +188,7 @@ func TestEscaping(t *testing.T) {
 		},
 		"tags":      func() ([]byte, error) { return tmpl.TagsPage(pub, newsletter.TagsOf([]newsletter.Entry{e})) },
 		"about":     func() ([]byte, error) { return tmpl.AboutPage(pub) },
-		"subscribe": func() ([]byte, error) { return tmpl.SubscribePage(pub, true) },
+		"subscribe": func() ([]byte, error) { return tmpl.SubscribePage(pub, "", true) },
 		"privacy":   func() ([]byte, error) { return tmpl.PrivacyPage(pub, Privacy{Mail: true, Relay: bad}) },
 	} {
 		page, err := render()

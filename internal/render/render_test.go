@@ -171,7 +171,7 @@ func TestGoldenPages(t *testing.T) {
 		},
 		"tags.html":      func() ([]byte, error) { return tmpl.TagsPage(pub, newsletter.TagsOf(entries)) },
 		"about.html":     func() ([]byte, error) { return tmpl.AboutPage(pub) },
-		"subscribe.html": func() ([]byte, error) { return tmpl.SubscribePage(pub, true) },
+		"subscribe.html": func() ([]byte, error) { return tmpl.SubscribePage(pub, "Monday 7 December", true) },
 		"privacy.html":   func() ([]byte, error) { return tmpl.PrivacyPage(pub, Privacy{Mail: true, Relay: "smtp.example.net"}) },
 		"404.html":       func() ([]byte, error) { return tmpl.NotFoundPage(pub) },
 		"410.html":       func() ([]byte, error) { return tmpl.GonePage(pub) },

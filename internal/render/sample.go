@@ -74,8 +74,8 @@ func (s sample) render(t *Templates) error {
 		func() error { _, err := t.TagsPage(s.pub, []newsletter.Tag{tag}); return err },
 		func() error { _, err := t.TagsPage(s.pub, nil); return err },
 		func() error { _, err := t.AboutPage(s.pub); return err },
-		func() error { _, err := t.SubscribePage(s.pub, true); return err },
-		func() error { _, err := t.SubscribePage(s.pub, false); return err },
+		func() error { _, err := t.SubscribePage(s.pub, "Monday 7 December", true); return err },
+		func() error { _, err := t.SubscribePage(s.pub, "", false); return err },
 		func() error {
 			_, err := t.PrivacyPage(s.pub, Privacy{Mail: true, Relay: "smtp.example.com"})
 			return err

@@ -8,7 +8,7 @@ import (
 func (s *Site) about(c content) []document {
 	list := []document{
 		{render.SubscribePath + "index.html", func() ([]byte, error) {
-			return s.opt.Templates.SubscribePage(s.opt.Publication, len(c.tags) > 0)
+			return s.opt.Templates.SubscribePage(s.opt.Publication, render.Day(s.opt.Publication, c.next), len(c.tags) > 0)
 		}},
 		{render.PrivacyPath + "index.html", func() ([]byte, error) {
 			return s.opt.Templates.PrivacyPage(s.opt.Publication, s.opt.Privacy)
