@@ -183,8 +183,8 @@ func TestWriteAgain(t *testing.T) {
 func TestWriteEmpty(t *testing.T) {
 	f := newFolder(t)
 	f.write(t, nil)
-	if tree := f.tree(t); len(tree) != 15 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
-		t.Errorf("empty site has %d files, want 15 and an archive that says so", len(tree))
+	if tree := f.tree(t); len(tree) != 16 || !strings.Contains(tree["index.html"], "Nothing is published yet") {
+		t.Errorf("empty site has %d files, want 16 and an archive that says so", len(tree))
 	}
 }
 
