@@ -5,10 +5,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 
 	"threadmill/internal/newsletter"
@@ -73,9 +75,12 @@ func excess(source string) (at int, fault string) {
 
 // markdown parses source as rendering does: what divides posts here is what
 // readers would see as a rule.
-func markdown(source []byte) ast.Node {
-	return goldmark.New(goldmark.WithExtensions(extension.GFM, wikilink.Extension{})).Parser().Parse(text.NewReader(source))
-}
+func markdown(source []byte) ast.Node { return markdownParser().Parse(text.NewReader(source)) }
+
+// markdownParser takes longer to make than a thread to read; goroutines may share it.
+var markdownParser = sync.OnceValue(func() parser.Parser {
+	return goldmark.New(goldmark.WithExtensions(extension.GFM, wikilink.Extension{})).Parser()
+})
 
 // row is the index of the line that holds offset.
 func (b *body) row(offset int) int {
