@@ -227,20 +227,26 @@ const frameSize = 2 << 10
 // for people who open the feed in a browser; the address counts from the
 // document, so that the site may lie below a path. Its items are size bytes long.
 func (c channel) document(path string, root any, size int) ([]byte, error) {
-	body, err := encodeXML(root, "", size)
-	if err != nil {
+	var b bytes.Buffer
+	b.Grow(size + frameSize)
+	b.WriteString(xml.Header + `<?xml-stylesheet type="text/css" href="` + up(path) + StylePath + `"?>` + "\n")
+	if err := writeXML(&b, root, ""); err != nil {
 		return nil, err
 	}
-	head := xml.Header + `<?xml-stylesheet type="text/css" href="` + up(path) + StylePath + `"?>` + "\n"
-	return slices.Concat([]byte(head), body, []byte("\n")), nil
+	b.WriteByte('\n')
+	return b.Bytes(), nil
 }
 
 // encodeXML writes what has size bytes besides a small frame, or somewhat more.
 func encodeXML(v any, prefix string, size int) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(size + frameSize)
-	e := xml.NewEncoder(&b)
-	e.Indent(prefix, "  ")
-	err := e.Encode(v)
+	err := writeXML(&b, v, prefix)
 	return b.Bytes(), err
+}
+
+func writeXML(b *bytes.Buffer, v any, prefix string) error {
+	e := xml.NewEncoder(b)
+	e.Indent(prefix, "  ")
+	return e.Encode(v)
 }

@@ -202,7 +202,8 @@ func (t Thread) FormerPaths() []string {
 // ByClaim are the entries in the order in which they may claim an address: the
 // one that went out first comes first, so that no later thread takes it over.
 func ByClaim(entries []Entry) []Entry {
-	return slices.SortedStableFunc(slices.Values(entries), func(a, b Entry) int {
+	list := slices.Clone(entries)
+	slices.SortStableFunc(list, func(a, b Entry) int {
 		switch {
 		case a.OutNumber == 0 && b.OutNumber > 0: // not out yet
 			return 1
@@ -211,4 +212,5 @@ func ByClaim(entries []Entry) []Entry {
 		}
 		return cmp.Or(cmp.Compare(a.OutNumber, b.OutNumber), cmp.Compare(a.ID, b.ID))
 	})
+	return list
 }

@@ -84,6 +84,7 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 		closeRanks(docs)
 	}
 	shown, notes := 0, 0
+	var b output
 	for i, doc := range docs {
 		if doc == nil {
 			continue
@@ -91,7 +92,7 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 		notes += f.notes(doc, notes)
 		f.pictures(doc, t, &shown)
 		f.prepare(doc, sources[i])
-		var b output
+		b.Reset()
 		if err := md.Renderer().Render(&b, sources[i], doc); err != nil {
 			return nil, fmt.Errorf("render post %d of thread %s: %w", i+1, t.Slug, err)
 		}

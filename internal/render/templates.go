@@ -46,8 +46,9 @@ const maxTemplate = 1 << 20
 // Templates are the parsed and tried templates of a publication. They are
 // read-only and may be used by many goroutines.
 type Templates struct {
-	html map[string]*template.Template
-	text *texttemplate.Template
+	html   map[string]*template.Template
+	text   *texttemplate.Template
+	common common
 	// digest is that of the files.
 	digest string
 }
@@ -68,8 +69,9 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 		return nil, err
 	}
 	t := &Templates{html: make(map[string]*template.Template), digest: digestOf(files)}
+	t.common.parts = make(map[commonKey]commonPart)
 	for _, name := range htmlFiles() {
-		t.html[name], err = parseHTML(name, files)
+		t.html[name], err = t.parseHTML(name, files)
 		if err != nil {
 			return nil, err
 		}
@@ -157,15 +159,15 @@ func refuseStrangers(override fs.FS, names []string) error {
 	return nil
 }
 
-func parseHTML(name string, files map[string]string) (*template.Template, error) {
-	t := template.New(name).Option("missingkey=error")
-	if _, err := t.New(baseFile).Parse(files[baseFile]); err != nil {
+func (t *Templates) parseHTML(name string, files map[string]string) (*template.Template, error) {
+	tmpl := template.New(name).Funcs(template.FuncMap{"same": t.same(name)}).Option("missingkey=error")
+	if _, err := tmpl.New(baseFile).Parse(files[baseFile]); err != nil {
 		return nil, templateError(err)
 	}
-	if _, err := t.Parse(files[name]); err != nil {
+	if _, err := tmpl.Parse(files[name]); err != nil {
 		return nil, templateError(err)
 	}
-	return t, nil
+	return tmpl, nil
 }
 
 // executor is a template of either kind.

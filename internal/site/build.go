@@ -1,7 +1,6 @@
 package site
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -47,6 +46,9 @@ func (s *Site) sources(entries []newsletter.Entry) (sources, error) {
 type document struct {
 	name string // below the output folder
 	make func() ([]byte, error)
+	// batch is the same for documents that share work: they stand side by side,
+	// and are made one after the other. It is empty where nothing is shared.
+	batch string
 }
 
 // build stages every file of the site, each before those that point to it:
@@ -84,21 +86,18 @@ func (s *Site) Rehearse(ctx context.Context, entries []newsletter.Entry, digests
 	for i, t := range threads {
 		entries[i].Thread = t
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, d := range s.documents(content{entries: entries, digests: digests, tags: newsletter.TagsOf(entries)}) {
-		group.Go(func() error {
-			text, err := d.make()
-			if err == nil && len(text) > maxFile {
-				err = fmt.Errorf("longer than %d MB", maxFile>>20)
-			}
-			if err = cmp.Or(ctx.Err(), err); err != nil {
-				return fmt.Errorf("write site: %s: %w", d.name, err)
-			}
-			return nil
-		})
+	list := s.documents(content{entries: entries, digests: digests, tags: newsletter.TagsOf(entries)})
+	err = each(ctx, list, func(_ int, d document) error {
+		text, err := d.make()
+		if err == nil && len(text) > maxFile {
+			err = fmt.Errorf("longer than %d MB", maxFile>>20)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write site: %w", err)
 	}
-	return group.Wait()
+	return nil
 }
 
 // documents are all that are made of the content, in the order in which they
@@ -113,26 +112,44 @@ func (s *Site) documents(c content) []document {
 	return append(list, s.redirects(c, list))
 }
 
-// documents stages those that are not as they should be. As many are made at a
-// time as there are processors, so that only so many are in memory.
+// documents stages those that are not as they should be.
 func (s *stage) documents(ctx context.Context, list []document, of map[string]sum) error {
 	list = s.unseen(list)
 	first := s.order
 	s.order += len(list)
+	return each(ctx, list, func(i int, d document) error { return s.document(first+i, d, of[d.name]) })
+}
+
+// each does something with every document. As many are in work at a time as
+// there are processors, so that only so many are in memory.
+func each(ctx context.Context, list []document, do func(i int, d document) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, d := range list {
+	for first := 0; first < len(list); {
+		batch := batchOf(list[first:])
 		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := s.document(first+i, d, of[d.name]); err != nil {
-				return fmt.Errorf("%s: %w", d.name, err)
+			for i, d := range batch {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := do(first+i, d); err != nil {
+					return fmt.Errorf("%s: %w", d.name, err)
+				}
 			}
 			return nil
 		})
+		first += len(batch)
 	}
 	return group.Wait()
+}
+
+// batchOf are the documents at the beginning of the list that are made together.
+func batchOf(list []document) []document {
+	n := 1
+	for n < len(list) && list[n].batch != "" && list[n].batch == list[0].batch {
+		n++
+	}
+	return list[:n]
 }
 
 // unseen notes the documents as files of the site. Of two with one name the

@@ -29,14 +29,14 @@ const (
 func (s *Site) feedLooks() []document {
 	light, dark := render.Accents(s.opt.Publication)
 	return []document{
-		{feed.StylePath, func() ([]byte, error) {
+		{name: feed.StylePath, make: func() ([]byte, error) {
 			return []byte(strings.NewReplacer("$light", light, "$dark", dark).Replace(feedStyle)), nil
 		}},
-		{feed.IconPath, func() ([]byte, error) {
+		{name: feed.IconPath, make: func() ([]byte, error) {
 			drawn, err := s.icons()
 			return drawn.large, err
 		}},
-		{feed.FaviconPath, func() ([]byte, error) {
+		{name: feed.FaviconPath, make: func() ([]byte, error) {
 			drawn, err := s.icons()
 			return drawn.small, err
 		}},

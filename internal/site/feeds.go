@@ -30,7 +30,7 @@ func (s *Site) feeds(c content) []document {
 // the one that programs ask.
 func (s *Site) feedList(tags []newsletter.Tag) []document {
 	opml := func() ([]byte, error) { return feed.OPML(s.opt.Publication, tags) }
-	return []document{{feed.OPMLPath, opml}, {feed.WellKnownPath, opml}}
+	return []document{{name: feed.OPMLPath, make: opml}, {name: feed.WellKnownPath, make: opml}}
 }
 
 // bucketSize is how many threads stand in one document of the archive. It is
@@ -183,12 +183,9 @@ func (f *feeds) lastOut() []newsletter.Entry {
 // documents are the three of a feed. They are built together when the first of
 // them is wanted, and let go with the last.
 func (f *feeds) documents(p feed.Paths, build func() (feed.Files, error)) []document {
-	var mu sync.Mutex
 	var files feed.Files
 	part := func(name string, of func(*feed.Files) *[]byte) document {
-		return document{name, func() ([]byte, error) {
-			mu.Lock()
-			defer mu.Unlock()
+		return document{name: name, batch: p.RSS, make: func() ([]byte, error) {
 			if *of(&files) == nil {
 				var err error
 				if files, err = build(); err != nil {

@@ -25,7 +25,7 @@ func (s *Site) archive(c content) []document {
 			l.Next = render.Day(s.opt.Publication, c.next)
 		}
 		c.listOf(l, "")
-		list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
+		list = append(list, document{name: l.Path + "index.html", make: func() ([]byte, error) {
 			return s.opt.Templates.ArchivePage(s.opt.Publication, l)
 		}})
 	}
@@ -38,12 +38,12 @@ func (s *Site) tags(c content) []document {
 	for _, tag := range c.tags {
 		for _, l := range slices.Backward(listings(tag.Path, tag.Entries, tagSize)) {
 			c.listOf(l, tag.Name)
-			list = append(list, document{l.Path + "index.html", func() ([]byte, error) {
+			list = append(list, document{name: l.Path + "index.html", make: func() ([]byte, error) {
 				return s.opt.Templates.TagPage(s.opt.Publication, tag, l)
 			}})
 		}
 	}
-	return append(list, document{render.TagsPath + "index.html", func() ([]byte, error) {
+	return append(list, document{name: render.TagsPath + "index.html", make: func() ([]byte, error) {
 		return s.opt.Templates.TagsPage(s.opt.Publication, c.tags)
 	}})
 }

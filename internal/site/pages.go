@@ -15,7 +15,7 @@ func (s *Site) threads(c content) []document {
 	for i, e := range c.entries {
 		name := e.Path() + "index.html"
 		c.madeOf(name, "", i-1, i, i+1)
-		list[i] = document{name, func() ([]byte, error) {
+		list[i] = document{name: name, make: func() ([]byte, error) {
 			var newer, older *newsletter.Entry
 			if i > 0 {
 				newer = &c.entries[i-1]
@@ -54,7 +54,7 @@ func (s *Site) issues(c content) []document {
 	}
 	list := make([]document, len(c.digests))
 	for i, issue := range c.digests {
-		list[i] = document{newsletter.IssuePath(issue.Number) + "index.html", func() ([]byte, error) {
+		list[i] = document{name: newsletter.IssuePath(issue.Number) + "index.html", make: func() ([]byte, error) {
 			var in []newsletter.Entry
 			for _, t := range issue.Threads {
 				if e, ok := byID[t.ID]; ok && e.Issue == issue.Number {
@@ -77,7 +77,7 @@ const (
 // notFound are the pages for addresses that lead nowhere, or nowhere any more.
 func (s *Site) notFound(content) []document {
 	return []document{
-		{NotFoundFile, func() ([]byte, error) { return s.opt.Templates.NotFoundPage(s.opt.Publication) }},
-		{WithdrawnFile, func() ([]byte, error) { return s.opt.Templates.GonePage(s.opt.Publication) }},
+		{name: NotFoundFile, make: func() ([]byte, error) { return s.opt.Templates.NotFoundPage(s.opt.Publication) }},
+		{name: WithdrawnFile, make: func() ([]byte, error) { return s.opt.Templates.GonePage(s.opt.Publication) }},
 	}
 }

@@ -38,7 +38,7 @@ var formerFeeds = []struct {
 // redirects is the list of addresses that lead to others. What leads away from
 // a file of the site is left out: some hosts would take the file for gone.
 func (s *Site) redirects(c content, files []document) document {
-	return document{RedirectsFile, func() ([]byte, error) {
+	return document{name: RedirectsFile, make: func() ([]byte, error) {
 		l := newRedirects(s.opt.Publication)
 		for _, f := range files {
 			l.files[f.name] = true

@@ -28,7 +28,7 @@ type address struct {
 
 // sitemap lists the pages with the time of their last change.
 func (s *Site) sitemap(c content) []document {
-	return []document{{"sitemap.xml", func() ([]byte, error) { return sitemap(s.opt.Publication, c) }}}
+	return []document{{name: "sitemap.xml", make: func() ([]byte, error) { return sitemap(s.opt.Publication, c) }}}
 }
 
 func sitemap(pub newsletter.Publication, c content) ([]byte, error) {
@@ -78,7 +78,7 @@ func (s *Site) robots(content) []document {
 		return nil
 	}
 	text := robotsHead + "User-agent: *\nAllow: /\n\nSitemap: " + pub.Link("sitemap.xml") + "\n"
-	return []document{{robotsFile, func() ([]byte, error) { return []byte(text), nil }}}
+	return []document{{name: robotsFile, make: func() ([]byte, error) { return []byte(text), nil }}}
 }
 
 // ownRobots tells whether the folder has a file of the author's.

@@ -5,11 +5,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	extast "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 
 	"threadmill/internal/newsletter"
@@ -32,7 +34,7 @@ func parseBody(s section, faults *lint) (*body, bool) {
 		return nil, false
 	}
 	b := &body{source: []byte(source), lines: []int{0}, before: s.line - 1}
-	b.doc = markdown(b.source, notes{})
+	b.doc = markdown(b.source)
 	for i, c := range b.source {
 		if c == '\n' {
 			b.lines = append(b.lines, i+1)
@@ -73,10 +75,22 @@ func excess(source string) (at int, fault string) {
 }
 
 // markdown parses source as rendering does: what divides posts here is what
-// readers would see as a rule. More extensions may be given.
-func markdown(source []byte, more ...goldmark.Extender) ast.Node {
+// readers would see as a rule.
+func markdown(source []byte) ast.Node { return markdownParser().Parse(text.NewReader(source)) }
+
+// withoutNotes parses source as if there were no footnotes. Fingerprints are made
+// so: they must stay as they are.
+func withoutNotes(source []byte) ast.Node { return bareParser().Parse(text.NewReader(source)) }
+
+// A parser takes longer to make than a thread to read; goroutines may share it.
+var (
+	markdownParser = sync.OnceValue(func() parser.Parser { return newParser(notes{}) })
+	bareParser     = sync.OnceValue(func() parser.Parser { return newParser() })
+)
+
+func newParser(more ...goldmark.Extender) parser.Parser {
 	all := append([]goldmark.Extender{extension.GFM, wikilink.Extension{}}, more...)
-	return goldmark.New(goldmark.WithExtensions(all...)).Parser().Parse(text.NewReader(source))
+	return goldmark.New(goldmark.WithExtensions(all...)).Parser()
 }
 
 // row is the index of the line that holds offset.

@@ -49,7 +49,7 @@ func opening(t *newsletter.Thread, p newsletter.Post) string {
 	if bytes.Contains(source, []byte("[^")) {
 		source = append([]byte(clean(t.Notes)+"\n\n"), source...)
 	}
-	text := plain(markdown(source, notes{}), source, func(n ast.Node) bool { return n.Kind() == extast.KindFootnoteList })
+	text := plain(markdown(source), source, func(n ast.Node) bool { return n.Kind() == extast.KindFootnoteList })
 	if len(text) > enough {
 		text = strings.ToValidUTF8(text[:enough], "")
 	}

@@ -13,8 +13,7 @@ import (
 )
 
 // notes adds footnotes to a Markdown parser, and keeps those that nothing refers
-// to, which the parser throws away, under lostNotes. Fingerprints are made without
-// it: they must stay as they are.
+// to, which the parser throws away, under lostNotes.
 type notes struct{}
 
 // lostNotes is the key in a document's metadata.

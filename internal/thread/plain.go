@@ -22,7 +22,7 @@ func Plain(markdown string) string {
 // sees.
 func plainLines(post string) string {
 	source := []byte(clean(post))
-	return plain(markdown(source), source, nil)
+	return plain(withoutNotes(source), source, nil)
 }
 
 // plain writes the text below root. A node for which leaveOut is true is left
