@@ -258,7 +258,7 @@ func threadsOfEveryKind(t *testing.T) []newsletter.Thread {
 		"code":     "---\ntitle: Code\n---\n```go\n" + strings.Repeat("func veryLongName(argument string) error { return nil } ", 6) + "\n```\n\nand `inline" + strings.Repeat("Long", 60) + "`.\n\n---\n\n## A heading\n\nText.\n\n### A lower one\n\nText.",
 		"table":    "---\ntitle: Table\n---\n|" + strings.Repeat(" A column |", 14) + "\n|" + strings.Repeat("--:|", 14) + "\n|" + strings.Repeat(" 1,234,567 |", 14) + "\n\nhttps://example.org/" + strings.Repeat("a-very-long-address/", 12),
 		"many":     "---\ntitle: Two hundred\n---\n" + strings.TrimSuffix(strings.Repeat("A post of the two hundred.\n\n---\n\n", 200), "\n\n---\n\n"),
-		"origin":   "---\ntitle: From elsewhere\ndate: 2024-03-04\nparams:\n  source: https://social.example/@ada/1\n---\n> A quote\n\n1. one\n2. two\n\n- [x] done",
+		"origin":   "---\ntitle: From elsewhere\ndate: 2024-03-04\nparams:\n  source: https://social.example/@ada/1\n---\n> A quote\n\n1. one\n2. two\n\n- [x] done[^1]\n\n[^1]: A note with a [link](https://example.org/).",
 	}
 	var list []newsletter.Thread
 	for _, name := range slices.Sorted(func(yield func(string) bool) {
