@@ -126,13 +126,13 @@ func each(ctx context.Context, list []document, do func(i int, d document) error
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for first := 0; first < len(list); {
-		batch := batchOf(list[first:])
+		batch, begin := batchOf(list[first:]), first
 		group.Go(func() error {
 			for i, d := range batch {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := do(first+i, d); err != nil {
+				if err := do(begin+i, d); err != nil {
 					return fmt.Errorf("%s: %w", d.name, err)
 				}
 			}
