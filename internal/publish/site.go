@@ -97,9 +97,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 		return site.Report{}, err
 	}
 	s := p.o.Site(templates, "")
-	s.FirstAt(first)
-	s.Announce(next)
-	report, err := s.Write(ctx, entries, p.digests(c, entries))
+	report, err := s.Write(ctx, site.Content{Entries: entries, Digests: p.digests(c, entries), Next: next, FirstURL: first})
 	if err != nil {
 		return report, err
 	}

@@ -13,7 +13,7 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// content is what a site shows.
+// content is what a Write makes of a Content.
 type content struct {
 	entries []newsletter.Entry // newest first
 	digests []newsletter.Issue // those that carry several threads
@@ -68,11 +68,11 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 
 // Rehearse makes what a Write would put into the folder, says what is wrong
 // with it, and writes nothing. Pictures are looked at and not made.
-func (s *Site) Rehearse(ctx context.Context, entries []newsletter.Entry, digests []newsletter.Issue) error {
-	if err := checkSlugs(entries); err != nil {
+func (s *Site) Rehearse(ctx context.Context, shown Content) error {
+	if err := checkSlugs(shown.Entries); err != nil {
 		return fmt.Errorf("write site: %w", err)
 	}
-	entries = slices.Clone(entries)
+	entries := slices.Clone(shown.Entries)
 	threads := make([]newsletter.Thread, len(entries))
 	for i, e := range entries {
 		threads[i] = e.Thread
@@ -86,7 +86,7 @@ func (s *Site) Rehearse(ctx context.Context, entries []newsletter.Entry, digests
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, d := range s.documents(content{entries: entries, digests: digests, tags: newsletter.TagsOf(entries)}) {
+	for _, d := range s.documents(content{entries: entries, digests: shown.Digests, next: shown.Next, tags: newsletter.TagsOf(entries)}) {
 		group.Go(func() error {
 			text, err := d.make()
 			if err == nil && len(text) > maxFile {
