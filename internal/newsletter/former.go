@@ -199,10 +199,17 @@ func (t Thread) FormerPaths() []string {
 	return list
 }
 
-// ByClaim are the entries in the order in which they may claim an address: the
-// one that went out first comes first, so that no later thread takes it over.
+// ByClaim are the entries that had other addresses before, in the order in which
+// they may claim them: the one that went out first comes first, so that no later
+// thread takes an address over.
 func ByClaim(entries []Entry) []Entry {
-	return slices.SortedStableFunc(slices.Values(entries), func(a, b Entry) int {
+	var list []Entry
+	for i := range entries {
+		if e := &entries[i]; len(e.Formerly)+len(e.FormerSlugs) > 0 {
+			list = append(list, *e)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Entry) int {
 		switch {
 		case a.OutNumber == 0 && b.OutNumber > 0: // not out yet
 			return 1
@@ -211,4 +218,5 @@ func ByClaim(entries []Entry) []Entry {
 		}
 		return cmp.Or(cmp.Compare(a.OutNumber, b.OutNumber), cmp.Compare(a.ID, b.ID))
 	})
+	return list
 }
