@@ -56,7 +56,11 @@ func (p *Publisher) corrected(ctx context.Context, l *newsletter.Listed, known n
 		p.sent.known[known.ID] = was
 		p.sent.Unlock()
 	}
-	if was.differs {
+	switch {
+	case !was.differs:
+	case known.RewordedAt.Before(known.OutAt): // a node of an older version saw the edit
+		l.CorrectedAt = newsletter.Later(known.OutAt, known.ChangedAt)
+	default:
 		l.CorrectedAt = known.RewordedAt
 	}
 	return nil

@@ -121,16 +121,18 @@ func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, erro
 	if err != nil {
 		return time.Time{}, err
 	}
-	left := slices.DeleteFunc(slices.Clone(c.Threads), func(t newsletter.Listed) bool {
-		s := t.State(now)
-		return s != newsletter.ThreadReady && s != newsletter.ThreadWaiting
-	})
+	var left []*newsletter.Listed
+	for i := range c.Threads {
+		if s := c.Threads[i].State(now); s == newsletter.ThreadReady || s == newsletter.ThreadWaiting {
+			left = append(left, &c.Threads[i])
+		}
+	}
 	at := p.o.Schedule.Next(now)
 	for range slotsAhead {
 		if at.IsZero() || len(left) == 0 {
 			break
 		}
-		if !pause.Covers(at) && slices.ContainsFunc(left, func(t newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }) {
+		if !pause.Covers(at) && slices.ContainsFunc(left, func(t *newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }) {
 			return at, nil
 		}
 		at = p.o.Schedule.Next(at)

@@ -88,9 +88,11 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 		return site.Report{}, err
 	}
 	entries := c.Entries()
-	first, err := p.o.Store.FirstURL(ctx, p.o.Publication.URL)
-	if err != nil {
-		return site.Report{}, err
+	first := ""
+	if len(entries) > 0 { // nobody follows the feed of nothing: until then the address may be a trial
+		if first, err = p.o.Store.FirstURL(ctx, p.o.Publication.URL); err != nil {
+			return site.Report{}, err
+		}
 	}
 	next, err := p.nextIssue(ctx, c)
 	if err != nil {
