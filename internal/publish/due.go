@@ -127,17 +127,37 @@ func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, erro
 			left = append(left, &c.Threads[i])
 		}
 	}
-	at := p.o.Schedule.Next(now)
+	from := now
 	for range slotsAhead {
-		if at.IsZero() || len(left) == 0 {
-			break
-		}
-		if !pause.Covers(at) && slices.ContainsFunc(left, func(t *newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }) {
+		at := p.o.Schedule.Next(from)
+		switch {
+		case at.IsZero():
+			return time.Time{}, nil
+		case pause.Covers(at):
+			from = pause.Until
+		case slices.ContainsFunc(left, func(t *newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }):
 			return at, nil
+		default:
+			from = waitsUntil(left, at)
 		}
-		at = p.o.Schedule.Next(at)
+		if from.IsZero() {
+			return time.Time{}, nil
+		}
+		from = from.Add(-time.Nanosecond) // the slot at that very time is one of them
 	}
 	return time.Time{}, nil
+}
+
+// waitsUntil is when the first of the threads that wait at a time waits no
+// longer; zero where none does.
+func waitsUntil(list []*newsletter.Listed, at time.Time) time.Time {
+	var first time.Time
+	for _, t := range list {
+		if t.State(at) == newsletter.ThreadWaiting && (first.IsZero() || t.PublishDate.Before(first)) {
+			first = t.PublishDate
+		}
+	}
+	return first
 }
 
 // pick takes the threads of one issue off the queue.
