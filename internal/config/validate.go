@@ -70,15 +70,7 @@ func (c *Config) conflicts(known problems) problems {
 			found = append(found, c.problem(key, fmt.Sprintf(format, args...)))
 		}
 	}
-	if c.Publication.URL == "" {
-		add("publication.url", "missing; write the public address of the site, such as https://example.com")
-	}
-	if c.Publication.URL != "" && slices.Contains(c.Publication.FormerURLs, c.Publication.URL) {
-		add("publication.former_urls", "%q is where the publication is now; take it out", c.Publication.URL)
-	}
-	if at, below := pathOf(c.Web.URL), pathOf(c.Publication.URL); c.Web.URL != "" && c.Publication.URL != "" && at != below && c.Web.Listen != "" {
-		add("web.url", "its path is %q and that of publication.url is %q, below which run serves everything; write the same path behind the host", at, below)
-	}
+	c.addresses(add)
 	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
 	switch {
 	case smtp.Password != "" && smtp.Username == "":
@@ -94,6 +86,20 @@ func (c *Config) conflicts(known problems) problems {
 	}
 	c.exposed(add)
 	return found
+}
+
+// addresses finds what is wrong with where the publication is, and was.
+func (c *Config) addresses(add func(key, format string, args ...any)) {
+	if c.Publication.URL == "" {
+		add("publication.url", "missing; write the public address of the site, such as https://example.com")
+		return
+	}
+	if slices.Contains(c.Publication.FormerURLs, c.Publication.URL) {
+		add("publication.former_urls", "%q is where the publication is now; take it out", c.Publication.URL)
+	}
+	if at, below := pathOf(c.Web.URL), pathOf(c.Publication.URL); c.Web.URL != "" && at != below && c.Web.Listen != "" {
+		add("web.url", "its path is %q and that of publication.url is %q, below which run serves everything; write the same path behind the host", at, below)
+	}
 }
 
 // pathOf is the path of an address, empty for the top of its host.
