@@ -106,6 +106,9 @@ func (p *Publisher) Upcoming(ctx context.Context, from time.Time, n int) ([]Plan
 	return list, nil
 }
 
+// inSight is how far ahead an issue is announced: its day is told without a year.
+const inSight = 350 * 24 * time.Hour
+
 // nextIssue is when the next issue is to come by the schedule: at the first slot
 // that no pause covers and for which a thread is left; zero where none is in
 // sight.
@@ -131,7 +134,7 @@ func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, erro
 	for range slotsAhead {
 		at := p.o.Schedule.Next(from)
 		switch {
-		case at.IsZero():
+		case at.IsZero() || at.Sub(now) > inSight:
 			return time.Time{}, nil
 		case pause.Covers(at):
 			from = pause.Until
