@@ -21,12 +21,12 @@ import (
 // Those of threads that are still to go out are read to their end where whole is
 // set, of others the beginning.
 func (p *publication) judged(ctx context.Context, whole bool) (publish.Catalogue, error) {
-	c, err := p.publisher.Catalogue(ctx)
+	known, err := p.store.Threads(ctx)
 	if err != nil {
-		return c, err
+		return publish.Catalogue{}, err
 	}
 	out := map[string]bool{}
-	for _, t := range c.Threads {
+	for _, t := range known.Threads {
 		out[t.File] = t.Out()
 	}
 	var one sync.Mutex // a large picture takes much memory
@@ -47,7 +47,7 @@ func (p *publication) judged(ctx context.Context, whole bool) (publish.Catalogue
 		return picture.Verify(name, b, true)
 	}
 	if err := p.join(ctx); err != nil { // the publisher has a reader of its own
-		return c, err
+		return publish.Catalogue{}, err
 	}
 	return p.publisher.Catalogue(ctx)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"path"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -49,7 +50,7 @@ func (a *app) threadsCommand() *cobra.Command {
 			for _, w := range c.Unlinked {
 				fmt.Fprintln(a.stderr, w)
 			}
-			rows := threadRows(c, time.Now())
+			rows := threadRows(c, p.reader.Label, time.Now())
 			if asJSON {
 				return printJSON(a.stdout, rows)
 			}
@@ -60,20 +61,26 @@ func (a *app) threadsCommand() *cobra.Command {
 	return cmd
 }
 
-func threadRows(c publish.Catalogue, now time.Time) []threadRow {
+// threadRows are the threads, and the files that are none. label is how the
+// author names the threads folder.
+func threadRows(c publish.Catalogue, label string, now time.Time) []threadRow {
+	problems := map[string][]newsletter.Problem{}
+	for _, p := range c.Problems {
+		problems[p.File] = append(problems[p.File], p)
+	}
 	rows := []threadRow{}
 	for _, t := range c.Threads {
 		rows = append(rows, threadRow{
 			ID: t.ID, Title: t.Title, Date: timeOrNull(t.Date), PublishDate: timeOrNull(t.PublishDate),
 			Posts: len(t.Posts), Words: t.Words, Minutes: t.Minutes,
 			State: t.State(now), File: t.File, Slug: t.Slug, Issue: t.Issue, DuplicateOf: t.DuplicateOf,
-			Problem: pictureProblem(c, t.Thread),
+			Problem: pictureProblem(problems[path.Join(label, t.File)], t.Assets),
 		})
 	}
 	for _, file := range c.Broken {
 		row := threadRow{ID: newsletter.DefaultID(file), State: newsletter.ThreadBroken, File: file}
-		for _, p := range c.Problems {
-			if p.Severity == newsletter.Error && row.Problem == "" && strings.HasSuffix(p.File, "/"+file) {
+		for _, p := range problems[path.Join(label, file)] {
+			if p.Severity == newsletter.Error && row.Problem == "" {
 				row.Problem = p.String()
 			}
 		}
@@ -82,14 +89,11 @@ func threadRows(c publish.Catalogue, now time.Time) []threadRow {
 	return rows
 }
 
-// pictureProblem is the first fault of a thread's pictures, empty where they are
-// well.
-func pictureProblem(c publish.Catalogue, t newsletter.Thread) string {
-	for _, p := range c.Problems {
-		if len(t.Assets) == 0 || !strings.HasSuffix(p.File, "/"+t.File) {
-			continue
-		}
-		for _, name := range t.Assets {
+// pictureProblem is the first of a file's problems that is about its pictures,
+// empty where they are well.
+func pictureProblem(problems []newsletter.Problem, pictures []string) string {
+	for _, p := range problems {
+		for _, name := range pictures {
 			if strings.HasPrefix(p.Text, "picture "+name+": ") {
 				return p.String()
 			}

@@ -199,10 +199,16 @@ func (t Thread) FormerPaths() []string {
 	return list
 }
 
-// ByClaim are the entries in the order in which they may claim an address: the
-// one that went out first comes first, so that no later thread takes it over.
+// ByClaim are the entries that had other addresses before, in the order in which
+// they may claim them: the one that went out first comes first, so that no later
+// thread takes an address over.
 func ByClaim(entries []Entry) []Entry {
-	list := slices.Clone(entries)
+	var list []Entry
+	for i := range entries {
+		if e := &entries[i]; len(e.Formerly)+len(e.FormerSlugs) > 0 {
+			list = append(list, *e)
+		}
+	}
 	slices.SortStableFunc(list, func(a, b Entry) int {
 		switch {
 		case a.OutNumber == 0 && b.OutNumber > 0: // not out yet

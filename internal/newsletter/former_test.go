@@ -94,6 +94,19 @@ func TestFormerSlugsAreTaken(t *testing.T) {
 	}
 }
 
+func TestByClaim(t *testing.T) {
+	entry := func(id string, out int64, former ...string) Entry {
+		return Entry{Thread: Thread{ID: id, Formerly: former}, OutNumber: out}
+	}
+	var got []string
+	for _, e := range ByClaim([]Entry{entry("draft", 0, "/a"), entry("late", 3, "/a"), entry("plain", 2), entry("b", 1, "/b"), entry("a", 1, "/a")}) {
+		got = append(got, e.ID)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "late", "draft"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func FuzzParseFormer(f *testing.F) {
 	for _, seed := range []string{"/2019/03/post.html", "https://old.example.org/?p=12", "tag:a,1:b", `/\x`, "//x", "/%2F", "/a/../..", "/*/:x", "/?a=1&b=2"} {
 		f.Add(seed)

@@ -62,7 +62,11 @@ const (
 func NewLinks(threads []Listed) *Links {
 	l := &Links{threads: threads, files: make(map[string]int, len(threads))}
 	for i := range threads {
-		if file := threads[i].place(); file != "" {
+		file := threads[i].place()
+		if _, taken := l.files[file]; taken && threads[i].File == "" {
+			continue // another thread stands where this one stood
+		}
+		if file != "" {
 			l.files[file] = i
 		}
 	}

@@ -20,6 +20,8 @@ func TestResolve(t *testing.T) {
 	withdrawn.Withdrawn = true
 	gone := out("gone", "gone", "Gone", "")
 	gone.Stood = "deep/gone.md"
+	usurped := out("old-shed", "old-shed", "Old shed", "")
+	usurped.Stood = "2024-03-04-shed.md"
 	from := out("here", "here", "Here", "here/index.md")
 	from.Issue = 0
 	threads := []Listed{
@@ -27,6 +29,7 @@ func TestResolve(t *testing.T) {
 		out("2024-03-04-shed", "shed", "Moving a shed", "2024-03-04-shed.md"),
 		out("far", "far-off", "Far off", "a/long/way/shed.md"),
 		out("near", "near", "Near", "b/shed.md"),
+		usurped,
 	}
 	links := NewLinks(threads)
 	for target, want := range map[string]string{

@@ -13,11 +13,11 @@ type sent struct {
 	known map[string]compared // by thread
 }
 
-// compared is what a comparison came to. It holds while the source has the
-// digest: what was sent does not change.
+// compared is what a comparison of two sources came to, which are told by their
+// digests. What was sent changes when its issue is undone, and it is sent again.
 type compared struct {
-	digest  string
-	differs bool
+	now, sent string
+	differs   bool
 }
 
 // reworded notes whether an edit changed more than the front matter. Only of a
@@ -43,12 +43,12 @@ func (p *Publisher) corrected(ctx context.Context, l *newsletter.Listed, known n
 	p.sent.Lock()
 	was, ok := p.sent.known[known.ID]
 	p.sent.Unlock()
-	if !ok || was.digest != l.Digest {
+	if !ok || was.now != l.Digest || was.sent != known.SentDigest {
 		differs, err := p.differs(ctx, l.Thread, known)
 		if err != nil {
 			return err
 		}
-		was = compared{l.Digest, differs}
+		was = compared{l.Digest, known.SentDigest, differs}
 		p.sent.Lock()
 		if p.sent.known == nil {
 			p.sent.known = map[string]compared{}
@@ -56,7 +56,11 @@ func (p *Publisher) corrected(ctx context.Context, l *newsletter.Listed, known n
 		p.sent.known[known.ID] = was
 		p.sent.Unlock()
 	}
-	if was.differs {
+	switch {
+	case !was.differs:
+	case known.RewordedAt.Before(known.OutAt): // a node of an older version saw the edit
+		l.CorrectedAt = newsletter.Later(known.OutAt, known.ChangedAt)
+	default:
 		l.CorrectedAt = known.RewordedAt
 	}
 	return nil

@@ -162,3 +162,43 @@ func TestCorrectedInAnOldIssue(t *testing.T) {
 		t.Error("the first thread was corrected, or the second was not")
 	}
 }
+
+// A node of an older version that sees an edit does not note when the text was
+// reworded.
+func TestCorrectedByAnOlderNode(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d := newDesk(t, settings{})
+		d.threads(1)
+		d.subscribers(1)
+		d.writeSite()
+		until("2000-11-20T10:00:00Z")
+		d.now()
+		until("2000-12-09T10:00:00Z")
+		d.write("threads/2024-01-01-t0.md", strings.Replace(text(0), "words", "letters", 1))
+		d.writeSite()
+		db, err := sql.Open("sqlite", filepath.Join(d.dir, "t.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.ExecContext(t.Context(), `UPDATE threads SET reworded_at = first_seen_at`); err != nil {
+			t.Fatal(err)
+		}
+		wantCorrection(t, d, "an edit that an older node saw", "9 December")
+	})
+}
+
+// The ids of the feeds are made of the address at which the first thread went
+// out, not of one at which nobody read anything.
+func TestFirstURLWaitsForAThread(t *testing.T) {
+	d := newDesk(t, settings{})
+	d.writeSite()
+	const later = "https://later.example.org"
+	if first, err := d.store.FirstURL(t.Context(), later); err != nil || first != later {
+		t.Errorf("the first address is %q, %v", first, err)
+	}
+	d.threads(1)
+	d.now()
+	d.writeSite()
+	wantContains(t, "feed", d.read("public/atom.xml"), "<id>"+later+"/</id>")
+}

@@ -106,6 +106,9 @@ func (p *Publisher) Upcoming(ctx context.Context, from time.Time, n int) ([]Plan
 	return list, nil
 }
 
+// inSight is how far ahead an issue is announced: its day is told without a year.
+const inSight = 350 * 24 * time.Hour
+
 // nextIssue is when the next issue is to come by the schedule: at the first slot
 // that no pause covers and for which a thread is left; zero where none is in
 // sight.
@@ -121,21 +124,43 @@ func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, erro
 	if err != nil {
 		return time.Time{}, err
 	}
-	left := slices.DeleteFunc(slices.Clone(c.Threads), func(t newsletter.Listed) bool {
-		s := t.State(now)
-		return s != newsletter.ThreadReady && s != newsletter.ThreadWaiting
-	})
-	at := p.o.Schedule.Next(now)
+	var left []*newsletter.Listed
+	for i := range c.Threads {
+		if s := c.Threads[i].State(now); s == newsletter.ThreadReady || s == newsletter.ThreadWaiting {
+			left = append(left, &c.Threads[i])
+		}
+	}
+	from := now
 	for range slotsAhead {
-		if at.IsZero() || len(left) == 0 {
-			break
-		}
-		if !pause.Covers(at) && slices.ContainsFunc(left, func(t newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }) {
+		at := p.o.Schedule.Next(from)
+		switch {
+		case at.IsZero() || at.Sub(now) > inSight:
+			return time.Time{}, nil
+		case pause.Covers(at):
+			from = pause.Until
+		case slices.ContainsFunc(left, func(t *newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }):
 			return at, nil
+		default:
+			from = waitsUntil(left, at)
 		}
-		at = p.o.Schedule.Next(at)
+		if from.IsZero() {
+			return time.Time{}, nil
+		}
+		from = from.Add(-time.Nanosecond) // the slot at that very time is one of them
 	}
 	return time.Time{}, nil
+}
+
+// waitsUntil is when the first of the threads that wait at a time waits no
+// longer; zero where none does.
+func waitsUntil(list []*newsletter.Listed, at time.Time) time.Time {
+	var first time.Time
+	for _, t := range list {
+		if t.State(at) == newsletter.ThreadWaiting && (first.IsZero() || t.PublishDate.Before(first)) {
+			first = t.PublishDate
+		}
+	}
+	return first
 }
 
 // pick takes the threads of one issue off the queue.

@@ -54,11 +54,38 @@ func TestNextIssueOnTheFrontPage(t *testing.T) {
 		want("not before the 20th", "Monday 24 January")
 		until("2000-01-10T09:00:00Z")
 		wantNothing(t, "an empty slot", d.due(), "no thread is ready")
-		d.wanted("an empty slot")
+		if wanted, err := d.SiteWanted(t.Context()); err != nil || wanted {
+			t.Errorf("after an empty slot, which the site did not name, it is to be written: %v, %v", wanted, err)
+		}
 		want("after it", "Monday 24 January")
 		until("2000-01-24T09:00:00Z")
 		d.due()
 		want("all is out", "")
+	})
+}
+
+// A slot each minute is as good as one a week: the next issue is found behind all
+// that pass without a thread.
+func TestNextIssueFarAway(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d := newDesk(t, settings{cron: "* * * * *"})
+		d.threads(1)
+		d.write("threads/2024-01-01-t0.md", "---\npublishDate: 2000-03-06\nexpiryDate: 2000-03-08\n---\n"+text(0))
+		if got := d.nextSaid(); got != "Monday 6 March" {
+			t.Errorf("the next issue comes on %q", got)
+		}
+		if err := d.Pause(t.Context(), time.Date(2000, 3, 7, 0, 0, 0, 0, time.UTC), false); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.nextSaid(); got != "Tuesday 7 March" {
+			t.Errorf("behind a pause the next issue comes on %q", got)
+		}
+		if err := d.Pause(t.Context(), time.Date(2000, 3, 8, 0, 0, 0, 0, time.UTC), false); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.nextSaid(); got != "" {
+			t.Errorf("expired under a pause, the next issue comes on %q", got)
+		}
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
+	"threadmill/internal/site"
 )
 
 // Preview is a thread as it would go out alone.
@@ -89,7 +90,7 @@ func (p *Publisher) Check(ctx context.Context, c Catalogue) []error {
 		t.OutAt = time.Now()
 		entries = append(entries, t.Entry())
 	}
-	if err := p.o.Site(templates, unwritten).Rehearse(ctx, entries, nil); err != nil {
+	if err := p.o.Site(templates, unwritten).Rehearse(ctx, site.Content{Entries: entries}); err != nil {
 		faults = append(faults, err)
 	}
 	return faults
@@ -107,7 +108,7 @@ func (p *Publisher) PreviewSite(ctx context.Context, thread, dir string) error {
 	}
 	entries := slices.DeleteFunc(c.Entries(), func(e newsletter.Entry) bool { return e.ID == t.ID })
 	t.OutAt = time.Now()
-	_, err = p.o.Site(templates, dir).Write(ctx, slices.Insert(entries, 0, t.Entry()), nil)
+	_, err = p.o.Site(templates, dir).Write(ctx, site.Content{Entries: slices.Insert(entries, 0, t.Entry())})
 	return err
 }
 

@@ -88,18 +88,18 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 		return site.Report{}, err
 	}
 	entries := c.Entries()
-	first, err := p.o.Store.FirstURL(ctx, p.o.Publication.URL)
-	if err != nil {
-		return site.Report{}, err
+	first := ""
+	if len(entries) > 0 { // nobody follows the feed of nothing: until then the address may be a trial
+		if first, err = p.o.Store.FirstURL(ctx, p.o.Publication.URL); err != nil {
+			return site.Report{}, err
+		}
 	}
 	next, err := p.nextIssue(ctx, c)
 	if err != nil {
 		return site.Report{}, err
 	}
 	s := p.o.Site(templates, "")
-	s.FirstAt(first)
-	s.Announce(next)
-	report, err := s.Write(ctx, entries, p.digests(c, entries))
+	report, err := s.Write(ctx, site.Content{Entries: entries, Digests: p.digests(c, entries), Next: next, FirstURL: first})
 	if err != nil {
 		return report, err
 	}

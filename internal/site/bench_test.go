@@ -73,7 +73,7 @@ func BenchmarkSite10000(b *testing.B) {
 	list := benchEntries()
 	write := func(b *testing.B, s *Site, list []newsletter.Entry) {
 		b.Helper()
-		if _, err := s.Write(b.Context(), list, nil); err != nil {
+		if _, err := s.Write(b.Context(), Content{Entries: list}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -120,7 +120,7 @@ func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 			f, err := reader.OpenAsset(t, name)
 			return f, "", err
 		},
-	}).Write(t.Context(), s.entries, []newsletter.Issue{digest})
+	}).Write(t.Context(), site.Content{Entries: s.entries, Digests: []newsletter.Issue{digest}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// content is what a site shows.
+// content is what a Write makes of a Content.
 type content struct {
 	entries []newsletter.Entry // newest first
 	digests []newsletter.Issue // those that carry several threads
@@ -70,11 +70,11 @@ func (s *Site) build(ctx context.Context, st *stage, c content) error {
 
 // Rehearse makes what a Write would put into the folder, says what is wrong
 // with it, and writes nothing. Pictures are looked at and not made.
-func (s *Site) Rehearse(ctx context.Context, entries []newsletter.Entry, digests []newsletter.Issue) error {
-	if err := checkSlugs(entries); err != nil {
+func (s *Site) Rehearse(ctx context.Context, shown Content) error {
+	if err := checkSlugs(shown.Entries); err != nil {
 		return fmt.Errorf("write site: %w", err)
 	}
-	entries = slices.Clone(entries)
+	entries := slices.Clone(shown.Entries)
 	threads := make([]newsletter.Thread, len(entries))
 	for i, e := range entries {
 		threads[i] = e.Thread
@@ -86,7 +86,7 @@ func (s *Site) Rehearse(ctx context.Context, entries []newsletter.Entry, digests
 	for i, t := range threads {
 		entries[i].Thread = t
 	}
-	list := s.documents(content{entries: entries, digests: digests, tags: newsletter.TagsOf(entries)})
+	list := s.documents(content{entries: entries, digests: shown.Digests, next: shown.Next, tags: newsletter.TagsOf(entries)})
 	err = each(ctx, list, func(_ int, d document) error {
 		text, err := d.make()
 		if err == nil && len(text) > maxFile {

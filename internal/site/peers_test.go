@@ -59,7 +59,7 @@ func serve(t *testing.T) *published {
 
 func (p *published) write(t *testing.T, entries []newsletter.Entry) {
 	t.Helper()
-	if _, err := p.open.Write(t.Context(), entries, nil); err != nil {
+	if _, err := p.open.Write(t.Context(), site.Content{Entries: entries}); err != nil {
 		t.Fatal(err)
 	}
 }

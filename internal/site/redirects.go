@@ -104,10 +104,10 @@ func (l *redirectList) address(a newsletter.FormerAddress, page string) {
 		l.line(escapePath(a.Path)+pairs.String(), l.target(page), "301!")
 		return
 	}
-	short := newsletter.PathKey(a.Path)
+	short, target := newsletter.PathKey(a.Path), l.target(page)
 	for _, form := range []string{short, strings.TrimSuffix(short, "/") + "/", a.Path} {
 		if form == a.Path || path.Ext(short) == "" {
-			l.line(escapePath(form), l.target(page), "301")
+			l.line(escapePath(form), target, "301")
 		}
 	}
 }
@@ -116,7 +116,9 @@ func (l *redirectList) address(a newsletter.FormerAddress, page string) {
 func (l *redirectList) line(from, to, code string) {
 	if !l.lines[from] {
 		l.lines[from] = true
-		fmt.Fprintf(&l.text, "%s %s %s\n", from, to, code)
+		for _, part := range []string{from, " ", to, " ", code, "\n"} {
+			l.text.WriteString(part)
+		}
 	}
 }
 
@@ -138,7 +140,8 @@ func (l *redirectList) target(page string) string {
 // escapePath is a path as it may stand in front of a line, where * and : have a
 // meaning.
 func escapePath(p string) string {
-	return strings.NewReplacer("*", "%2A", ":", "%3A").Replace((&url.URL{Path: p}).EscapedPath())
+	p = (&url.URL{Path: p}).EscapedPath()
+	return strings.ReplaceAll(strings.ReplaceAll(p, "*", "%2A"), ":", "%3A")
 }
 
 // homes leads from where the publication was before to the same page.

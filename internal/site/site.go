@@ -53,7 +53,6 @@ type Site struct {
 	mu  sync.Mutex // one Write or Probe at a time
 
 	icons func() (icons, error) // drawn once
-	next  time.Time             // of the next issue
 }
 
 // New returns the site in opt.Dir and touches no file.
@@ -76,16 +75,15 @@ func New(opt Options) *Site {
 	return s
 }
 
-// FirstAt says at which address the publication was first; see
-// newsletter.Publication. It is for the time before the first Write.
-func (s *Site) FirstAt(url string) { s.opt.Publication.FirstURL = url }
-
-// Announce has the front page of what Write writes name the day of the next
-// issue; a zero time has it name none.
-func (s *Site) Announce(next time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next = next
+// Content is what a site shows.
+type Content struct {
+	Entries []newsletter.Entry // newest first
+	Digests []newsletter.Issue // the issues that carry several threads
+	// Next is when the next issue is to come; zero where none is in sight.
+	Next time.Time
+	// FirstURL is where the publication was first, see newsletter.Publication;
+	// where it is empty the Options tell.
+	FirstURL string
 }
 
 // Report counts the files of one Write.
@@ -93,10 +91,9 @@ type Report struct {
 	Written, Unchanged int
 }
 
-// Write brings the folder to the given content: entries newest first, and the
-// issues that carry several threads. Files that are as they should be are not
-// touched. On an error the old files stay, each of them whole.
-func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []newsletter.Issue) (Report, error) {
+// Write brings the folder to the given content. Files that are as they should be
+// are not touched. On an error the old files stay, each of them whole.
+func (s *Site) Write(ctx context.Context, shown Content) (Report, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	root, err := s.open()
@@ -109,7 +106,8 @@ func (s *Site) Write(ctx context.Context, entries []newsletter.Entry, digests []
 		return Report{}, fmt.Errorf("clear output folder %s: %w", s.opt.Dir, err)
 	}
 	defer st.discard()
-	c := content{entries: entries, digests: digests, next: s.next}
+	s.opt.Publication.FirstURL = cmp.Or(shown.FirstURL, s.opt.Publication.FirstURL)
+	c := content{entries: shown.Entries, digests: shown.Digests, next: shown.Next}
 	st.modified = c.modified()
 	if err := s.build(ctx, st, c); err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)

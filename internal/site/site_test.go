@@ -61,7 +61,7 @@ func newFolder(t *testing.T) *folder {
 // write brings the folder to the content and fails the test on an error.
 func (f *folder) write(t *testing.T, entries []newsletter.Entry, digests ...newsletter.Issue) Report {
 	t.Helper()
-	report, err := f.Write(t.Context(), entries, digests)
+	report, err := f.Write(t.Context(), Content{Entries: entries, Digests: digests})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestWriteFails(t *testing.T) {
 				}
 				return open(ctx, t, name)
 			}
-			_, err := f.Write(tt.ctx, tt.entries, nil)
+			_, err := f.Write(tt.ctx, Content{Entries: tt.entries})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Write: %v, want %s", err, tt.want)
 			}
@@ -311,7 +311,7 @@ func TestWriteBlocked(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(f.dir, "feed.xml", "x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, err := f.Write(t.Context(), entries(1), nil)
+	_, err := f.Write(t.Context(), Content{Entries: entries(1)})
 	if err == nil || !strings.Contains(err.Error(), "feed.xml is in the way") {
 		t.Errorf("Write: %v, want feed.xml is in the way", err)
 	}
@@ -330,7 +330,7 @@ func TestWriteStaysInside(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(f.dir, "threads")); err != nil {
 		t.Skip("no symbolic links here")
 	}
-	if _, err := f.Write(t.Context(), entries(1), nil); err == nil {
+	if _, err := f.Write(t.Context(), Content{Entries: entries(1)}); err == nil {
 		t.Error("Write followed a link out of the folder")
 	}
 	if left, _ := os.ReadDir(outside); len(left) != 0 {
@@ -358,7 +358,7 @@ func TestProbe(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), f.opt.Dir+" cannot be written") || !strings.Contains(err.Error(), "name another folder as output") {
 		t.Errorf("Probe of a file: %v", err)
 	}
-	if _, err := f.Write(t.Context(), nil, nil); err == nil {
+	if _, err := f.Write(t.Context(), Content{}); err == nil {
 		t.Error("Write to a file as folder gives no error")
 	}
 }
@@ -406,14 +406,14 @@ func TestRemove(t *testing.T) {
 func TestRehearse(t *testing.T) {
 	f := newFolder(t)
 	f.pictures["a.png"] = "png"
-	if err := f.Rehearse(t.Context(), entries(3), nil); err != nil {
+	if err := f.Rehearse(t.Context(), Content{Entries: entries(3)}); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(f.dir); err == nil {
 		t.Error("a rehearsal wrote something")
 	}
 	twice := append(entries(2), entries(1)...)
-	if err := f.Rehearse(t.Context(), twice, nil); err == nil || !strings.Contains(err.Error(), "same slug") {
+	if err := f.Rehearse(t.Context(), Content{Entries: twice}); err == nil || !strings.Contains(err.Error(), "same slug") {
 		t.Errorf("two threads of one slug: %v", err)
 	}
 }

@@ -115,10 +115,10 @@ func (s *Store) ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome new
 		if err := s.alone(ctx, tx, aloneThreads); err != nil {
 			return err
 		}
-		if err := claimSlot(ctx, tx, slot, outcome, 0, now); err != nil {
-			return err
+		err := claimSlot(ctx, tx, slot, outcome, 0, now)
+		if err == nil && outcome == newsletter.SlotMissed { // the site may name it; one without a thread, or under a pause, it never did
+			_, err = s.siteChanged(ctx, tx)
 		}
-		_, err := s.siteChanged(ctx, tx) // it names the next issue
 		return err
 	})
 }

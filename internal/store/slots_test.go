@@ -47,6 +47,21 @@ func TestSchedule(t *testing.T) {
 	})
 }
 
+// The site may name the day of a slot that nobody kept, and of no other slot
+// that is over without an issue: a slot each minute must not have all nodes write
+// their sites each minute.
+func TestSlotsThatTheSiteNames(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		for i, outcome := range []newsletter.SlotOutcome{newsletter.SlotEmpty, newsletter.SlotPaused, newsletter.SlotMissed} {
+			before := got(s.Revision(t.Context()))(t)
+			must(t, s.ClaimSlot(t.Context(), *slotAt(10 + i), outcome, at(30)))
+			if raised := got(s.Revision(t.Context()))(t) > before; raised != (outcome == newsletter.SlotMissed) {
+				t.Errorf("a slot that is %s raises the revision: %v", outcome, raised)
+			}
+		}
+	})
+}
+
 func TestSlots(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()

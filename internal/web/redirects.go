@@ -23,6 +23,8 @@ import (
 type redirects struct {
 	pub newsletter.Publication
 
+	reading sync.Mutex // held by the one that reads a list
+
 	mu    sync.Mutex
 	stamp stamp
 	rules redirectRules
@@ -45,16 +47,25 @@ type queryPattern struct {
 // thousands of threads.
 const maxRedirects = 64 << 20
 
-// current is the list as the folder has it now.
+// current is the list as the folder has it now. While one request reads a new
+// list, which takes a second for the longest, the others go by the one before.
 func (r *redirects) current(root *os.Root) redirectRules {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	now, ok := stampOf(filepath.Join(root.Name(), site.RedirectsFile))
 	if !ok {
 		return redirectRules{}
 	}
-	if now == r.stamp {
-		return r.rules
+	rules, fresh := r.known(now)
+	switch {
+	case fresh:
+		return rules
+	case rules.paths == nil:
+		r.reading.Lock()
+	case !r.reading.TryLock():
+		return rules
+	}
+	defer r.reading.Unlock()
+	if rules, fresh = r.known(now); fresh { // by now
+		return rules
 	}
 	f, _, err := open(root, site.RedirectsFile)
 	if err != nil {
@@ -65,17 +76,29 @@ func (r *redirects) current(root *os.Root) redirectRules {
 	if err != nil {
 		return redirectRules{}
 	}
-	r.stamp, r.rules = now, parseRedirects(string(text), r.pub)
-	return r.rules
+	rules = parseRedirects(string(text), r.pub)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stamp, r.rules = now, rules
+	return rules
+}
+
+// known are the rules that were read last, and whether the list is the same.
+func (r *redirects) known(now stamp) (rules redirectRules, fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rules, r.rules.paths != nil && r.stamp == now
 }
 
 // asked tells whether the query may count for a path, so that no file in memory
 // is the answer.
 func (r *redirects) asked(dir, asked string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	now, ok := stampOf(filepath.Join(dir, site.RedirectsFile))
-	return ok && (now != r.stamp || r.rules.queried[newsletter.PathKey(asked)])
+	if !ok {
+		return false
+	}
+	rules, fresh := r.known(now)
+	return !fresh || rules.queried[newsletter.PathKey(asked)]
 }
 
 // byQuery is the page that the query of an address names, below the site.
@@ -90,6 +113,8 @@ func (r *redirects) byQuery(root *os.Root, asked *url.URL) (string, bool) {
 // are for other hosts, for folders, or that lead out of the site are left out.
 func parseRedirects(text string, pub newsletter.Publication) redirectRules {
 	rules := redirectRules{map[string]string{}, map[string]bool{}, map[string][]queryPattern{}}
+	var named, target string // by the last line; one page has many addresses
+	var ok bool
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		n := len(words)
@@ -97,7 +122,10 @@ func parseRedirects(text string, pub newsletter.Publication) redirectRules {
 			continue
 		}
 		from, err := url.PathUnescape(words[0])
-		target, ok := pageOf(words[n-2], pub)
+		if to := words[n-2]; to != named {
+			named = to
+			target, ok = pageOf(to, pub)
+		}
 		if err != nil || !ok {
 			continue
 		}

@@ -24,7 +24,7 @@ func moved(tb testing.TB, address string, formerly []string, slugs []string, hom
 		}}
 		e.PublishedAt, e.UpdatedAt = day, day
 		s := site.New(site.Options{Dir: o.Dir, Publication: o.Publication, Templates: o.Templates(), Privacy: render.Privacy{}})
-		if _, err := s.Write(tb.Context(), []newsletter.Entry{e}, nil); err != nil {
+		if _, err := s.Write(tb.Context(), site.Content{Entries: []newsletter.Entry{e}}); err != nil {
 			tb.Fatal(err)
 		}
 		if err := s.Gone([]string{"threads/withdrawn/"}); err != nil {
