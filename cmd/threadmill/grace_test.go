@@ -32,7 +32,7 @@ func TestGraceAtSlot(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		r := newRelay(t)
 		p := newPlace(t, r, 3, 4, `schedule: {cron: "@every 1s"}
-delivery: {grace: 2s}`+database)
+delivery: {grace: 6s}`+database)
 		config := strings.Replace(p.read("config.yaml"), "title: Test,", "title: Test, author: {email: jo@example.com},", 1)
 		p.write("config.yaml", config)
 		got, told := p.publishDue()
@@ -43,7 +43,7 @@ delivery: {grace: 2s}`+database)
 			t.Errorf("the author's copy is not the first of %+v", took)
 		}
 
-		p.write("config.yaml", strings.Replace(config, "grace: 2s", "grace: 1h", 1))
+		p.write("config.yaml", strings.Replace(config, "grace: 6s", "grace: 1h", 1))
 		got, told = p.publishDue("--wait", "1s")
 		if got.Issue != 2 || got.Sent != 0 || got.Pending != 4 || !strings.Contains(told, "; this command ends before (--wait)\n") ||
 			!strings.Contains(told, "to go on, run `threadmill publish` again after ") {
