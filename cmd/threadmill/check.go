@@ -38,6 +38,12 @@ func (a *app) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.CheckSender(); err != nil {
+		return err
+	}
+	for _, w := range p.Traps() {
+		fmt.Fprintln(a.stdout, w)
+	}
 	now := time.Now()
 	faults := 0
 	for _, problem := range c.Problems {
