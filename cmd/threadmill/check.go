@@ -14,15 +14,26 @@ import (
 )
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var eml string
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check config, threads, templates and feeds",
 		Long: `Check reads everything as publishing would and tells what is wrong, with file and
 line. It ends with 0 when there are only warnings, with 1 on errors in threads
-or templates, and with 2 on errors in the config.`,
+or templates, and with 2 on errors in the config.
+
+With --eml it reads the source of a mail that was received, such as a test of
+preview --to, and tells what the relay changed and which signatures hold.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if eml != "" {
+				return a.checkMail(cmd.Context(), eml)
+			}
+			return a.check(cmd.Context())
+		},
 	}
+	cmd.Flags().StringVar(&eml, "eml", "", "look at the source of a received mail in this `file` instead")
+	return cmd
 }
 
 func (a *app) check(ctx context.Context) error {
@@ -37,6 +48,12 @@ func (a *app) check(ctx context.Context) error {
 	c, err := p.judged(ctx, true)
 	if err != nil {
 		return err
+	}
+	if err := p.CheckSender(); err != nil {
+		return err
+	}
+	for _, w := range p.Traps() {
+		fmt.Fprintln(a.stdout, w)
 	}
 	now := time.Now()
 	faults := 0

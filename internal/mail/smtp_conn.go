@@ -290,7 +290,11 @@ func (e Envelope) fault() *Refusal {
 		address string
 	}{{StageMail, e.From}, {StageRcpt, e.To}} {
 		if keep(a.address, visible) != a.address {
-			return &Refusal{a.stage, 553, "5.1.3", "the address cannot stand in an envelope"}
+			text := "the address cannot stand in an envelope"
+			if !printable(a.address) && clean(a.address) == a.address {
+				text += ": it has letters beyond ASCII, which would need SMTPUTF8 (RFC 6531)"
+			}
+			return &Refusal{a.stage, 553, "5.1.3", text}
 		}
 	}
 	return nil
