@@ -186,3 +186,14 @@ func organisation(domain string) string {
 	}
 	return ascii
 }
+
+// ReadKey returns what the file of a key holds, and whether others than its
+// owner can read it.
+func (c *Config) ReadKey(d DKIM) (text []byte, exposed bool, err error) {
+	path := c.Path(d.Key)
+	text, mode, err := readFile(path, maxSecret)
+	if err != nil {
+		return nil, false, fmt.Errorf("read %s: %w", path, reason(err))
+	}
+	return text, mode&othersMode != 0, nil
+}
