@@ -59,17 +59,22 @@ func (p *publication) renewKeys(ctx context.Context) {
 	for {
 		select {
 		case <-hup:
-			keys, _, err := dkimKeys(&p.Config)
-			if err == nil {
-				err = p.signer.Use(keys...)
-			}
-			if err != nil {
+			if err := p.readKeys(); err != nil {
 				p.log.Error("mail is signed by the keys from before", "err", err)
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// readKeys reads the keys into a signer that is at work.
+func (p *publication) readKeys() error {
+	keys, _, err := dkimKeys(&p.Config)
+	if err != nil {
+		return err
+	}
+	return p.signer.Use(keys...)
 }
 
 // signing makes a transport sign what leaves, where there are keys.
