@@ -206,6 +206,12 @@ func TestSignedTransports(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, content := range copies {
+			if p := c.(Preparer); i > 0 {
+				p.Prepare(copies[0].(*Copy)) // is not sent after all
+				if ahead, ok := content.(*Copy); ok {
+					p.Prepare(ahead)
+				}
+			}
 			next := &e
 			if i == len(copies)-1 {
 				next = nil
