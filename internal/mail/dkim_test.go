@@ -352,14 +352,14 @@ func TestRecord(t *testing.T) {
 	long := rsaKey(t)
 	name, value := long.Record()
 	quoted := strings.Split(long.ZoneRecord(), `"`)
-	joined := ""
+	var joined strings.Builder
 	for i := 1; i < len(quoted); i += 2 {
 		if len(quoted[i]) > maxString {
 			t.Errorf("a string of %d octets", len(quoted[i]))
 		}
-		joined += quoted[i]
+		joined.WriteString(quoted[i])
 	}
-	if len(quoted) < 5 || joined != value || !strings.HasPrefix(quoted[0], name+". IN TXT (") {
+	if len(quoted) < 5 || joined.String() != value || !strings.HasPrefix(quoted[0], name+". IN TXT (") {
 		t.Errorf("%s\n%s", long.ZoneRecord(), value)
 	}
 }
