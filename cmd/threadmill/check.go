@@ -45,6 +45,9 @@ func (a *app) check(ctx context.Context) error {
 	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
+	if p.exposed != nil {
+		return p.exposed
+	}
 	c, err := p.judged(ctx, true)
 	if err != nil {
 		return err

@@ -42,6 +42,8 @@ type publication struct {
 	reader    thread.Reader
 	tokens    *audience.Tokens
 	idKey     []byte
+	signer    *mail.Signer // of ReadyToSend
+	exposed   error        // files of its keys that others can read
 	audience  *audience.Audience
 	publisher *publish.Publisher
 	codings   *site.Compressor
@@ -341,10 +343,10 @@ func (p *publication) returnPath(from string) mail.ReturnPath {
 
 func (p *publication) transport() mail.Transport {
 	if p.Mail.Transport == "folder" {
-		return mail.NewFolder(p.Path(p.Mail.Folder))
+		return p.signing(mail.NewFolder(p.Path(p.Mail.Folder)))
 	}
 	s := p.Mail.SMTP
-	return mail.NewSMTP(mail.SMTPOptions{
+	return p.signing(mail.NewSMTP(mail.SMTPOptions{
 		Host:                  s.Host,
 		Port:                  s.Port,
 		Username:              s.Username,
@@ -354,7 +356,7 @@ func (p *publication) transport() mail.Transport {
 		FinalTimeout:          s.FinalTimeout,
 		MessagesPerConnection: s.MessagesPerConnection,
 		LocalName:             p.facts.Host(),
-	})
+	}))
 }
 
 // sender makes the one who sends the mail in a database; shared is nil

@@ -79,6 +79,7 @@ type Mail struct {
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
 	Bounce      Bounce
+	DKIM        DKIMKeys // sign every message
 }
 
 // Bounce says where reports of non-delivery go.

@@ -80,6 +80,7 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.bounce.mode", &m.Bounce.Mode, oneOf("from", "plus", "verp")),
 		bind("mail.bounce.domain", &m.Bounce.Domain, parseMailDomain),
 		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
+		bind(dkimKey, &m.DKIM, parseDKIM),
 	}
 }
 

@@ -37,6 +37,7 @@ type worker struct {
 	goes   chan leave
 	out    leave         // of the message that is at the relay, until the journal has it back
 	copy   mail.Copy     // under way
+	ready  mail.Content  // of the first job, where the connection was given it before
 	rest   time.Duration // before the next try, while the relay wants no more connections
 }
 
@@ -194,7 +195,11 @@ func (w *worker) attempt(ctx, hard context.Context) {
 			return
 		}
 	}
-	sent, begun := w.conn.Send(hard, w.address(j), w.ahead())
+	content := w.ready
+	if content == nil {
+		content = w.address(j)
+	}
+	sent, begun := w.conn.Send(hard, content, w.ahead())
 	w.settle(hard, sent)
 	if len(w.todo) == 0 || w.conn == nil {
 		return
@@ -217,6 +222,7 @@ func (w *worker) mark(ctx context.Context) bool {
 	if j.FirstAt.IsZero() {
 		j.FirstAt = now
 	}
+	w.prepare(j)
 	if !w.record(j.ID, now) {
 		w.daily.back(now)
 		w.progress.count(newsletter.DeliveryCanceled)
@@ -227,6 +233,17 @@ func (w *worker) mark(ctx context.Context) bool {
 		return false
 	}
 	return true
+}
+
+// prepare gives the copy of a job to a connection that can begin with it, while
+// its mark is written: a signature takes as long as a commit.
+func (w *worker) prepare(j *job) {
+	w.ready = nil
+	if p, ok := w.conn.(mail.Preparer); ok {
+		c := *w.address(j)
+		w.ready = &c
+		p.Prepare(&c)
+	}
 }
 
 // unmark takes back the mark of the first job, which others may send by now.
