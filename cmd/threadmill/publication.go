@@ -317,8 +317,12 @@ func (p *publication) transport() mail.Transport {
 	if p.Mail.Transport == "folder" {
 		return mail.NewFolder(p.Path(p.Mail.Folder))
 	}
+	return mail.NewSMTP(p.relay())
+}
+
+func (p *publication) relay() mail.SMTPOptions {
 	s := p.Mail.SMTP
-	return mail.NewSMTP(mail.SMTPOptions{
+	return mail.SMTPOptions{
 		Host:                  s.Host,
 		Port:                  s.Port,
 		Username:              s.Username,
@@ -328,7 +332,7 @@ func (p *publication) transport() mail.Transport {
 		FinalTimeout:          s.FinalTimeout,
 		MessagesPerConnection: s.MessagesPerConnection,
 		LocalName:             p.facts.Host(),
-	})
+	}
 }
 
 // sender makes the one who sends the mail in a database; shared is nil
