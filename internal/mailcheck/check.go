@@ -119,7 +119,7 @@ func (c *checker) offline(ctx context.Context) *Finding {
 		return nil
 	}
 	f := Finding{Check: "dns", Subject: c.from}.
-		with(Error, fmt.Sprintf("no name server answers (%s), so SPF, DKIM, DMARC, MX and PTR were not looked at", shown(err.Error()))).
+		with(Error, fmt.Sprintf("no name server answers (%s), so SPF, DKIM, DMARC, MX and PTR were not looked at", reason(err))).
 		advise("go online, or name a server that answers with --resolver")
 	return &f
 }

@@ -1,7 +1,10 @@
 package mailcheck
 
 import (
+	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 )
 
@@ -117,7 +120,20 @@ func (f Finding) publish(name, value string) Finding {
 	return f
 }
 
+// reason is an error on one line. It leaves out the address that was asked for,
+// which the reader knows, and the name server, which Go tells as that of the
+// system even when another was asked.
+func reason(err error) string {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return shown(e.Err + " (" + strings.TrimSuffix(e.Name, ".") + ")")
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	return shown(err.Error())
+}
+
 // unanswered says that DNS did not tell.
 func (f Finding) unanswered(err error) []Finding {
-	return []Finding{f.with(Error, "DNS gives no answer: "+shown(err.Error())).advise("try again, and ask whoever serves the zone if it stays so")}
+	return []Finding{f.with(Error, "DNS gives no answer: "+reason(err)).advise("try again, and ask whoever serves the zone if it stays so")}
 }

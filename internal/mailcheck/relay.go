@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,7 +80,7 @@ func (c *checker) connect(ctx context.Context) probe {
 	var p probe
 	p.addrs, p.err = c.Resolver.addresses(ctx, ascii(c.Relay.Host))
 	if p.err == nil && len(p.addrs) == 0 {
-		p.err = fmt.Errorf("there is no host %s; check mail.smtp.host", shown(c.Relay.Host))
+		p.err = fmt.Errorf("there is no host %s", shown(c.Relay.Host))
 	}
 	if p.err != nil {
 		return p
@@ -192,14 +193,23 @@ func (c *checker) at() string { return net.JoinHostPort(c.Relay.Host, strconv.It
 func (c *checker) reached(context.Context) []Finding {
 	f := Finding{Check: "relay", Subject: c.at()}
 	p := c.relay()
-	if p.err != nil {
-		return []Finding{f.with(Error, shown(p.err.Error())).because("no mail leaves without it").advise("check mail.smtp.host and mail.smtp.port, and that nothing between blocks the port")}
+	switch {
+	case p.tlsErr != nil && p.err != nil:
+		return nil // told by secured
+	case p.err != nil:
+		return []Finding{f.with(Error, reason(p.err)).because("no mail leaves without it").advise("check mail.smtp.host and mail.smtp.port, and that nothing between blocks the port")}
 	}
 	found := "it answers"
 	if p.greeting != "" {
 		found += " as " + shown(p.greeting)
 	}
 	return []Finding{f.with(OK, found)}
+}
+
+// plain tells whether what came was no TLS.
+func plain(err error) bool {
+	_, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok
 }
 
 const expiresSoon = 14 * 24 * time.Hour
@@ -216,6 +226,8 @@ func (c *checker) secured(context.Context) []Finding {
 		return []Finding{f.with(Warning, "not used (mail.smtp.tls: none)").because(why).advise("set mail.smtp.tls to mandatory")}
 	case p.err != nil && p.tlsErr == nil:
 		return nil // told by reached
+	case p.tlsErr != nil && c.Relay.TLS == "implicit" && plain(p.tlsErr):
+		return []Finding{f.with(Error, "the relay does not speak TLS at once").because("no mail leaves without it").advise("set mail.smtp.tls to mandatory (usual on port 587)")}
 	case p.tlsErr != nil:
 		return []Finding{f.with(Error, "the handshake fails: "+shown(p.tlsErr.Error())).because("no mail leaves without it").advise("have the relay speak TLS 1.2 or later")}
 	case p.tls == nil && c.Relay.TLS == "opportunistic":
@@ -246,7 +258,7 @@ func (c *checker) judgeTLS(f Finding, state *tls.ConnectionState, now time.Time)
 	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
 	switch {
 	case err == nil && now.Add(expiresSoon).After(leaf.NotAfter):
-		return f.with(Warning, fmt.Sprintf("%s, but the certificate ends on %s", version, until)).because(why).advise("have it renewed; it is late for that")
+		return f.with(Warning, fmt.Sprintf("%s, but the certificate ends on %s", version, until)).because(why).advise("have it renewed now")
 	case err == nil:
 		return f.with(OK, fmt.Sprintf("%s, certificate of %s until %s", version, certName(leaf), until))
 	case invalid.Cert != nil && invalid.Reason == x509.Expired && now.After(leaf.NotAfter):
@@ -274,15 +286,14 @@ func certName(cert *x509.Certificate) string {
 // login tries whether the relay lets us in.
 func (c *checker) login(ctx context.Context) []Finding {
 	p, f := c.relay(), Finding{Check: "auth", Subject: c.at()}
-	if p.err != nil || c.Relay.Login == nil {
-		return nil
+	if p.err != nil || c.Relay.Login == nil || slices.ContainsFunc(c.secured(ctx), func(f Finding) bool { return f.Verdict == Error }) {
+		return nil // told by reached and secured
 	}
 	if err := c.Relay.Login(ctx); err != nil {
 		if c.Relay.Username == "" {
 			return []Finding{f.with(Error, "the relay cannot be used: "+shown(err.Error())).because("no mail leaves")}
 		}
-		return []Finding{f.with(Error, "the login as "+shown(c.Relay.Username)+" fails: "+shown(err.Error())).because("no mail leaves").
-			advise("check mail.smtp.username and mail.smtp.password; many providers want a password for programs")}
+		return []Finding{f.with(Error, "the login as "+shown(c.Relay.Username)+" fails: "+shown(err.Error())).because("no mail leaves")}
 	}
 	switch {
 	case c.Relay.Username != "":

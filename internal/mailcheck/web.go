@@ -59,16 +59,16 @@ const maxHealth = 4 << 10
 func (c *checker) healthy(ctx context.Context, client *http.Client) string {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Web.URL+"/healthz", nil)
 	if err != nil {
-		return shown(err.Error())
+		return reason(err)
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return "it cannot be reached: " + shown(err.Error())
+		return "it cannot be reached: " + reason(err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxHealth))
 	if err != nil {
-		return "it cannot be read: " + shown(err.Error())
+		return "it cannot be read: " + reason(err)
 	}
 	var health struct{ Status string }
 	if answer.StatusCode != http.StatusOK || json.Unmarshal(body, &health) != nil || health.Status != "ok" {
@@ -82,12 +82,12 @@ func (c *checker) healthy(ctx context.Context, client *http.Client) string {
 func (c *checker) oneClick(ctx context.Context, client *http.Client, f Finding) Finding {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Web.OneClick, strings.NewReader("List-Unsubscribe=One-Click"))
 	if err != nil {
-		return f.with(Error, shown(err.Error()))
+		return f.with(Error, reason(err))
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer, err := client.Do(r)
 	if err != nil {
-		return f.with(Error, "a request to unsubscribe gets no answer: "+shown(err.Error())).because(whyOneClick)
+		return f.with(Error, "a request to unsubscribe gets no answer: "+reason(err)).because(whyOneClick)
 	}
 	defer answer.Body.Close()
 	switch code := answer.StatusCode; {
