@@ -47,6 +47,7 @@ type Relay struct {
 type Key struct {
 	Domain, Selector string
 	Public           crypto.PublicKey // *rsa.PublicKey or ed25519.PublicKey
+	Value            string           // of its TXT record
 }
 
 // Web is the web server that takes the unsubscribe requests.

@@ -26,14 +26,14 @@ func (c *checker) dmarc(ctx context.Context) []Finding {
 	case err != nil:
 		return f.unanswered(err)
 	case len(records) == 0:
-		return []Finding{f.with(Error, "there is no DMARC record").because(whyDMARC).publish(name, c.policy("none"))}
+		return []Finding{f.with(Error, "there is no DMARC record").because(whyDMARC).publish(name, c.policy())}
 	case len(records) > 1:
 		return []Finding{f.with(Error, fmt.Sprintf("there are %d DMARC records", len(records))).
 			because("more than one counts as none (RFC 7489, section 6.6.3)").advise("leave only one").publish(name, records[0])}
 	}
 	found, err := tags(records[0])
 	if err != nil {
-		return []Finding{f.with(Error, "the record "+quoted(records[0])+" cannot be read: "+err.Error()).because(whyDMARC).publish(name, c.policy("none"))}
+		return []Finding{f.with(Error, "the record "+quoted(records[0])+" cannot be read: "+err.Error()).because(whyDMARC).publish(name, c.policy())}
 	}
 	list := []Finding{c.judgeDMARC(f, records[0], found, inherited), c.alignment(found)}
 	return append(list, c.reports(ctx, f, found)...)
@@ -43,8 +43,9 @@ func (c *checker) policies(ctx context.Context, domain string) ([]string, error)
 	return c.Resolver.texts(ctx, "_dmarc."+domain, "v=DMARC1")
 }
 
-func (c *checker) policy(p string) string {
-	return "v=DMARC1; p=" + p + "; rua=mailto:dmarc@" + organisation(c.from)
+// policy is the record to begin with.
+func (c *checker) policy() string {
+	return "v=DMARC1; p=none; rua=mailto:dmarc@" + organisation(c.from)
 }
 
 // judgeDMARC looks at what the record asks receivers to do.
@@ -57,9 +58,9 @@ func (c *checker) judgeDMARC(f Finding, record string, found map[string]string, 
 	share, err := strconv.Atoi(pct)
 	switch {
 	case !strings.HasPrefix(record, "v=DMARC1"):
-		return f.with(Error, "the record "+quoted(record)+" is not written exactly v=DMARC1").because(whyDMARC).publish(f.Subject, c.policy("none"))
+		return f.with(Error, "the record "+quoted(record)+" is not written exactly v=DMARC1").because(whyDMARC).publish(f.Subject, c.policy())
 	case p != "none" && p != "quarantine" && p != "reject":
-		return f.with(Error, fmt.Sprintf("the record %s has no valid %s=", quoted(record), tag)).because(whyDMARC).publish(f.Subject, c.policy("none"))
+		return f.with(Error, fmt.Sprintf("the record %s has no valid %s=", quoted(record), tag)).because(whyDMARC).publish(f.Subject, c.policy())
 	case p == "none":
 		return f.with(Warning, fmt.Sprintf("the policy is %s=none", tag)).
 			because("it is enough for Gmail, Yahoo and Microsoft, but does not keep others from sending as "+c.from).

@@ -49,7 +49,7 @@ func (r Record) String() string {
 		var b strings.Builder
 		for {
 			part := value[:min(maxString, len(value))]
-			fmt.Fprintf(&b, `"%s"`, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(part))
+			b.WriteString(`"` + escaped(part) + `"`)
 			if value = value[len(part):]; value == "" {
 				break
 			}
@@ -58,6 +58,23 @@ func (r Record) String() string {
 		value = b.String()
 	}
 	return fmt.Sprintf("%s. IN %s %s", r.Name, r.Type, value)
+}
+
+// escaped is text between quotes in a zone file (RFC 1035, section 5.1). A part
+// of it may come from outside.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		switch {
+		case c == '"' || c == '\\':
+			b.Write([]byte{'\\', c})
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, `\%03d`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // String is the finding on one line.

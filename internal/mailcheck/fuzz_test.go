@@ -16,10 +16,7 @@ func FuzzRecords(f *testing.F) {
 		f.Add(seed)
 	}
 	key := edwards("b")
-	want, err := dkimRecord(key)
-	if err != nil {
-		f.Fatal(err)
-	}
+	want := dkimText(key)
 	c := &checker{from: "example.org", envelope: "example.org"}
 	f.Fuzz(func(t *testing.T, record string) {
 		list := []Finding{judgeDKIM(Finding{Check: "dkim", Subject: "x"}, record, want, key)}
@@ -28,9 +25,6 @@ func FuzzRecords(f *testing.F) {
 		}
 		for _, f := range list {
 			line := f.String()
-			if f.Record != nil && f.Record.Value == record { // shown as it is for pasting
-				continue
-			}
 			if !utf8.ValidString(line) || strings.ContainsAny(line, "\n\r\x00\x1b") {
 				t.Errorf("%q", line)
 			}

@@ -73,7 +73,7 @@ func (a *authority) pool() *x509.CertPool {
 }
 
 // loginBackend wants the password "right".
-type loginBackend struct{ backend }
+type loginBackend struct{}
 
 func (loginBackend) NewSession(*smtp.Conn) (smtp.Session, error) { return loginSession{}, nil }
 

@@ -153,7 +153,7 @@ const maxIncludes = 10
 
 // includes tells whether a record comes to the SPF of want.
 func (c *checker) includes(ctx context.Context, record, want string, left int) bool {
-	for _, term := range strings.Fields(strings.ToLower(record)) {
+	for term := range strings.FieldsSeq(strings.ToLower(record)) {
 		name, ok := strings.CutPrefix(strings.TrimPrefix(term, "+"), "include:")
 		if !ok {
 			name, ok = strings.CutPrefix(term, "redirect=")
