@@ -11,15 +11,19 @@ newsboat:newsboat:the test of newsboat as a reader of the feeds
 feedparser:python3-feedparser:the test of feedparser as a reader of the feeds
 initdb:postgresql:the tests over PostgreSQL
 pgbouncer:pgbouncer:the tests of a pooler before PostgreSQL
+dnsmasq:dnsmasq-base:the tests of DKIM by other programs
+opendkim-testmsg:opendkim-tools:the test of DKIM by opendkim
+dkimpy:python3-dkim:the test of DKIM by dkimpy
 chromium:chromium:the tests of pages in a browser
 '
 
 PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps pgbouncer and initdb
 
-# there PROGRAM: whether it can be used. One is a module of Debian's Python.
+# there PROGRAM: whether it can be used. Some are modules of Debian's Python.
 there() {
   case $1 in
     feedparser) /usr/bin/python3 -c 'import feedparser' 2>/dev/null ;;
+    dkimpy) /usr/bin/python3 -c 'import dkim, nacl' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

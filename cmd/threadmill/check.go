@@ -77,6 +77,9 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
+	if p.exposed != nil {
+		return p.exposed
+	}
 	c, err := p.judged(ctx, true)
 	if err != nil {
 		return err
@@ -109,10 +112,9 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 		r.Errors++
 	}
 	if f.net {
-		a.checkNet(ctx, p, f.resolver, r)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
+		if err := a.checkNet(ctx, p, f.resolver, r); err != nil {
+			return err
+		}
 	}
 	if r.Errors > 0 {
 		return fmt.Errorf("%s found", plural(r.Errors, "error"))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"threadmill/internal/mail"
 	"threadmill/internal/mailcheck"
 	"threadmill/internal/mailcheck/zonetest"
 )
@@ -53,6 +54,23 @@ func netPlace(t *testing.T) (p place, d *daemon, port string) {
 	return p, d, r.port()
 }
 
+// signs has the publication sign its mail, and returns the record of the key.
+func (p place) signs() string {
+	p.t.Helper()
+	text, err := mail.GenerateRSA()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.write("tm1.pem", string(text))
+	p.edit("mail: {", "mail: {dkim: [{domain: example.com, selector: tm1, key: tm1.pem}], ")
+	signer, err := mail.ParseKey(text)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	name, value := mail.Key{Domain: "example.com", Selector: "tm1", Signer: signer}.Record()
+	return mailcheck.Record{Name: name, Type: "TXT", Value: value}.String()
+}
+
 // check calls the program and returns its exit status and what it prints.
 func (p place) check(args ...string) (status int, out string) {
 	p.t.Helper()
@@ -72,12 +90,12 @@ func TestCheckNet(t *testing.T) {
 	t.Parallel()
 	p, d, port := netPlace(t)
 	defer d.stop()
-	right := zonetest.Serve(t, ".", netZone)
+	right := zonetest.Serve(t, ".", netZone+p.signs()+"\n")
 	status, out := p.check("--net", "--resolver", right)
 	const want = `spf example.com: ok: “v=spf1 ip4:192.0.2.10 -all” lets 192.0.2.10 send
-dkim example.com: warning: no key is set, so the mail is signed only if the relay does it; without a signature that holds, Gmail, Yahoo and Microsoft refuse bulk mail. ` + "`threadmill dkim generate`" + ` makes a key; set mail.dkim to use it
+dkim tm1._domainkey.example.com: ok: the record matches the key (RSA, 2048 bits)
 dmarc _dmarc.example.com: ok: the policy is p=reject
-alignment example.com: ok: From is aligned with SPF of example.com
+alignment example.com: ok: From is aligned with SPF of example.com and DKIM of example.com
 dmarc-reports _dmarc.example.com: ok: reports go to mailto:dmarc@example.com
 mx example.com: ok: relay.test takes its mail
 ptr 192.0.2.10: ok: its name relay.test leads back to it
@@ -96,6 +114,7 @@ Ready: no schedule, by hand with ` + "`threadmill publish --now`" + `, 1 person
 	p.env = append(p.env, "THREADMILL_RESOLVER="+zonetest.Serve(t, ".", "example.com. IN A 192.0.2.1"))
 	status, out = p.check("--net")
 	for _, line := range []string{
+		`dkim tm1\._domainkey\.example\.com: error: there is no record; .*Put in DNS: tm1\._domainkey\.example\.com\. IN TXT "v=DKIM1; k=rsa; p=.*"`,
 		`spf example.com: error: there is no SPF record; .*Put in DNS: example\.com\. IN TXT "v=spf1 a:relay\.test ~all"`,
 		`dmarc _dmarc\.example\.com: error: .*Put in DNS: _dmarc\.example\.com\. IN TXT "v=DMARC1; p=none; rua=mailto:dmarc@example\.com"`,
 		`mx example\.com: warning: there is no MX record; .*Put in DNS: example\.com\. IN MX 10 mail\.example\.com\.`,
@@ -118,7 +137,7 @@ Ready: no schedule, by hand with ` + "`threadmill publish --now`" + `, 1 person
 		t.Fatalf("status %d, %v\n%s", status, err, out)
 	}
 	spf := mailcheck.Record{Name: "example.com", Type: "TXT", Value: "v=spf1 a:relay.test ~all"}
-	if f := report.Net[0]; f.Check != "spf" || f.Verdict != mailcheck.Error || *f.Record != spf || report.Errors != 2 || report.Problems == nil {
+	if f := report.Net[0]; f.Check != "spf" || f.Verdict != mailcheck.Error || *f.Record != spf || report.Errors != 3 || report.Problems == nil {
 		t.Errorf("%+v", report)
 	}
 

@@ -57,11 +57,15 @@ func (a *app) preview(ctx context.Context, p *publication, thread, out string) e
 	if err := p.publisher.PreviewSite(ctx, thread, filepath.Join(out, "site")); err != nil {
 		return err
 	}
+	signatures, err := p.signer.Sign(v.Message.Data)
+	if err != nil {
+		return err
+	}
 	for name, content := range map[string][]byte{
 		"subject.txt": []byte(v.Mail.Subject + "\n"),
 		"mail.html":   []byte(v.Mail.HTML),
 		"mail.txt":    []byte(v.Mail.Text),
-		"mail.eml":    v.Message.Data,
+		"mail.eml":    append(signatures, v.Message.Data...),
 	} {
 		if err := os.WriteFile(filepath.Join(out, name), content, 0o644); err != nil {
 			return fmt.Errorf("write the preview: %w", err)

@@ -42,6 +42,8 @@ type publication struct {
 	reader    thread.Reader
 	tokens    *audience.Tokens
 	idKey     []byte
+	signer    *mail.Signer // of ReadyToSend
+	exposed   error        // files of its keys that others can read
 	audience  *audience.Audience
 	publisher *publish.Publisher
 	codings   *site.Compressor
@@ -315,9 +317,9 @@ func (p *publication) letterhead() publish.Letterhead {
 
 func (p *publication) transport() mail.Transport {
 	if p.Mail.Transport == "folder" {
-		return mail.NewFolder(p.Path(p.Mail.Folder))
+		return p.signing(mail.NewFolder(p.Path(p.Mail.Folder)))
 	}
-	return mail.NewSMTP(p.relay())
+	return p.signing(mail.NewSMTP(p.relay()))
 }
 
 func (p *publication) relay() mail.SMTPOptions {

@@ -69,7 +69,8 @@ Begin your own:  threadmill init`,
 		a.initCommand(), a.demoCommand(), a.threadsCommand(), a.nextCommand(), a.previewCommand(), a.checkCommand(),
 		a.buildCommand(), a.publishCommand(), a.runCommand(), a.issuesCommand(), a.statusCommand(),
 		a.subscribersCommand(), a.importCommand(), a.pauseCommand(), a.resumeCommand(), a.archiveCommand(),
-		a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.migrateCommand(), a.configCommand(), a.versionCommand(),
+		a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.migrateCommand(), a.dkimCommand(),
+		a.configCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	return root

@@ -61,7 +61,11 @@ func (a *app) runDaemon(ctx context.Context, r roles) error {
 		return err
 	}
 	defer p.close()
-	if err := p.ReadyToSend(); err != nil {
+	ready := p.ReadyToSend
+	if r.noSend {
+		ready = p.Config.ReadyToSend // the keys are for others
+	}
+	if err := ready(); err != nil {
 		return err
 	}
 	hup := make(chan os.Signal, 1) // nobody listens until there is a site to write
@@ -188,6 +192,9 @@ func (p *publication) daemon(ctx context.Context, server *web.Server, work func(
 	outer := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return work(ctx) })
+	if p.signer != nil {
+		group.Go(func() error { p.renewKeys(ctx); return nil })
+	}
 	if server != nil {
 		group.Go(func() error { return server.Serve(ctx) })
 	}

@@ -76,6 +76,7 @@ type Mail struct {
 	Daily       int               // messages in 24 hours; 0 means no limit
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
+	DKIM        DKIMKeys          // sign every message
 }
 
 // SMTP is the relay.

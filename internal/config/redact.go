@@ -30,7 +30,11 @@ func (c *Config) Redacted() string {
 		fromFile := slices.ContainsFunc(settings, func(file setting) bool {
 			return file.key == s.key+"_file" && file.raw() != ""
 		})
-		if !fromFile {
+		switch {
+		case fromFile:
+		case s.key == dkimKey:
+			line(s.key, strings.ReplaceAll(s.show(), "${", "$${"))
+		default:
 			line(s.key, quote(s.show()))
 		}
 	}

@@ -23,6 +23,7 @@ mail:
   from: Jo Smith <jo@example.com>
   smtp: {host: smtp.example.com, username: jo, password: hunter2, timeout: 90s}
   headers: {X-Campaign: weekly, X-Dollar: "$${A}"}
+  dkim: [{domain: example.com, selector: tm1, key: "keys/$${A} \"b\".pem"}]
 `,
 	})
 	c, err := config.Load(path, nil)

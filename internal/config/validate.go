@@ -84,6 +84,7 @@ func (c *Config) conflicts(known problems) problems {
 	if retry.Max > retry.GiveUp {
 		add("delivery.retry.max", "%s is longer than delivery.retry.give_up, which is %s", written(retry.Max), written(retry.GiveUp))
 	}
+	c.signatures(add)
 	c.exposed(add)
 	return found
 }
@@ -129,6 +130,9 @@ func (c *Config) exposed(add func(key, format string, args ...any)) {
 	}
 	if !strings.Contains(c.Database.Reveal(), "://") {
 		private = append(private, [2]string{"database", c.Database.Reveal()})
+	}
+	for i, d := range c.Mail.DKIM {
+		private = append(private, [2]string{dkimItemKey(i), d.Key})
 	}
 	for _, p := range private {
 		if key, path := p[0], p[1]; path != "" && within(c.Path(path), output) {

@@ -115,6 +115,10 @@ func (l *loader) entry(section, key string, pair *ast.MappingValueNode) {
 		return
 	}
 	l.config.places[key] = at
+	if key == dkimKey {
+		l.dkim(s, pair.Value, at)
+		return
+	}
 	l.value(s, pair.Value, at)
 }
 

@@ -48,6 +48,9 @@ func BenchmarkThroughput(b *testing.B) {
 				b.Run(t.name()+"/by=transport", t.transport)
 				b.Run(t.name()+"/by=drain", t.drain)
 			}
+			if t.pipelining = true; delay == 0 {
+				t.signed(b)
+			}
 		}
 	}
 }
@@ -59,6 +62,34 @@ type throughput struct {
 	people      int
 	pipelining  bool
 	peer        float64 // go-mail's messages a second
+	keys        []mail.Key
+}
+
+// signed drains with the kinds of keys that sign.
+func (t *throughput) signed(b *testing.B) {
+	rsa, ed := newKey(b, mail.GenerateRSA), newKey(b, mail.GenerateEd25519)
+	ed.Selector = "ed"
+	for _, by := range []struct {
+		name string
+		keys []mail.Key
+	}{{"RSA", []mail.Key{rsa}}, {"Ed25519", []mail.Key{ed}}, {"both", []mail.Key{rsa, ed}}} {
+		signed := *t
+		signed.keys = by.keys
+		b.Run(t.name()+"/signed="+by.name+"/by=drain", signed.drain)
+	}
+}
+
+func newKey(b *testing.B, generate func() ([]byte, error)) mail.Key {
+	b.Helper()
+	text, err := generate()
+	if err != nil {
+		b.Fatal(err)
+	}
+	key, err := mail.ParseKey(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return mail.Key{Domain: "example.org", Selector: "rsa", Signer: key}
 }
 
 func (t *throughput) name() string {
@@ -230,6 +261,13 @@ func (t *throughput) drain(b *testing.B) {
 	s := populated(b, t.people)
 	slots := mail.NewSlots()
 	o := options(s, relayAt(port))
+	if len(t.keys) > 0 {
+		signer, err := mail.NewSigner(t.keys...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		o.Transport = mail.Signed(o.Transport, signer)
+	}
 	o.Connections = t.connections
 	o.Token = audience.NewTokens(audience.Key{ID: 1, Secret: make([]byte, 32)}).Sign
 	t.measure(b, stop,
