@@ -15,9 +15,12 @@ dnsmasq:dnsmasq-base:the tests of DKIM by other programs
 opendkim-testmsg:opendkim-tools:the test of DKIM by opendkim
 dkimpy:python3-dkim:the test of DKIM by dkimpy
 chromium:chromium:the tests of pages in a browser
+postfix:postfix:the tests of a relay
+dovecot:dovecot-imapd:the tests of a mailbox behind a relay
+curl:curl:the tests of a mailbox behind a relay
 '
 
-PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps pgbouncer and initdb
+PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps servers and initdb
 
 # there PROGRAM: whether it can be used. Some are modules of Debian's Python.
 there() {
@@ -30,6 +33,20 @@ there() {
 
 # quietly COMMAND…: without its words, or a terminal to ask.
 quietly() { DEBIAN_FRONTEND=noninteractive "$@" >/dev/null 2>&1 </dev/null; }
+
+# without_daemons COMMAND…: packages are not to start servers on this machine, nor to set them up (policy-rc.d of
+# Debian's invoke-rc.d; a machine that has one already keeps its own).
+without_daemons() {
+  local policy=/usr/sbin/policy-rc.d own=
+  if [ ! -e "$policy" ]; then
+    own=yes
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+  fi
+  command -v debconf-set-selections >/dev/null && ! there postfix &&
+    debconf-set-selections <<<'postfix postfix/main_mailer_type select No configuration'
+  quietly "$@"
+  [ -z "$own" ] || rm -f "$policy"
+}
 
 may_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
@@ -45,7 +62,7 @@ for m in "${missing[@]}"; do
   IFS=: read -r program package what <<<"$m"
   if may_install; then
     echo "installing $package"
-    quietly apt-get install -qq --no-install-recommends "$package"
+    without_daemons apt-get -o DPkg::Lock::Timeout=120 install -qq --no-install-recommends "$package"
   fi
   there "$program" || echo "skipped: $what ($program is missing; on Debian: apt-get install $package)"
 done

@@ -84,6 +84,12 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	if err != nil {
 		return err
 	}
+	if err := p.CheckSender(); err != nil {
+		return err
+	}
+	for _, w := range p.Traps() {
+		fmt.Fprintln(a.stdout, w)
+	}
 	now := time.Now()
 	r.Problems = []string{}
 	for _, problem := range c.Problems {

@@ -39,6 +39,7 @@ func (p *publication) netChecks(resolver *mailcheck.Resolver) (mailcheck.Options
 	o := mailcheck.Options{
 		Resolver: resolver,
 		From:     l.From.Address,
+		Envelope: l.ReturnPath.For(""),
 		ReplyTo:  l.ReplyTo.Address,
 		Web:      mailcheck.Web{URL: p.Web.URL},
 	}
@@ -62,6 +63,7 @@ func (p *publication) netChecks(resolver *mailcheck.Resolver) (mailcheck.Options
 		Host:      s.Host,
 		Port:      s.Port,
 		TLS:       s.TLS,
+		Provider:  p.Mail.Provider,
 		Username:  s.Username,
 		LocalName: s.LocalName,
 		Largest:   largestMessage,

@@ -299,12 +299,8 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 
 func (p *publication) letterhead() publish.Letterhead {
 	l := publish.Letterhead{Headers: p.Mail.Headers}
-	if from, err := netmail.ParseAddress(p.Mail.From); err == nil { // checked by config
-		l.From = *from
-	}
-	if reply, err := netmail.ParseAddress(p.Mail.ReplyTo); err == nil {
-		l.ReplyTo = *reply
-	}
+	l.From, l.ReplyTo = asciiAddress(p.Mail.From), asciiAddress(p.Mail.ReplyTo)
+	l.ReturnPath = p.returnPath(l.From.Address)
 	if p.Mail.Unsubscribe == "mailto" {
 		to := cmp.Or(l.ReplyTo.Address, l.From.Address)
 		l.UnsubscribeURL = "mailto:" + url.PathEscape(to) + "?subject=unsubscribe%20"
@@ -313,6 +309,36 @@ func (p *publication) letterhead() publish.Letterhead {
 	l.UnsubscribeURL = p.Web.URL + "/unsubscribe/"
 	l.OneClick = true
 	return l
+}
+
+// asciiAddress reads an address that config has checked; one of an international
+// domain as it stands in a header and in an envelope (RFC 5890, section 2.3.2.1).
+func asciiAddress(text string) netmail.Address {
+	read, err := netmail.ParseAddress(text)
+	if err != nil {
+		return netmail.Address{}
+	}
+	if ascii, err := audience.ParseAddress(read.Address); err == nil {
+		read.Address = ascii.Email
+	}
+	return *read
+}
+
+// returnPath is the envelope sender as mail.bounce asks for it.
+func (p *publication) returnPath(from string) mail.ReturnPath {
+	address := from
+	switch p.Mail.Bounce.Mode {
+	case "plus":
+	case "verp":
+		address = asciiAddress("bounce@" + p.Mail.Bounce.Domain).Address
+	default:
+		return mail.ReturnPath(from)
+	}
+	path, err := mail.Tokened(address)
+	if err != nil { // config has checked its length
+		return mail.ReturnPath(from)
+	}
+	return path
 }
 
 func (p *publication) transport() mail.Transport {
@@ -346,6 +372,7 @@ func (p *publication) sender(mail deliver.Store, engine deliver.Engine) *deliver
 		Engine:       engine,
 		Transport:    p.transport(),
 		Token:        p.tokens.Sign,
+		BounceToken:  p.tokens.SignBounce,
 		MessageIDKey: p.idKey,
 		Connections:  p.Mail.SMTP.Connections,
 		Rate:         p.Mail.Rate,

@@ -33,7 +33,8 @@ type Key struct {
 	Secret []byte // at least 16 random bytes
 }
 
-// Tokens signs and verifies unsubscribe tokens. A token names a subscriber and
+// Tokens signs and verifies tokens, for unsubscribing and for the envelope. A
+// token names a subscriber and
 // an issue and is verified without the database. Tokens may be used by several
 // goroutines at once.
 type Tokens struct {
@@ -58,11 +59,8 @@ func NewTokens(current Key, older ...Key) *Tokens {
 // Sign returns a token for the URL in the mail that carries issue to
 // subscriber. The same numbers and key give the same token.
 func (t *Tokens) Sign(subscriber, issue int64) string {
-	b := make([]byte, 0, maxToken)
-	for _, n := range []int64{t.current, subscriber, issue} {
-		b = binary.AppendVarint(b, n)
-	}
-	b = append(b, mac(t.secrets[t.current], b)...)
+	b := t.numbers(subscriber, issue)
+	b = append(b, mac(t.secrets[t.current], purpose, b, macSize)...)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -79,22 +77,38 @@ func (t *Tokens) Verify(token string) (subscriber, issue int64, err error) {
 		return 0, 0, ErrToken
 	}
 	signed, sum := b[:len(b)-macSize], b[len(b)-macSize:]
-	key, rest := varint(signed)
-	subscriber, rest = varint(rest)
-	issue, rest = varint(rest)
-	secret, known := t.secrets[key]
-	if !known || rest == nil || len(rest) > 0 || !hmac.Equal(sum, mac(secret, signed)) {
+	secret, subscriber, issue, ok := t.read(signed)
+	if !ok || !hmac.Equal(sum, mac(secret, purpose, signed, macSize)) {
 		return 0, 0, ErrToken
 	}
 	return subscriber, issue, nil
 }
 
-// mac is HMAC-SHA-256 cut to 16 bytes (RFC 2104, section 5, allows half).
-func mac(secret, signed []byte) []byte {
+// numbers is what a token says: the key that signs it, and whose it is.
+func (t *Tokens) numbers(subscriber, issue int64) []byte {
+	b := make([]byte, 0, maxToken)
+	for _, n := range []int64{t.current, subscriber, issue} {
+		b = binary.AppendVarint(b, n)
+	}
+	return b
+}
+
+// read takes apart what numbers wrote; not ok: it is nothing of the kind, or
+// the key is not known.
+func (t *Tokens) read(signed []byte) (secret []byte, subscriber, issue int64, ok bool) {
+	key, rest := varint(signed)
+	subscriber, rest = varint(rest)
+	issue, rest = varint(rest)
+	secret, known := t.secrets[key]
+	return secret, subscriber, issue, known && rest != nil && len(rest) == 0
+}
+
+// mac is HMAC-SHA-256 cut to size bytes (RFC 2104, section 5, allows half).
+func mac(secret []byte, purpose string, signed []byte, size int) []byte {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte(purpose))
 	h.Write(signed)
-	return h.Sum(nil)[:macSize]
+	return h.Sum(nil)[:size]
 }
 
 // varint takes one number off b. The rest is nil when there is none.

@@ -93,3 +93,51 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// A token of the envelope is public; it must not unsubscribe anybody, nor the
+// other way round.
+func TestBounceTokens(t *testing.T) {
+	tokens := NewTokens(testKey(1))
+	for _, n := range [][2]int64{{1, 1}, {1_000_000, 52}, {math.MaxInt64, math.MaxInt64}} {
+		token := tokens.SignBounce(n[0], n[1])
+		subscriber, issue, err := tokens.VerifyBounce(strings.ToUpper(token))
+		if err != nil || subscriber != n[0] || issue != n[1] || len(token) > maxBounceToken {
+			t.Errorf("VerifyBounce(%s) = %d, %d, %v", token, subscriber, issue, err)
+		}
+		if _, _, err := tokens.Verify(token); !errors.Is(err, ErrToken) {
+			t.Errorf("%s unsubscribes", token)
+		}
+	}
+	if n := len(tokens.SignBounce(1_000_000, 1000)); n != 26 {
+		t.Errorf("a usual token has %d octets", n)
+	}
+	good := tokens.SignBounce(7, 2)
+	if old, _, err := NewTokens(testKey(2), testKey(1)).VerifyBounce(good); err != nil || old != 7 {
+		t.Errorf("a token of an older key gives %d, %v", old, err)
+	}
+	forged := []string{"", "a", tokens.Sign(7, 2), good + "a", good[1:], good[:len(good)-1], good + "\n", strings.Repeat("a", 1<<20)}
+	for i := range good {
+		for _, c := range []byte{'a', 'b', 'z', '2', '7'} {
+			if good[i] != c {
+				forged = append(forged, good[:i]+string(c)+good[i+1:])
+			}
+		}
+	}
+	for _, token := range forged {
+		if _, _, err := tokens.VerifyBounce(token); err != ErrToken { //nolint:errorlint // nothing may be wrapped around it
+			t.Errorf("VerifyBounce(%.80q) gives %v", token, err)
+		}
+	}
+}
+
+func FuzzVerifyBounce(f *testing.F) {
+	tokens := NewTokens(testKey(1))
+	f.Add(tokens.SignBounce(7, 2))
+	f.Add(strings.Repeat("7", maxBounceToken))
+	f.Fuzz(func(t *testing.T, token string) {
+		subscriber, issue, err := tokens.VerifyBounce(token)
+		if err == nil && tokens.SignBounce(subscriber, issue) != strings.ToLower(token) {
+			t.Errorf("%q is taken for one of %d, %d", token, subscriber, issue)
+		}
+	})
+}

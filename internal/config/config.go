@@ -74,9 +74,18 @@ type Mail struct {
 	SMTP        SMTP
 	Rate        float64           // messages a second; 0 means no limit
 	Daily       int               // messages in 24 hours; 0 means no limit
+	Provider    string            // fills what the file does not give; empty for none
+	Region      string            // of the provider
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
 	DKIM        DKIMKeys          // sign every message
+	Bounce      Bounce
+}
+
+// Bounce says where reports of non-delivery go.
+type Bounce struct {
+	Mode   string // from, plus or verp
+	Domain string // of verp
 }
 
 // SMTP is the relay.
@@ -155,6 +164,7 @@ func Default() Config {
 				FinalTimeout:          10 * time.Minute,
 			},
 			Unsubscribe: "https",
+			Bounce:      Bounce{Mode: "from"},
 		},
 		Delivery: Delivery{
 			Batch:       500,

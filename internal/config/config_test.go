@@ -97,8 +97,12 @@ mail:
     final_timeout: 5m
   rate: 0.5
   daily: 300
+  provider: mailgun
+  region: eu
+  bounce: {mode: verp, domain: bounces.example.com}
   unsubscribe: mailto
   headers:
+    x-mailgun-track: htmlonly
     X-Campaign: weekly
     X-Number: 0x10
 delivery:
@@ -140,7 +144,12 @@ web:
 				Host: "smtp.example.com", Port: 2525, Username: "0123", Password: "${not} $again", TLS: "opportunistic",
 				Connections: 4, Timeout: 90 * time.Second, FinalTimeout: 5 * time.Minute,
 			},
-			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Headers: map[string]string{"X-Campaign": "weekly", "X-Number": "0x10"},
+			Rate: 0.5, Daily: 300, Unsubscribe: "mailto",
+			Provider: "mailgun", Region: "eu", Bounce: config.Bounce{Mode: "verp", Domain: "bounces.example.com"},
+			Headers: map[string]string{
+				"X-Campaign": "weekly", "X-Number": "0x10",
+				"x-mailgun-track": "htmlonly", "X-Mailgun-Track-Clicks": "no", "X-Mailgun-Track-Opens": "no",
+			},
 		},
 		Delivery: config.Delivery{
 			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, Probe: 5 * time.Minute, InDoubt: "hold", StopTimeout: 90 * time.Second,

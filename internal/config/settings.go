@@ -62,6 +62,8 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.reply_to", &m.ReplyTo, parseMailbox),
 		bind("mail.transport", &m.Transport, oneOf("smtp", "folder")),
 		bind("mail.folder", &m.Folder, parsePath),
+		bind("mail.provider", &m.Provider, parseProvider),
+		bind("mail.region", &m.Region, parseRegion),
 		bind("mail.smtp.host", &s.Host, parseHost),
 		bind("mail.smtp.port", &s.Port, integer(1, 65535)),
 		bind("mail.smtp.username", &s.Username, parseLine),
@@ -75,6 +77,8 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.smtp.final_timeout", &s.FinalTimeout, parseDuration),
 		bind("mail.rate", &m.Rate, number(0, 100_000)),
 		bind("mail.daily", &m.Daily, integer(0, 1_000_000_000)),
+		bind("mail.bounce.mode", &m.Bounce.Mode, oneOf("from", "plus", "verp")),
+		bind("mail.bounce.domain", &m.Bounce.Domain, parseMailDomain),
 		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
 		bind(dkimKey, &m.DKIM, parseDKIM),
 	}

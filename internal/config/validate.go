@@ -45,7 +45,8 @@ func (c *Config) problem(key, text string) Problem {
 
 // complete fills the values whose defaults depend on others.
 func (c *Config) complete() {
-	if _, given := c.places["mail.smtp.port"]; !given {
+	c.provide()
+	if !c.Given("mail.smtp.port") && c.Mail.SMTP.Port == Default().Mail.SMTP.Port {
 		switch c.Mail.SMTP.TLS {
 		case "implicit":
 			c.Mail.SMTP.Port = 465
@@ -71,6 +72,7 @@ func (c *Config) conflicts(known problems) problems {
 		}
 	}
 	c.addresses(add)
+	c.bounces(add)
 	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
 	switch {
 	case smtp.Password != "" && smtp.Username == "":

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"golang.org/x/net/idna"
 )
 
 // The functions of this file turn the text of one value into its type. Their
@@ -129,8 +131,27 @@ func parseMailbox(text string) (string, error) {
 		return "", nil
 	}
 	// net/mail folds line breaks away, which must not reach a header.
-	if _, err := mail.ParseAddress(text); err != nil || strings.ContainsFunc(text, unicode.IsControl) {
+	read, err := mail.ParseAddress(text)
+	if err != nil || strings.ContainsFunc(text, unicode.IsControl) {
 		return "", fmt.Errorf("%q is not a mail address; write jo@example.com or Jo Smith <jo@example.com>", text)
+	}
+	at := strings.LastIndexByte(read.Address, '@')
+	if strings.ContainsFunc(read.Address[:at], func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "", fmt.Errorf("%q has letters before the @ that are not ASCII, which few servers take (they need SMTPUTF8, RFC 6531); write another address of yours", read.Address)
+	}
+	if _, err := idna.Lookup.ToASCII(read.Address[at+1:]); err != nil {
+		return "", fmt.Errorf("%q has no valid domain behind the @; write one such as jo@example.com", read.Address)
+	}
+	return text, nil
+}
+
+// parseMailDomain reads the domain of addresses.
+func parseMailDomain(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	if _, err := parseAddress("bounce@" + text); err != nil || strings.ContainsAny(text, "@ ") || !strings.Contains(text, ".") {
+		return "", fmt.Errorf("%q is not a domain; write one such as bounces.example.com", text)
 	}
 	return text, nil
 }

@@ -94,6 +94,12 @@ func address(n int) string { return fmt.Sprintf("s%d@example.com", n) }
 // go and returns its number.
 func publishIssue(t testing.TB, s *store.Store, batch int) int64 {
 	t.Helper()
+	return publishFrom(t, s, batch, sender)
+}
+
+// publishFrom does so with an envelope sender of its own.
+func publishFrom(t testing.TB, s *store.Store, batch int, path mail.ReturnPath) int64 {
+	t.Helper()
 	ctx := t.Context()
 	number, err := s.NextIssue(ctx)
 	if err != nil {
@@ -112,7 +118,7 @@ func publishIssue(t testing.TB, s *store.Store, batch int) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snap := newsletter.Snapshot{Message: message, Sender: sender, Domain: "example.org", UnsubscribeURL: "https://example.org/unsubscribe/"}
+	snap := newsletter.Snapshot{Message: message, Sender: string(path), Domain: "example.org", UnsubscribeURL: "https://example.org/unsubscribe/"}
 	if _, err := s.Publish(ctx, newsletter.Issue{Number: number, PublishedAt: time.Now()}, nil, snap, batch); err != nil {
 		t.Fatal(err)
 	}
@@ -198,8 +204,8 @@ type relay struct {
 
 // received is a message that came to a relay.
 type received struct {
-	to, id, date string
-	at           time.Time
+	from, to, id, date string
+	at                 time.Time
 }
 
 // client is one connection to a relay.
@@ -207,6 +213,7 @@ type client struct {
 	relay *relay
 	conn  *smtp.Conn
 	count int // messages accepted on it
+	from  string
 	to    string
 }
 
@@ -308,7 +315,8 @@ func (r *relay) wantEveryone(t *testing.T, n, again int) {
 func (c *client) Reset()        { c.to = "" }
 func (c *client) Logout() error { c.relay.closed(); return nil }
 
-func (c *client) Mail(string, *smtp.MailOptions) error {
+func (c *client) Mail(from string, _ *smtp.MailOptions) error {
+	c.from = from
 	if c.relay.mail == nil {
 		return nil
 	}
@@ -332,7 +340,7 @@ func (c *client) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	m := received{to: c.to, id: parsed.Header.Get("Message-Id"), date: parsed.Header.Get("Date"), at: time.Now()}
+	m := received{from: c.from, to: c.to, id: parsed.Header.Get("Message-Id"), date: parsed.Header.Get("Date"), at: time.Now()}
 	if c.relay.content != nil {
 		if err := c.relay.content(c, m); err != nil {
 			return err

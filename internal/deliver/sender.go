@@ -47,6 +47,9 @@ type Options struct {
 	Transport mail.Transport
 	// Token makes the part of the unsubscribe link that is the recipient's own.
 	Token func(subscriber, issue int64) string
+	// BounceToken makes the part of the envelope sender that is the recipient's
+	// own, where an issue has one; it may be nil where none has.
+	BounceToken func(subscriber, issue int64) string
 	// MessageIDKey makes the Message-IDs; it must never change.
 	MessageIDKey []byte
 	Connections  int

@@ -290,7 +290,11 @@ func (w *worker) settle(hard context.Context, err error) {
 }
 
 func (w *worker) envelope(j *job) mail.Envelope {
-	return mail.Envelope{From: j.letter.Sender, To: j.Email}
+	from := mail.ReturnPath(j.letter.Sender)
+	if !from.Varies() || w.BounceToken == nil {
+		return mail.Envelope{From: string(from), To: j.Email}
+	}
+	return mail.Envelope{From: from.For(w.BounceToken(j.Subscriber, j.Issue)), To: j.Email}
 }
 
 // address makes the copy of one recipient.

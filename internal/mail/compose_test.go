@@ -37,7 +37,8 @@ func letter(s Slots) Letter {
 		Archive:           "https://example.org/letters/",
 		UnsubscribeMailto: "leave+us@example.org",
 		OneClick:          true,
-		Headers:           map[string]string{"X-Mailgun-Track": "no", "Auto-Submitted": "auto-generated"},
+		FeedbackID:        FeedbackID(12, "en-GB", "letters.example.org"),
+		Headers:           map[string]string{"X-Mailgun-Track": "no"},
 	}
 }
 
@@ -139,7 +140,8 @@ func TestAppendRoundTrip(t *testing.T) {
 		"List-Unsubscribe":      "<https://example.org/letters/unsubscribe/k1.AAAA?a=1&b=2>, <mailto:leave+us@example.org?subject=unsubscribe%20k1.AAAA>",
 		"List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
 		"List-Archive":          "<https://example.org/letters/>",
-		"Auto-Submitted":        "auto-generated",
+		"Feedback-ID":           "12:newsletter:en-gb:" + senderID("letters.example.org"),
+		"Precedence":            "bulk",
 		"X-Mailgun-Track":       "no",
 		"User-Agent":            "",
 		"X-Mailer":              "",

@@ -36,6 +36,9 @@ type Letter struct {
 	// OneClick adds the https form of List-Unsubscribe, and
 	// List-Unsubscribe-Post of RFC 8058.
 	OneClick bool
+	// FeedbackID tells apart the issues and senders in the reports of mailbox
+	// providers, see [FeedbackID]; empty: none.
+	FeedbackID string
 	// Headers are further fields. Those that the package writes itself are
 	// refused.
 	Headers map[string]string
@@ -151,6 +154,16 @@ func (t *Template) header(l Letter, structure textproto.MIMEHeader) error {
 		h.angle(l.Archive)
 		h.end()
 	}
+	if err := h.feedback(l.FeedbackID); err != nil {
+		return err
+	}
+	if l.ListID != "" && !names(l.Headers, "Precedence") {
+		// RFC 3834 and RFC 5230 keep away automatic answers by List-Id, but
+		// there are servers that know this older sign only (RFC 2076, 3.9).
+		h.begin("Precedence")
+		h.word("bulk")
+		h.end()
+	}
 	if err := h.further(l.Headers); err != nil {
 		return err
 	}
@@ -214,7 +227,7 @@ func checkField(name, value string) error {
 	switch lower := strings.ToLower(name); {
 	case slices.Contains([]string{
 		"from", "to", "cc", "bcc", "subject", "date", "message-id", "reply-to", "return-path", "received",
-		"list-id", "list-unsubscribe", "list-unsubscribe-post", "list-archive", "mime-version", "dkim-signature",
+		"list-id", "list-unsubscribe", "list-unsubscribe-post", "list-archive", "feedback-id", "mime-version", "dkim-signature",
 	}, lower), strings.HasPrefix(lower, "content-"):
 		return fmt.Errorf("header %s: it is written from the other settings; leave it out", name)
 	case strings.ContainsFunc(value, control):

@@ -48,7 +48,7 @@ var ErrCutOff = errors.New("the connection to the database broke")
 // Snapshot is what an issue freezes for its mail when it is published.
 type Snapshot struct {
 	Message        []byte // the composed message with its slots; empty when nobody gets it by mail
-	Sender         string // envelope sender
+	Sender         string // envelope sender, with the place for a token where it has one
 	Domain         string // of the Message-IDs
 	UnsubscribeURL string // to which a token is appended
 }

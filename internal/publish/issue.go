@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -253,8 +254,11 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	if err := p.rehearse(ctx, templates, c, chosen, issue); err != nil {
 		return fail(err)
 	}
-	snap := newsletter.Snapshot{Sender: p.o.Letterhead.From.Address, UnsubscribeURL: p.o.Letterhead.UnsubscribeURL}
-	snap.Domain = domainOf(snap.Sender)
+	snap := newsletter.Snapshot{
+		Sender:         string(p.o.Letterhead.returnPath()),
+		Domain:         domainOf(p.o.Letterhead.From.Address),
+		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
+	}
 	if mailed := viaMail(chosen); len(mailed) > 0 {
 		if snap.Message, err = p.message(ctx, templates, p.issue(number, mailed, now)); err != nil {
 			return fail(err)
@@ -342,6 +346,7 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 		Archive:           p.o.Publication.Link(""),
 		UnsubscribeMailto: p.o.Letterhead.From.Address,
 		OneClick:          p.o.Letterhead.OneClick,
+		FeedbackID:        mail.FeedbackID(issue.Number, p.o.Publication.Language, p.o.Publication.Host()),
 		Headers:           p.o.Letterhead.Headers,
 	}
 	if p.o.Letterhead.ReplyTo.Address != "" {
@@ -352,6 +357,11 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 		return nil, fmt.Errorf("compose the mail of %q: %w", issue.Title, err)
 	}
 	return t, nil
+}
+
+// returnPath is the envelope sender of all mail to readers.
+func (l Letterhead) returnPath() mail.ReturnPath {
+	return cmp.Or(l.ReturnPath, mail.ReturnPath(l.From.Address))
 }
 
 func domainOf(address string) string {

@@ -57,7 +57,7 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t 
 		return Preview{}, err
 	}
 	from := p.o.Letterhead.From.Address
-	v.Message = mail.Message{From: from, To: to, Data: letter.Append(nil, mail.Recipient{
+	v.Message = mail.Message{From: p.o.Letterhead.returnPath().For("test"), To: to, Data: letter.Append(nil, mail.Recipient{
 		Email:            to,
 		MessageID:        mail.MessageID([]byte(now.String()), 0, 0, domainOf(from)), // another one each time
 		UnsubscribeURL:   inert,

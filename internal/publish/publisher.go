@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
 	"threadmill/internal/site"
@@ -81,7 +82,9 @@ type Store interface {
 type Letterhead struct {
 	From    netmail.Address
 	ReplyTo netmail.Address // zero for none
-	Headers map[string]string
+	// ReturnPath is the envelope sender; empty stands for From.
+	ReturnPath mail.ReturnPath
+	Headers    map[string]string
 	// UnsubscribeURL is the address to which a recipient's token is appended:
 	// https, or mailto where there is no server.
 	UnsubscribeURL string
