@@ -68,6 +68,12 @@ func (r *checkReport) add(problem any) {
 	fmt.Fprintln(r.out, line)
 }
 
+func addAll[T any](r *checkReport, problems []T) {
+	for _, p := range problems {
+		r.add(p)
+	}
+}
+
 func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error {
 	p, err := a.open(ctx, slog.LevelWarn, false)
 	if err != nil {
@@ -98,21 +104,11 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 			r.Errors++
 		}
 	}
-	for _, w := range c.Unlinked {
-		r.add(w)
-	}
-	for _, w := range held(c, p.Threads, now) {
-		r.add(w)
-	}
-	for _, w := range c.Contested(p.facts, p.Threads) {
-		r.add(w)
-	}
-	for _, w := range p.unfilled() {
-		r.add(w)
-	}
-	for _, w := range p.aboutPictures() {
-		r.add(w)
-	}
+	addAll(r, c.Unlinked)
+	addAll(r, held(c, p.Threads, now))
+	addAll(r, c.Contested(p.facts, p.Threads))
+	addAll(r, p.unfilled())
+	addAll(r, p.aboutPictures())
 	for _, fault := range p.publisher.Check(ctx, c) {
 		r.add(fault)
 		r.Errors++

@@ -103,7 +103,7 @@ func (c *checker) speak(ctx context.Context, p *probe, upgrade bool) error {
 			p.addrs = []netip.Addr{at.Addr().Unmap()}
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = rec.Close() })
 	defer stop()
 	var client *smtp.Client
 	if upgrade {
