@@ -40,6 +40,8 @@ var arrows = map[string][]string{
 	"websub":   {"newsletter"},
 	"wikilink": {"newsletter"},
 
+	"mailcheck": {},
+
 	"site":     {"newsletter", "render", "feed", "picture"},
 	"publish":  {"newsletter", "render", "mail", "site"},
 	"deliver":  {"newsletter", "render", "mail"},
@@ -51,6 +53,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
+		"mailcheck",
 	},
 }
 
@@ -65,6 +68,7 @@ var homes = map[string][]string{
 	"github.com/gorilla/feeds": {"feed"},
 	"github.com/robfig/cron":   {"schedule"},
 	"github.com/wneessen":      {"mail"},
+	"blitiri.com.ar/go/spf":    {"mailcheck"},
 	"github.com/spf13":         {"cmd"},
 	"golang.org/x/image":       {"picture"},
 }

@@ -2,41 +2,89 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"threadmill/internal/mailcheck"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
 )
 
+type checkFlags struct {
+	net      bool
+	eml      string
+	resolver string
+	json     bool
+}
+
 func (a *app) checkCommand() *cobra.Command {
-	var eml string
+	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check config, threads, templates and feeds",
 		Long: `Check reads everything as publishing would and tells what is wrong, with file and
-line. It ends with 0 when there are only warnings, with 1 on errors in threads
-or templates, and with 2 on errors in the config.
+line. With --net it also asks DNS (SPF, DKIM, DMARC, MX, PTR), the relay (TLS,
+login, SIZE) and the web server (one-click unsubscribe), and says what to put
+into DNS; docs/dns.md explains the records. It ends with 0 when there are only
+warnings, with 1 on errors in threads, templates or the net, and with 2 on
+errors in the config.
 
 With --eml it reads the source of a mail that was received, such as a test of
 preview --to, and tells what the relay changed and which signatures hold.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if eml != "" {
-				return a.checkMail(cmd.Context(), eml)
+			if f.eml != "" {
+				return a.checkMail(cmd.Context(), f.eml)
 			}
-			return a.check(cmd.Context())
+			return a.check(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().StringVar(&eml, "eml", "", "look at the source of a received mail in this `file` instead")
+	cmd.Flags().BoolVar(&f.net, "net", false, "look at DNS, the relay and the web server too")
+	cmd.Flags().StringVar(&f.resolver, "resolver", "", "name server to ask, as `host:port`, in the place of the system's (also THREADMILL_RESOLVER)")
+	cmd.Flags().StringVar(&f.eml, "eml", "", "look at the source of a received mail in this `file` instead")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
 }
 
-func (a *app) check(ctx context.Context) error {
+func (a *app) check(ctx context.Context, f checkFlags) error {
+	report := &checkReport{out: a.stdout}
+	if f.json {
+		report.out = a.stderr
+	}
+	err := a.checkAll(ctx, f, report)
+	if f.json && report.Problems != nil {
+		err = errors.Join(err, printJSON(a.stdout, report))
+	}
+	return err
+}
+
+// checkReport gathers what a check finds.
+type checkReport struct {
+	out      io.Writer
+	Errors   int                 `json:"errors"`
+	Problems []string            `json:"problems"`
+	Net      []mailcheck.Finding `json:"net,omitempty"`
+}
+
+func (r *checkReport) add(problem any) {
+	line := fmt.Sprint(problem)
+	r.Problems = append(r.Problems, line)
+	fmt.Fprintln(r.out, line)
+}
+
+func addAll[T any](r *checkReport, problems []T) {
+	for _, p := range problems {
+		r.add(p)
+	}
+}
+
+func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error {
 	p, err := a.open(ctx, slog.LevelWarn, false)
 	if err != nil {
 		return err
@@ -59,36 +107,31 @@ func (a *app) check(ctx context.Context) error {
 		fmt.Fprintln(a.stdout, w)
 	}
 	now := time.Now()
-	faults := 0
+	r.Problems = []string{}
 	for _, problem := range c.Problems {
-		fmt.Fprintln(a.stdout, problem)
+		r.add(problem)
 		if problem.Severity == newsletter.Error {
-			faults++
+			r.Errors++
 		}
 	}
-	for _, w := range c.Unlinked {
-		fmt.Fprintln(a.stdout, w)
-	}
-	for _, w := range held(c, p.Threads, now) {
-		fmt.Fprintln(a.stdout, w)
-	}
-	for _, w := range c.Contested(p.facts, p.Threads) {
-		fmt.Fprintln(a.stdout, w)
-	}
-	for _, w := range p.unfilled() {
-		fmt.Fprintln(a.stdout, w)
-	}
-	for _, w := range p.aboutPictures() {
-		fmt.Fprintln(a.stdout, w)
-	}
+	addAll(r, c.Unlinked)
+	addAll(r, held(c, p.Threads, now))
+	addAll(r, c.Contested(p.facts, p.Threads))
+	addAll(r, p.unfilled())
+	addAll(r, p.aboutPictures())
 	for _, fault := range p.publisher.Check(ctx, c) {
-		fmt.Fprintln(a.stdout, fault)
-		faults++
+		r.add(fault)
+		r.Errors++
 	}
-	if faults > 0 {
-		return fmt.Errorf("%s found", plural(faults, "error"))
+	if f.net {
+		if err := a.checkNet(ctx, p, f.resolver, r); err != nil {
+			return err
+		}
 	}
-	return a.printReady(ctx, p)
+	if r.Errors > 0 {
+		return fmt.Errorf("%s found", plural(r.Errors, "error"))
+	}
+	return a.printReady(ctx, p, r.out)
 }
 
 // unfilled names what init wrote and nobody has changed, and a grace of which
@@ -133,7 +176,7 @@ func held(c publish.Catalogue, label string, now time.Time) []newsletter.Problem
 }
 
 // printReady sums up what will happen next.
-func (a *app) printReady(ctx context.Context, p *publication) error {
+func (a *app) printReady(ctx context.Context, p *publication, out io.Writer) error {
 	counts, err := p.store.CountSubscribers(ctx)
 	if err != nil {
 		return err
@@ -144,11 +187,11 @@ func (a *app) printReady(ctx context.Context, p *publication) error {
 	case err != nil:
 		return err
 	case len(planned) == 0:
-		fmt.Fprintf(a.stdout, "Ready: no schedule, by hand with `threadmill publish --now`, %s\n", people)
+		fmt.Fprintf(out, "Ready: no schedule, by hand with `threadmill publish --now`, %s\n", people)
 	case len(planned[0].Threads) == 0:
-		fmt.Fprintf(a.stdout, "%s: no thread is ready for it; %s\n", longTime(planned[0].Due, p.facts.Zone), people)
+		fmt.Fprintf(out, "%s: no thread is ready for it; %s\n", longTime(planned[0].Due, p.facts.Zone), people)
 	default:
-		fmt.Fprintf(a.stdout, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), people)
+		fmt.Fprintf(out, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), people)
 	}
 	return nil
 }

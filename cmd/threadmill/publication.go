@@ -345,8 +345,12 @@ func (p *publication) transport() mail.Transport {
 	if p.Mail.Transport == "folder" {
 		return p.signing(mail.NewFolder(p.Path(p.Mail.Folder)))
 	}
+	return p.signing(mail.NewSMTP(p.relay()))
+}
+
+func (p *publication) relay() mail.SMTPOptions {
 	s := p.Mail.SMTP
-	return p.signing(mail.NewSMTP(mail.SMTPOptions{
+	return mail.SMTPOptions{
 		Host:                  s.Host,
 		Port:                  s.Port,
 		Username:              s.Username,
@@ -356,7 +360,7 @@ func (p *publication) transport() mail.Transport {
 		FinalTimeout:          s.FinalTimeout,
 		MessagesPerConnection: s.MessagesPerConnection,
 		LocalName:             p.facts.Host(),
-	}))
+	}
 }
 
 // sender makes the one who sends the mail in a database; shared is nil

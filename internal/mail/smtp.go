@@ -42,6 +42,8 @@ type SMTPOptions struct {
 	MessagesPerConnection int
 	// LocalName is the name for EHLO; empty: localhost.
 	LocalName string
+	// Resolver finds the relay; nil: the system's.
+	Resolver *net.Resolver
 	// TLSConfig is for tests; nil: the system's roots.
 	TLSConfig *tls.Config
 }
@@ -77,7 +79,7 @@ func (s *SMTP) String() string { return net.JoinHostPort(s.o.Host, strconv.Itoa(
 
 // Dial connects, takes up TLS and logs in.
 func (s *SMTP) Dial(ctx context.Context) (Conn, error) {
-	d := net.Dialer{Timeout: s.o.Timeout}
+	d := net.Dialer{Timeout: s.o.Timeout, Resolver: s.o.Resolver}
 	raw, err := d.DialContext(ctx, "tcp", s.String())
 	if err != nil {
 		return nil, s.fault(ctx, StageConnect, err)
