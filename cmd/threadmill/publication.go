@@ -341,6 +341,7 @@ func (p *publication) sender(mail deliver.Store, engine deliver.Engine) *deliver
 		Transport:    p.transport(),
 		Token:        p.tokens.Sign,
 		MessageIDKey: p.idKey,
+		Day:          func(t time.Time) string { return render.Date(p.facts, t) },
 		Connections:  p.Mail.SMTP.Connections,
 		Rate:         p.Mail.Rate,
 		Daily:        p.Mail.Daily,

@@ -48,6 +48,8 @@ type Options struct {
 	// Token makes the part of the unsubscribe link that is the recipient's own.
 	Token func(subscriber, issue int64) string
 	// MessageIDKey makes the Message-IDs; it must never change.
+	// Day writes the day on which somebody signed up, for readers; nil: nothing.
+	Day          func(time.Time) string
 	MessageIDKey []byte
 	Connections  int
 	Rate         float64 // messages a second, 0 for no limit
@@ -114,6 +116,14 @@ func (s *Sender) Keep() {
 		close(s.kept)
 	}
 	s.Wake()
+}
+
+// day is a day as readers see it.
+func (s *Sender) day(t time.Time) string {
+	if s.Day == nil || t.IsZero() {
+		return ""
+	}
+	return s.Day(t)
 }
 
 // Kept is closed once a Sender keeps.

@@ -46,6 +46,8 @@ type Letter struct {
 // empty one is not used.
 type Slots struct {
 	Email, Name, UnsubscribeURL string
+	// Joined is the day on which the recipient signed up.
+	Joined string
 }
 
 // NewSlots returns marks that no author can have written.
@@ -54,6 +56,7 @@ func NewSlots() Slots {
 		Email:          "SlotEmail" + rand.Text(),
 		Name:           "SlotName" + rand.Text(),
 		UnsubscribeURL: "SlotUnsubscribe" + rand.Text(),
+		Joined:         "SlotJoined" + rand.Text(),
 	}
 }
 

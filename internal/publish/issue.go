@@ -256,7 +256,11 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	snap := newsletter.Snapshot{Sender: p.o.Letterhead.From.Address, UnsubscribeURL: p.o.Letterhead.UnsubscribeURL}
 	snap.Domain = domainOf(snap.Sender)
 	if mailed := viaMail(chosen); len(mailed) > 0 {
-		if snap.Message, err = p.message(ctx, templates, p.issue(number, mailed, now)); err != nil {
+		mail := p.issue(number, mailed, now)
+		if mail.Next, err = p.nextIssue(ctx, c.without(chosen)); err != nil {
+			return fail(err)
+		}
+		if snap.Message, err = p.message(ctx, templates, mail); err != nil {
 			return fail(err)
 		}
 	}
@@ -327,7 +331,7 @@ func (p *Publisher) message(ctx context.Context, templates *render.Templates, is
 // subject.
 func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue, slots mail.Slots, prefix string) (*mail.Template, error) {
 	m, err := templates.Mail(p.o.Publication, issue, render.Recipient{
-		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL,
+		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL, Joined: slots.Joined,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render the mail of %q: %w", issue.Title, err)

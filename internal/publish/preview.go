@@ -23,7 +23,7 @@ type Preview struct {
 // the recipient's address; prefix stands before the subject. Nothing is
 // recorded.
 func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Preview, error) {
-	_, t, err := p.previewed(ctx, thread)
+	c, t, err := p.previewed(ctx, thread)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -35,21 +35,27 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 	if err != nil {
 		return Preview{}, err
 	}
-	return p.preview(ctx, templates, t, number, to, prefix)
+	alone := []newsletter.Listed{t}
+	issue := p.issue(number, alone, time.Now())
+	if issue.Next, err = p.nextIssue(ctx, c.without(alone)); err != nil {
+		return Preview{}, err
+	}
+	return p.preview(ctx, templates, issue, to, prefix)
 }
 
-func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t newsletter.Listed, number int64, to, prefix string) (Preview, error) {
-	now := time.Now()
-	v := Preview{Issue: p.issue(number, []newsletter.Listed{t}, now)}
+func (p *Publisher) preview(ctx context.Context, templates *render.Templates, issue newsletter.Issue, to, prefix string) (Preview, error) {
+	now := issue.PublishedAt
+	v := Preview{Issue: issue}
+	today := render.Date(p.o.Publication, now)
 	inert := p.o.Publication.Link("#unsubscribe")
 	pictured, err := p.o.Site(templates, unwritten).Pictured(ctx, v.Issue.Threads)
 	if err != nil {
 		return Preview{}, err
 	}
 	v.Issue.Threads = pictured
-	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert})
+	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert, Joined: today})
 	if err != nil {
-		return Preview{}, fmt.Errorf("render the mail of %s: %w", t.ID, err)
+		return Preview{}, fmt.Errorf("render the mail of %s: %w", issue.Threads[0].ID, err)
 	}
 	v.Mail.Subject = prefix + v.Mail.Subject
 	letter, err := p.compose(templates, v.Issue, mail.NewSlots(), prefix)
@@ -59,9 +65,10 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t 
 	from := p.o.Letterhead.From.Address
 	v.Message = mail.Message{From: from, To: to, Data: letter.Append(nil, mail.Recipient{
 		Email:            to,
-		MessageID:        mail.MessageID([]byte(now.String()), 0, 0, domainOf(from)), // another one each time
+		MessageID:        mail.MessageID([]byte(time.Now().String()), 0, 0, domainOf(from)), // another one each time
 		UnsubscribeURL:   inert,
 		UnsubscribeToken: "test",
+		Joined:           today,
 		Date:             now,
 	})}
 	return v, nil
@@ -84,7 +91,7 @@ func (p *Publisher) Check(ctx context.Context, c Catalogue) []error {
 		if ctx.Err() != nil {
 			return append(faults, ctx.Err())
 		}
-		if _, err := p.preview(ctx, templates, t, 1, "reader@example.com", ""); err != nil {
+		if _, err := p.preview(ctx, templates, p.issue(1, []newsletter.Listed{t}, time.Now()), "reader@example.com", ""); err != nil {
 			faults = append(faults, err)
 		}
 		t.OutAt = time.Now()

@@ -14,6 +14,7 @@ import (
 // comes out of the templates unchanged.
 type Recipient struct {
 	Email, Name, UnsubscribeURL string
+	Joined                      string // the day of signing up
 }
 
 // Mail is an issue as its recipients get it.
@@ -36,6 +37,8 @@ type mailPage struct {
 	Threads []threadView
 	To      Recipient
 	Address string // postal, empty to leave it out
+	Next    string // the day of the next issue, may be empty
+	SignUp  string // the page for signing up
 }
 
 // Mail renders an issue. Where its HTML would pass the size at which mail
@@ -71,6 +74,7 @@ func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipien
 	}
 	data := mailPage{page: newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
 	data.Title, data.URL, data.Root = title, "", pub.Link("")
+	data.Next, data.SignUp = Day(pub, issue.Next), pub.Link(SubscribePath)
 	if !issue.PublishedAt.IsZero() {
 		data.Date = date(pub, issue.PublishedAt)
 	}
