@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -31,7 +32,7 @@ func (a *app) check(ctx context.Context) error {
 		return err
 	}
 	defer p.close()
-	if err := p.ReadyToSend(); err != nil {
+	if err := errors.Join(p.ReadyToSend(), p.ReadyForReaders()); err != nil {
 		return err
 	}
 	c, err := p.judged(ctx, true)

@@ -313,3 +313,24 @@ func TestReadyToSend(t *testing.T) {
 		}
 	}
 }
+
+// Mail to strangers has a postal address, or says that it has none.
+func TestReadyForReaders(t *testing.T) {
+	at := []string{"publication.address"}
+	tests := []struct {
+		text string
+		want []string
+	}{
+		{"publication: {url: https://a.example}\nmail: {smtp: {host: b}}\n", at},
+		{"publication: {url: https://a.example, address: \" \"}\nmail: {smtp: {host: b}}\n", at},
+		{"publication: {url: https://a.example, address: none}\nmail: {smtp: {host: b}}\n", nil},
+		{"publication: {url: https://a.example, address: 12 Mill Lane}\nmail: {smtp: {host: b}}\n", nil},
+		{"publication: {url: https://a.example}\nmail: {transport: folder}\n", nil},
+	}
+	for _, test := range tests {
+		c := load(t, test.text)
+		if diff := cmp.Diff(test.want, faults(c.ReadyForReaders())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.text, diff)
+		}
+	}
+}
