@@ -107,7 +107,11 @@ func (f form) own(n *ast.Image, p newsletter.Picture) {
 		return
 	}
 	if f.style != nil {
-		n.SetAttributeString("width", []byte(strconv.Itoa(min(big.Width, mailColumn))))
+		width := min(big.Width, mailColumn)
+		n.SetAttributeString("width", []byte(strconv.Itoa(width)))
+		if big.Height > 0 { // its room is kept where pictures come late, or never
+			n.SetAttributeString("height", []byte(strconv.Itoa(max(1, big.Height*width/big.Width))))
+		}
 		return
 	}
 	n.SetAttributeString("width", []byte(strconv.Itoa(big.Width)))

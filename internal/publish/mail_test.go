@@ -1,0 +1,124 @@
+package publish_test
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	netmail "net/mail"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-message"
+	"github.com/google/go-cmp/cmp"
+
+	"threadmill/internal/publish"
+	"threadmill/threads"
+)
+
+// samples previews every sample thread, and what is harder.
+func samples(t *testing.T) map[string]publish.Preview {
+	t.Helper()
+	d := newDesk(t, settings{})
+	if err := os.CopyFS(filepath.Join(d.dir, "threads"), threads.FS); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"rtl":     "---\ntitle: השער הישן\nlang: he\n---\nלאט לאט, אמרה השכנה.\n\n---\n\n- שמן\n- `code`\n",
+		"cjk":     "---\ntitle: 小屋を動かすには、まず地面をよく見ること\nlang: ja\n---\n" + strings.Repeat("急がず、力を入れすぎず、転がる丸太の声を聞くこと。", 20),
+		"many":    "---\ntitle: Two hundred\n---\n" + strings.TrimSuffix(strings.Repeat("A post of the two hundred, = and . and süß.\n\n---\n\n", 200), "\n\n---\n\n"),
+		"dots":    ".\n\n..\n\n.hidden\n\nFrom here on =3D =\n\n---\n\nTrailing  \nspaces\n",
+		"letters": "---\ntitle: " + strings.Repeat("Long ", 60) + "\n---\n😀 “quotes” & <b>tags</b> \u00a0 \u200d end\n",
+	} {
+		d.write("threads/"+name+".md", text)
+	}
+	c, err := d.Sync(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := map[string]publish.Preview{}
+	for _, th := range c.Threads {
+		v, err := d.Preview(t.Context(), th.ID, "ada@example.org", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[th.ID] = v
+	}
+	if entries, _ := fs.Glob(threads.FS, "20*"); len(list) != len(entries)+5 {
+		t.Fatalf("%d mails of %d samples", len(list), len(entries)+5)
+	}
+	return list
+}
+
+// Another program's reader of mail finds in each part what was put into it.
+func TestMailReadsBack(t *testing.T) {
+	for id, v := range samples(t) {
+		e, err := message.Read(bytes.NewReader(v.Message.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if subject, err := e.Header.Text("Subject"); err != nil || subject != v.Mail.Subject {
+			t.Errorf("%s: subject %q (%v), want %q", id, subject, err, v.Mail.Subject)
+		}
+		got := map[string]string{}
+		err = e.Walk(func(_ []int, part *message.Entity, err error) error {
+			kind, _, _ := part.Header.ContentType()
+			if err != nil || strings.HasPrefix(kind, "multipart/") {
+				return err
+			}
+			text, err := io.ReadAll(part.Body)
+			got[kind] = strings.ReplaceAll(string(text), "\r\n", "\n")
+			return err
+		})
+		want := map[string]string{"text/plain": v.Mail.Text, "text/html": v.Mail.HTML}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", id, err, diff)
+		}
+	}
+}
+
+// maxSpam is the most points a sample may have; the usual limit is 5.
+const maxSpam = 0.5
+
+// points is what SpamAssassin makes of a mail, with its reasons after it.
+var points = regexp.MustCompile(`(?s)Content analysis details:\s+\((-?[0-9.]+) points.*`)
+
+// SpamAssassin, with its own rules and without the network, has nothing against
+// the samples. It looks at them as they arrive, with a line of the first relay.
+func TestSpamAssassin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while")
+	}
+	program, err := exec.LookPath("spamassassin")
+	if err != nil {
+		t.Skip("no spamassassin; on Debian: apt-get install spamassassin")
+	}
+	home := t.TempDir()
+	for id, v := range samples(t) {
+		t.Run(id, func(t *testing.T) {
+			if _, err := netmail.ReadMessage(bytes.NewReader(v.Message.Data)); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), program, "-L", "-t")
+			cmd.Env = append(os.Environ(), "HOME="+home, "LC_ALL=C")
+			cmd.Stdin = bytes.NewReader(v.Message.Data)
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := points.FindSubmatch(out)
+			if found == nil {
+				t.Fatalf("no points in %q", out)
+			}
+			if n, err := strconv.ParseFloat(string(found[1]), 64); err != nil || n > maxSpam {
+				t.Errorf("%s", found[0])
+			} else {
+				t.Logf("%.1f points", n)
+			}
+		})
+	}
+}
