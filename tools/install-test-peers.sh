@@ -11,7 +11,8 @@ newsboat:newsboat:the test of newsboat as a reader of the feeds
 feedparser:python3-feedparser:the test of feedparser as a reader of the feeds
 initdb:postgresql:the tests over PostgreSQL
 pgbouncer:pgbouncer:the tests of a pooler before PostgreSQL
-chromium:chromium:the tests of pages in a browser
+chromium:chromium:the tests of pages and mails in a browser
+spamassassin:spamassassin:the judgement of mails by SpamAssassin
 '
 
 PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps pgbouncer and initdb

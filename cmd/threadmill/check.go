@@ -62,7 +62,12 @@ func (a *app) check(ctx context.Context) error {
 	for _, w := range p.aboutPictures() {
 		fmt.Fprintln(a.stdout, w)
 	}
-	for _, fault := range p.publisher.Check(ctx, c) {
+	wrong, heavy := p.publisher.Check(ctx, c)
+	for _, w := range heavy {
+		w.File = p.Threads + "/" + w.File
+		fmt.Fprintln(a.stdout, w)
+	}
+	for _, fault := range wrong {
 		fmt.Fprintln(a.stdout, fault)
 		faults++
 	}

@@ -81,6 +81,47 @@ func TestMailReadsBack(t *testing.T) {
 	}
 }
 
+// clipped is the length from which Gmail shows no more of a mail's HTML, in bytes.
+const clipped = 102 << 10
+
+// A long mail ends before services cut it off, whoever gets it; check says so.
+func TestLongMailIsWhole(t *testing.T) {
+	d := newDesk(t, settings{})
+	d.write("threads/many.md", "---\ntitle: Two hundred\n---\n"+strings.TrimSuffix(strings.Repeat("A post of the two hundred, = and . and süß.\n\n---\n\n", 200), "\n\n---\n\n"))
+	d.write("threads/near.md", "---\ntitle: Near\n---\n"+strings.Repeat(strings.Repeat("Long lines of words that go on and on. ", 50)+"\n\n", 42))
+	d.write("threads/short.md", "Short.")
+	c, err := d.Sync(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults, warnings := d.Check(t.Context(), c)
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	var got []string
+	for _, w := range warnings {
+		got = append(got, numbers.ReplaceAllString(w.String(), "N"))
+	}
+	want := []string{
+		"many.md: warning: its mail would be N KB long, and is cut off from N KB on; it carries the first N of N posts and a link to the others",
+		"near.md: warning: its mail is N KB long; from N KB on services cut it off, and it would carry the first posts and a link to the others",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	v, err := d.Preview(t.Context(), "many", strings.Repeat("a", 64)+"@"+strings.Repeat("b.", 90)+"example.org", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, html, _ := bytes.Cut(v.Message.Data, []byte("Content-Type: text/html"))
+	if len(html) > clipped || len(html) < clipped*8/10 || !bytes.Contains(html, []byte("</html>")) || !strings.Contains(v.Mail.HTML, ">Unsubscribe</a>") {
+		t.Errorf("the HTML takes %d bytes on the wire", len(html))
+	}
+	t.Logf("%d of 200 posts, %d bytes on the wire, whole %d", 200-v.Mail.Left, len(html), v.Mail.Size)
+}
+
+var numbers = regexp.MustCompile(`\d+`)
+
 // maxSpam is the most points a sample may have; the usual limit is 5.
 const maxSpam = 0.5
 

@@ -77,30 +77,52 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, is
 // unwritten stands for the folder of a site that is looked at and not written.
 const unwritten = "unwritten"
 
+// heavy is the length of a mail's HTML from which Check warns, in bytes. Gmail
+// cuts a mail off at 102 KB.
+const heavy = 90 << 10
+
+// heaviness warns of a mail that is near the length at which mail services cut
+// it off, or that leaves posts to the web because it would pass that. The file
+// is as the thread names it.
+func heaviness(t newsletter.Listed, m render.Mail) []newsletter.Problem {
+	w := newsletter.Problem{File: t.File}
+	kb := (m.Size + 1023) >> 10
+	switch {
+	case m.Left > 0:
+		w.Text = fmt.Sprintf("its mail would be %d KB long, and is cut off from 102 KB on; it carries the first %d of %d posts and a link to the others", kb, len(t.Posts)-m.Left, len(t.Posts))
+	case m.Size > heavy:
+		w.Text = fmt.Sprintf("its mail is %d KB long; from 102 KB on services cut it off, and it would carry the first posts and a link to the others", kb)
+	default:
+		return nil
+	}
+	return []newsletter.Problem{w}
+}
+
 // Check renders the mail and the page of every thread that is ready, and the
-// whole site with its feeds, and returns what went wrong. It keeps nothing of
-// it, and of pictures it reads as much as their sizes take.
-func (p *Publisher) Check(ctx context.Context, c Catalogue) []error {
+// whole site with its feeds, and returns what went wrong and what to look at. It
+// keeps nothing of it, and of pictures it reads as much as their sizes take.
+func (p *Publisher) Check(ctx context.Context, c Catalogue) (faults []error, warnings []newsletter.Problem) {
 	templates, err := p.o.Templates()
 	if err != nil {
-		return []error{err}
+		return []error{err}, nil
 	}
-	var faults []error
 	entries := c.Entries()
 	for _, t := range newsletter.Queue(c.Threads, p.o.Order, c.Queue, time.Now()) {
 		if ctx.Err() != nil {
-			return append(faults, ctx.Err())
+			return append(faults, ctx.Err()), warnings
 		}
-		if _, err := p.preview(ctx, templates, p.issue(1, []newsletter.Listed{t}, time.Now()), "reader@example.com", ""); err != nil {
+		v, err := p.preview(ctx, templates, p.issue(1, []newsletter.Listed{t}, time.Now()), "reader@example.com", "")
+		if err != nil {
 			faults = append(faults, err)
 		}
+		warnings = append(warnings, heaviness(t, v.Mail)...)
 		t.OutAt = time.Now()
 		entries = append(entries, t.Entry())
 	}
 	if err := p.o.Site(templates, unwritten).Rehearse(ctx, site.Content{Entries: entries}); err != nil {
 		faults = append(faults, err)
 	}
-	return faults
+	return faults, warnings
 }
 
 // PreviewSite writes the site into dir as it would be with the thread on top.

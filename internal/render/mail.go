@@ -20,6 +20,9 @@ type Recipient struct {
 // Mail is an issue as its recipients get it.
 type Mail struct {
 	Subject, HTML, Text string
+	// Size is how long the HTML of the whole issue is on the wire, in bytes, and
+	// Left how many posts the mail leaves to the web because of it.
+	Size, Left int
 }
 
 // maxMail is how long the HTML part may get on the wire, in bytes of
@@ -53,15 +56,16 @@ func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to 
 	if err := data.fill(pub, issue, styles); err != nil {
 		return Mail{}, err
 	}
-	html, err := t.mailHTML(data)
-	if err != nil {
+	m := Mail{Subject: data.Subject}
+	if err := t.mailHTML(data, &m); err != nil {
 		return Mail{}, err
 	}
 	text, err := execute(t.text, mailTextFile, data)
 	if err != nil {
 		return Mail{}, err
 	}
-	return Mail{Subject: data.Subject, HTML: string(html), Text: strings.TrimSpace(string(text)) + "\n"}, nil
+	m.Text = strings.TrimSpace(string(text)) + "\n"
+	return m, nil
 }
 
 func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
@@ -128,10 +132,11 @@ func (m *mailPage) fill(pub newsletter.Publication, issue newsletter.Issue, styl
 }
 
 // mailHTML executes the template with as many posts as the mail has room for.
-func (t *Templates) mailHTML(data mailPage) ([]byte, error) {
-	whole, err := t.page(mailFile, data)
-	if err != nil || wireSize(whole) <= maxMail {
-		return whole, err
+func (t *Templates) mailHTML(data mailPage, m *Mail) error {
+	html, err := t.page(mailFile, data)
+	m.HTML, m.Size = string(html), wireSize(html)
+	if err != nil || m.Size <= maxMail {
+		return err
 	}
 	most := 0
 	for _, v := range data.Threads {
@@ -146,9 +151,15 @@ func (t *Templates) mailHTML(data mailPage) ([]byte, error) {
 		return wireSize(cut) > maxMail
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return t.page(mailFile, data.cut(max(tooMany-1, 0)))
+	fits := data.cut(max(tooMany-1, 0))
+	for _, v := range fits.Threads {
+		m.Left += v.Left
+	}
+	html, err = t.page(mailFile, fits)
+	m.HTML = string(html)
+	return err
 }
 
 // cut leaves each thread its first n posts. A thread without a page stays
@@ -171,8 +182,11 @@ func (m mailPage) cut(n int) mailPage {
 func wireSize(s []byte) int {
 	size := len(s) + len(s)/70*3
 	for _, c := range s {
-		if c == '=' || c >= 0x80 {
+		switch {
+		case c == '=' || c >= 0x80:
 			size += 2
+		case c == '\n':
+			size++
 		}
 	}
 	return size
