@@ -210,6 +210,7 @@ func (p *publication) join(ctx context.Context) error {
 		Batch:           p.Delivery.Batch,
 		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),
+		EmbedPictures:   p.Mail.Images == "embedded",
 		Log:             p.log,
 	}
 	if p.Threads != "" {

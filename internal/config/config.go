@@ -76,6 +76,7 @@ type Mail struct {
 	Daily       int               // messages in 24 hours; 0 means no limit
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
+	Images      string            // "hosted" or "embedded"
 }
 
 // SMTP is the relay.
@@ -153,7 +154,7 @@ func Default() Config {
 				Timeout:               30 * time.Second,
 				FinalTimeout:          10 * time.Minute,
 			},
-			Unsubscribe: "https",
+			Unsubscribe: "https", Images: "hosted",
 		},
 		Delivery: Delivery{
 			Batch:       500,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"net/http"
 	netmail "net/mail"
 	"os"
 	"os/exec"
@@ -78,6 +79,56 @@ func TestMailReadsBack(t *testing.T) {
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", id, err, diff)
 		}
+	}
+}
+
+// With embedded pictures the HTML shows parts of the mail, beside which they
+// stand, each once; the text still says where they are on the web.
+func TestEmbeddedPictures(t *testing.T) {
+	d := newDesk(t, settings{embed: true})
+	if err := os.CopyFS(filepath.Join(d.dir, "threads"), threads.FS); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const id = "2025-04-14-round-things-that-are-no-circles"
+	v, err := d.Preview(t.Context(), id, "ada@example.org", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := message.Read(bytes.NewReader(v.Message.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	var html, picture []byte
+	var contentID string
+	err = e.Walk(func(_ []int, part *message.Entity, err error) error {
+		kind, _, _ := part.Header.ContentType()
+		if kinds = append(kinds, kind); err != nil {
+			return err
+		}
+		switch kind {
+		case "text/html":
+			html, err = io.ReadAll(part.Body)
+		case "image/png":
+			contentID = strings.Trim(part.Header.Get("Content-Id"), "<>")
+			picture, err = io.ReadAll(part.Body)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"}, kinds); diff != "" {
+		t.Errorf("parts (-want +got):\n%s", diff)
+	}
+	if contentID == "" || !bytes.Contains(html, []byte(`src="cid:`+contentID+`"`)) || bytes.Contains(html, []byte("reuleaux.png")) {
+		t.Errorf("the HTML shows another picture than %q", contentID)
+	}
+	if kind := http.DetectContentType(picture); kind != "image/png" || !strings.Contains(v.Mail.Text, "reuleaux.png") {
+		t.Errorf("the picture is %s of %d bytes", kind, len(picture))
 	}
 }
 

@@ -48,7 +48,8 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, is
 	v := Preview{Issue: issue}
 	today := render.Date(p.o.Publication, now)
 	inert := p.o.Publication.Link("#unsubscribe")
-	pictured, err := p.o.Site(templates, unwritten).Pictured(ctx, v.Issue.Threads)
+	s := p.o.Site(templates, unwritten)
+	pictured, err := s.Pictured(ctx, v.Issue.Threads)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -58,7 +59,11 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, is
 		return Preview{}, fmt.Errorf("render the mail of %s: %w", issue.Threads[0].ID, err)
 	}
 	v.Mail.Subject = prefix + v.Mail.Subject
-	letter, err := p.compose(templates, v.Issue, mail.NewSlots(), prefix)
+	pictures, err := p.embed(ctx, s, v.Issue.Threads)
+	if err != nil {
+		return Preview{}, err
+	}
+	letter, err := p.compose(templates, v.Issue, pictures, prefix)
 	if err != nil {
 		return Preview{}, err
 	}

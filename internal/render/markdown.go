@@ -147,6 +147,9 @@ func (f form) prepare(doc ast.Node, source []byte) {
 			n.Destination = markdownAddress(n.Destination)
 		case *ast.Image:
 			n.Destination = markdownAddress(n.Destination)
+			if id, ok := n.AttributeString(contentID); ok {
+				n.Destination = fmt.Append(nil, "cid:", id)
+			}
 			describe(n, source)
 		case *ast.CodeBlock, *ast.FencedCodeBlock, *extast.Table:
 			if f.page { // what is too wide scrolls, for the keyboard too (WCAG 2.2, 2.1.1)

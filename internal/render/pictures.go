@@ -27,6 +27,9 @@ const column = 38
 // rem, or a narrow screen without its edges.
 const pageSizes = "(min-width: 42rem) 38rem, calc(100vw - 4rem)"
 
+// contentID is an attribute of pictures that no renderer writes; see prepare.
+const contentID = "contentid"
+
 // pictures gives those of a post that are the thread's own the names and sizes
 // of their files. shown counts the pictures of the thread.
 func (f form) pictures(doc ast.Node, t newsletter.Thread, shown *int) {
@@ -37,6 +40,9 @@ func (f form) pictures(doc ast.Node, t newsletter.Thread, shown *int) {
 		}
 		if p, ok := ownPicture(t, plainAddress(image.Destination)); ok {
 			f.own(image, p)
+			if f.style != nil && p.ContentID != "" {
+				image.SetAttributeString(contentID, p.ContentID)
+			}
 		}
 		// What is seen first is fetched at once; the other pages list threads.
 		if f.page && (*shown > 0 || f.base != nil) {
