@@ -14,10 +14,11 @@ pgbouncer:pgbouncer:the tests of a pooler before PostgreSQL
 dnsmasq:dnsmasq-base:the tests of DKIM by other programs
 opendkim-testmsg:opendkim-tools:the test of DKIM by opendkim
 dkimpy:python3-dkim:the test of DKIM by dkimpy
-chromium:chromium:the tests of pages in a browser
+chromium:chromium:the tests of pages and mails in a browser
 postfix:postfix:the tests of a relay
 dovecot:dovecot-imapd:the tests of a mailbox behind a relay
 curl:curl:the tests of a mailbox behind a relay
+spamassassin:spamassassin:the judgement of mails by SpamAssassin
 '
 
 PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) # where Debian keeps servers and initdb

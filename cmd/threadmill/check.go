@@ -90,7 +90,7 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 		return err
 	}
 	defer p.close()
-	if err := p.ReadyToSend(); err != nil {
+	if err := errors.Join(p.ReadyToSend(), p.ReadyForReaders()); err != nil {
 		return err
 	}
 	if p.exposed != nil {
@@ -119,7 +119,12 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	addAll(r, c.Contested(p.facts, p.Threads))
 	addAll(r, p.unfilled())
 	addAll(r, p.aboutPictures())
-	for _, fault := range p.publisher.Check(ctx, c) {
+	wrong, heavy := p.publisher.Check(ctx, c)
+	for _, w := range heavy {
+		w.File = p.Threads + "/" + w.File
+		r.add(w)
+	}
+	for _, fault := range wrong {
 		r.add(fault)
 		r.Errors++
 	}

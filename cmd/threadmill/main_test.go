@@ -163,7 +163,7 @@ type place struct {
 func newPlace(t *testing.T, r *relay, threads, subscribers int, extra string) place {
 	t.Helper()
 	p := place{t: t, dir: t.TempDir()}
-	p.write("config.yaml", fmt.Sprintf(`publication: {title: Test, url: "https://news.example.com"}
+	p.write("config.yaml", fmt.Sprintf(`publication: {title: Test, url: "https://news.example.com", address: none}
 mail: {from: news@example.com, smtp: {host: 127.0.0.1, port: %s, tls: none}}
 web: {listen: "off"}
 %s

@@ -212,6 +212,7 @@ func (p *publication) join(ctx context.Context) error {
 		Batch:           p.Delivery.Batch,
 		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),
+		EmbedPictures:   p.Mail.Images == "embedded",
 		Log:             p.log,
 	}
 	if p.Threads != "" {
@@ -374,6 +375,7 @@ func (p *publication) sender(mail deliver.Store, engine deliver.Engine) *deliver
 		Token:        p.tokens.Sign,
 		BounceToken:  p.tokens.SignBounce,
 		MessageIDKey: p.idKey,
+		Day:          func(t time.Time) string { return render.Date(p.facts, t) },
 		Connections:  p.Mail.SMTP.Connections,
 		Rate:         p.Mail.Rate,
 		Daily:        p.Mail.Daily,

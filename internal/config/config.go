@@ -78,6 +78,7 @@ type Mail struct {
 	Region      string            // of the provider
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
+	Images      string            // "hosted" or "embedded"
 	Bounce      Bounce
 	DKIM        DKIMKeys // sign every message
 }
@@ -163,8 +164,8 @@ func Default() Config {
 				Timeout:               30 * time.Second,
 				FinalTimeout:          10 * time.Minute,
 			},
-			Unsubscribe: "https",
-			Bounce:      Bounce{Mode: "from"},
+			Unsubscribe: "https", Images: "hosted",
+			Bounce: Bounce{Mode: "from"},
 		},
 		Delivery: Delivery{
 			Batch:       500,

@@ -101,6 +101,7 @@ mail:
   region: eu
   bounce: {mode: verp, domain: bounces.example.com}
   unsubscribe: mailto
+  images: embedded
   headers:
     x-mailgun-track: htmlonly
     X-Campaign: weekly
@@ -144,7 +145,7 @@ web:
 				Host: "smtp.example.com", Port: 2525, Username: "0123", Password: "${not} $again", TLS: "opportunistic",
 				Connections: 4, Timeout: 90 * time.Second, FinalTimeout: 5 * time.Minute,
 			},
-			Rate: 0.5, Daily: 300, Unsubscribe: "mailto",
+			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Images: "embedded",
 			Provider: "mailgun", Region: "eu", Bounce: config.Bounce{Mode: "verp", Domain: "bounces.example.com"},
 			Headers: map[string]string{
 				"X-Campaign": "weekly", "X-Number": "0x10",
@@ -272,7 +273,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	for line := range strings.Lines(want.Redacted()) {
 		key, _, _ := strings.Cut(line, ":")
 		known = append(known, key)
-		if key == "  dkim" { // Redacted leaves out empty headers
+		if key == "  images" { // Redacted leaves out empty headers
 			known = append(known, "  headers")
 		}
 	}
@@ -319,6 +320,27 @@ func TestReadyToSend(t *testing.T) {
 		c := load(t, site+"mail: "+test.mail+"\n")
 		if diff := cmp.Diff(test.want, faults(c.ReadyToSend())); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.mail, diff)
+		}
+	}
+}
+
+// Mail to strangers has a postal address, or says that it has none.
+func TestReadyForReaders(t *testing.T) {
+	at := []string{"publication.address"}
+	tests := []struct {
+		text string
+		want []string
+	}{
+		{"publication: {url: https://a.example}\nmail: {smtp: {host: b}}\n", at},
+		{"publication: {url: https://a.example, address: \" \"}\nmail: {smtp: {host: b}}\n", at},
+		{"publication: {url: https://a.example, address: none}\nmail: {smtp: {host: b}}\n", nil},
+		{"publication: {url: https://a.example, address: 12 Mill Lane}\nmail: {smtp: {host: b}}\n", nil},
+		{"publication: {url: https://a.example}\nmail: {transport: folder}\n", nil},
+	}
+	for _, test := range tests {
+		c := load(t, test.text)
+		if diff := cmp.Diff(test.want, faults(c.ReadyForReaders())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.text, diff)
 		}
 	}
 }

@@ -81,6 +81,7 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.bounce.domain", &m.Bounce.Domain, parseMailDomain),
 		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
 		bind(dkimKey, &m.DKIM, parseDKIM),
+		bind("mail.images", &m.Images, oneOf("hosted", "embedded")),
 	}
 }
 

@@ -37,6 +37,16 @@ func (c *Config) ReadyToSend() error {
 	return found.err()
 }
 
+// ReadyForReaders tells what a mail to strangers must hold and the config lacks:
+// a postal address, which the law of many places asks for. Its error is an
+// *InvalidError.
+func (c *Config) ReadyForReaders() error {
+	if c.Mail.Transport != "smtp" || strings.TrimSpace(c.Publication.Address) != "" {
+		return nil
+	}
+	return problems{c.problem("publication.address", "missing; write the postal address that stands under every mail, as the law of many places asks for, or none to leave it out")}.err()
+}
+
 // problem is a fault of the value of key, where it stands if it does.
 func (c *Config) problem(key, text string) Problem {
 	at := c.places[key]

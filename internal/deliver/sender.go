@@ -51,6 +51,8 @@ type Options struct {
 	// own, where an issue has one; it may be nil where none has.
 	BounceToken func(subscriber, issue int64) string
 	// MessageIDKey makes the Message-IDs; it must never change.
+	// Day writes the day on which somebody signed up, for readers; nil: nothing.
+	Day          func(time.Time) string
 	MessageIDKey []byte
 	Connections  int
 	Rate         float64 // messages a second, 0 for no limit
@@ -117,6 +119,14 @@ func (s *Sender) Keep() {
 		close(s.kept)
 	}
 	s.Wake()
+}
+
+// day is a day as readers see it.
+func (s *Sender) day(t time.Time) string {
+	if s.Day == nil || t.IsZero() {
+		return ""
+	}
+	return s.Day(t)
 }
 
 // Kept is closed once a Sender keeps.

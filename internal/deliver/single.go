@@ -92,6 +92,7 @@ func (s *Sender) sendCopy(ctx context.Context, c newsletter.AuthorCopy, name, un
 		MessageID:        mail.MessageID(s.MessageIDKey, c.Issue, 0, l.Domain),
 		UnsubscribeURL:   unsubscribe,
 		UnsubscribeToken: "copy",
+		Joined:           s.day(time.Now()), // as readers get it, who signed up some day
 		Date:             time.Now(),
 	})})
 }

@@ -323,6 +323,7 @@ func (w *worker) address(j *job) *mail.Copy {
 		MessageID:        mail.MessageID(w.MessageIDKey, j.Issue, j.Subscriber, j.letter.Domain),
 		UnsubscribeURL:   j.letter.UnsubscribeURL + token,
 		UnsubscribeToken: token,
+		Joined:           w.day(j.JoinedAt),
 		Date:             j.FirstAt,
 	}}
 	return &w.copy

@@ -22,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // marks are fixed where the output is compared with a file.
-var marks = Slots{Email: "SlotEmail0A1B2C3D4E5F6G7H", Name: "SlotName0A1B2C3D4E5F6G7H", UnsubscribeURL: "SlotUnsubscribe0A1B2C3D4E5F6G7H"}
+var marks = Slots{Email: "SlotEmail0A1B2C3D4E5F6G7H", Name: "SlotName0A1B2C3D4E5F6G7H", UnsubscribeURL: "SlotUnsubscribe0A1B2C3D4E5F6G7H", Joined: "SlotJoined0A1B2C3D4E5F6G7H"}
 
 func letter(s Slots) Letter {
 	return Letter{
@@ -30,9 +30,9 @@ func letter(s Slots) Letter {
 		ReplyTo: netmail.Address{Address: "reply@example.org"},
 		Subject: "Moving a shed — what three neighbours, a rope and forty metres of patience can do",
 		Text: "Dear " + s.Name + ",\n\nFirst post — the hook. " + strings.Repeat("Long lines go on. ", 9) + "\n.hidden\n\n" +
-			"Unsubscribe " + s.Email + ": " + s.UnsubscribeURL + "\n",
+			"Since " + s.Joined + ". Unsubscribe " + s.Email + ": " + s.UnsubscribeURL + "\n",
 		HTML: "<p>Dear " + s.Name + ",</p>\n<p>First post — the hook.</p>\n" +
-			`<p><a href="` + s.UnsubscribeURL + `">Unsubscribe ` + s.Email + "</a></p>\n",
+			`<p><a href="` + s.UnsubscribeURL + `">Unsubscribe ` + s.Email + "</a> " + s.Joined + "</p>\n",
 		ListID:            "Small & quiet repairs <letters.example.org>",
 		Archive:           "https://example.org/letters/",
 		UnsubscribeMailto: "leave+us@example.org",
@@ -48,6 +48,7 @@ var recipient = Recipient{
 	MessageID:        "<abc234@example.org>",
 	UnsubscribeURL:   "https://example.org/letters/unsubscribe/k1.AAAA?a=1&b=2",
 	UnsubscribeToken: "k1.AAAA",
+	Joined:           "4 März 2026",
 	Date:             time.Date(2026, time.March, 2, 9, 0, 0, 0, time.FixedZone("", 3600)),
 }
 
@@ -122,7 +123,7 @@ func TestAppendRoundTrip(t *testing.T) {
 
 	fill := func(body string, escape func(string) string) string {
 		return strings.NewReplacer(s.Email, escape(recipient.Email), s.Name, escape(recipient.Name),
-			s.UnsubscribeURL, escape(recipient.UnsubscribeURL)).Replace(body)
+			s.UnsubscribeURL, escape(recipient.UnsubscribeURL), s.Joined, escape(recipient.Joined)).Replace(body)
 	}
 	if diff := cmp.Diff(fill(l.Text, func(v string) string { return v }), p.text); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
@@ -349,6 +350,26 @@ func TestSnapshot(t *testing.T) {
 	snap[0] = 9
 	if err := new(Template).UnmarshalBinary(snap); err == nil || !strings.Contains(err.Error(), "version 9") {
 		t.Errorf("err = %v, want one about the version", err)
+	}
+}
+
+// What an older program wrote is read, and what has no newer slot is written so
+// that an older program reads it.
+func TestSnapshotOfVersion1(t *testing.T) {
+	m := compose(t, Letter{From: netmail.Address{Address: "ada@example.org"}, Subject: "S", Text: marks.Email + " " + marks.Name}, marks)
+	snap, err := m.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if snap[0] != 1 {
+		t.Errorf("the snapshot's version is %d", snap[0])
+	}
+	var again Template
+	if err := again.UnmarshalBinary(snap); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := again.Append(nil, recipient), m.Append(nil, recipient); !bytes.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -25,6 +25,8 @@ type Letter struct {
 	// HTML and Text are the same content twice, and may hold slots. One of
 	// them may be empty.
 	HTML, Text string
+	// Inline are pictures that the HTML shows as "cid:ID"; they need both parts.
+	Inline []Inline
 	// ListID is the list's name and identifier of RFC 2919:
 	// "Title <newsletter.example.org>"; empty: none.
 	ListID string
@@ -49,6 +51,8 @@ type Letter struct {
 // empty one is not used.
 type Slots struct {
 	Email, Name, UnsubscribeURL string
+	// Joined is the day on which the recipient signed up.
+	Joined string
 }
 
 // NewSlots returns marks that no author can have written.
@@ -57,6 +61,7 @@ func NewSlots() Slots {
 		Email:          "SlotEmail" + rand.Text(),
 		Name:           "SlotName" + rand.Text(),
 		UnsubscribeURL: "SlotUnsubscribe" + rand.Text(),
+		Joined:         "SlotJoined" + rand.Text(),
 	}
 }
 
@@ -102,13 +107,20 @@ func (l Letter) body() (textproto.MIMEHeader, []byte, error) {
 		m.SetBodyString(gomail.TypeTextPlain, wholeLines(l.Text))
 		m.AddAlternativeString(gomail.TypeTextHTML, wholeLines(l.HTML))
 	}
+	if len(l.Inline) > 0 && (l.HTML == "" || l.Text == "") {
+		return nil, nil, errors.New("pictures need both HTML and text beside them")
+	}
 	var b bytes.Buffer
 	if _, err := m.WriteTo(&b); err != nil {
 		return nil, nil, err
 	}
 	head, body, _ := bytes.Cut(b.Bytes(), []byte("\r\n\r\n"))
 	h, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(append(head, "\r\n\r\n"...)))).ReadMIMEHeader()
-	return h, bytes.TrimLeft(body, "\r\n"), err
+	body = bytes.TrimLeft(body, "\r\n")
+	if err == nil && len(l.Inline) > 0 {
+		body, err = related(body, l.Inline)
+	}
+	return h, body, err
 }
 
 // wholeLines ends s with one line end, and lets nothing but UTF-8 through.

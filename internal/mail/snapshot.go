@@ -8,8 +8,17 @@ import (
 )
 
 // snapshotVersion is the first byte of a snapshot. A change of the format or
-// of the meaning of a slot needs a new one.
-const snapshotVersion = 1
+// of the meaning of a slot needs a new one. Version 2 added slots; without them
+// a snapshot is one of version 1, which older programs read.
+const snapshotVersion = 2
+
+// version is the first that knows every slot of t.
+func (t *Template) version() byte {
+	if slices.ContainsFunc(t.cuts, func(c cut) bool { return c.slot >= slotTextJoined }) {
+		return snapshotVersion
+	}
+	return 1
+}
 
 // errSnapshot says that the bytes are no snapshot of a template.
 var errSnapshot = errors.New("read the mail's snapshot: it is damaged")
@@ -17,7 +26,7 @@ var errSnapshot = errors.New("read the mail's snapshot: it is damaged")
 // MarshalBinary returns the snapshot of t: the version, then the fields, each
 // with its length in front. It never fails.
 func (t *Template) MarshalBinary() ([]byte, error) {
-	b := []byte{snapshotVersion, 0}
+	b := []byte{t.version(), 0}
 	if t.oneClick {
 		b[1] = 1
 	}
@@ -40,7 +49,7 @@ func (t *Template) UnmarshalBinary(b []byte) error {
 	if len(b) < 2 {
 		return errSnapshot
 	}
-	if b[0] != snapshotVersion {
+	if b[0] == 0 || b[0] > snapshotVersion {
 		return fmt.Errorf("read the mail's snapshot: version %d is not known to this program", b[0])
 	}
 	r := snapshot{b: b[2:]}

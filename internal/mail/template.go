@@ -38,6 +38,8 @@ const (
 	slotHTMLEmail
 	slotHTMLName
 	slotHTMLURL
+	slotTextJoined // from here on since version 2
+	slotHTMLJoined
 	slotCount
 )
 
@@ -50,6 +52,7 @@ type Recipient struct {
 	// UnsubscribeURL is https; when it is empty, the header has no https form.
 	UnsubscribeURL   string
 	UnsubscribeToken string
+	Joined           string // the day of signing up, as a reader sees it
 	Date             time.Time
 }
 
@@ -66,8 +69,8 @@ func (t *Template) body(l Letter, s Slots, body []byte) {
 		i := bytes.Index(body, delimiter) // the one before the text part has no CRLF of its own
 		text, html = body[:i], body[i:]
 	}
-	t.part(text, [...]mark{{s.Email, slotTextEmail}, {s.Name, slotTextName}, {s.UnsubscribeURL, slotTextURL}})
-	t.part(html, [...]mark{{s.Email, slotHTMLEmail}, {s.Name, slotHTMLName}, {s.UnsubscribeURL, slotHTMLURL}})
+	t.part(text, [...]mark{{s.Email, slotTextEmail}, {s.Name, slotTextName}, {s.UnsubscribeURL, slotTextURL}, {s.Joined, slotTextJoined}})
+	t.part(html, [...]mark{{s.Email, slotHTMLEmail}, {s.Name, slotHTMLName}, {s.UnsubscribeURL, slotHTMLURL}, {s.Joined, slotHTMLJoined}})
 }
 
 type mark struct {
@@ -75,7 +78,7 @@ type mark struct {
 	slot slot
 }
 
-func (t *Template) part(b []byte, marks [3]mark) {
+func (t *Template) part(b []byte, marks [4]mark) {
 	for len(b) > 0 {
 		at, n, s := next(b, marks)
 		t.literals = append(t.literals, b[:at]...)
@@ -88,7 +91,7 @@ func (t *Template) part(b []byte, marks [3]mark) {
 
 // next finds the first mark in b: where it begins, the octets it takes with
 // the soft break after it, and its slot. Without one it returns len(b), 0.
-func next(b []byte, marks [3]mark) (at, n int, s slot) {
+func next(b []byte, marks [4]mark) (at, n int, s slot) {
 	for at = range b {
 		for _, m := range marks {
 			if n := marked(b[at:], m.text); n > 0 {
@@ -184,6 +187,8 @@ func (t *Template) fill(dst []byte, s slot, r *Recipient, wire bool) []byte {
 		return appendValue(dst, r.Name, s == slotHTMLName, wire)
 	case slotTextURL, slotHTMLURL:
 		return appendValue(dst, r.UnsubscribeURL, s == slotHTMLURL, wire)
+	case slotTextJoined, slotHTMLJoined:
+		return appendValue(dst, r.Joined, s == slotHTMLJoined, wire)
 	}
 	return dst
 }

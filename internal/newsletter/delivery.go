@@ -31,6 +31,7 @@ type Delivery struct {
 	Subscriber int64
 	Email      string
 	Name       string
+	JoinedAt   time.Time // when the subscriber signed up
 	Attempts   int       // that reached the content or were refused
 	Doubts     int       // times it was unknown whether the relay took it
 	FirstAt    time.Time // the first attempt; zero before it

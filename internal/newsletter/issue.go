@@ -16,6 +16,8 @@ type Issue struct {
 	Subject     string
 	PublishedAt time.Time
 	Threads     []Thread
+	// Next is when the next issue is to come; zero where none is in sight.
+	Next time.Time
 	// HeldUntil is when its mail may leave; not after PublishedAt: at once.
 	HeldUntil time.Time
 	// AuthorCopy is who gets a copy at once while the others' mail is held;

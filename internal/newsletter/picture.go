@@ -20,6 +20,9 @@ type Picture struct {
 	// holds, and later what will be there in its place. Mails and feeds, which
 	// nobody can write anew, show that.
 	Lasting string
+	// ContentID is what a mail that holds the picture calls it; empty where it
+	// shows the one of the site.
+	ContentID string
 }
 
 // PictureFile is a picture in one size.

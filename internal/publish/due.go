@@ -151,6 +151,14 @@ func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, erro
 	return time.Time{}, nil
 }
 
+// without is the catalogue after the given threads went out.
+func (c Catalogue) without(gone []newsletter.Listed) Catalogue {
+	c.Threads = slices.DeleteFunc(slices.Clone(c.Threads), func(t newsletter.Listed) bool {
+		return slices.ContainsFunc(gone, func(g newsletter.Listed) bool { return g.ID == t.ID })
+	})
+	return c
+}
+
 // waitsUntil is when the first of the threads that wait at a time waits no
 // longer; zero where none does.
 func waitsUntil(list []*newsletter.Listed, at time.Time) time.Time {

@@ -260,7 +260,11 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
 	}
 	if mailed := viaMail(chosen); len(mailed) > 0 {
-		if snap.Message, err = p.message(ctx, templates, p.issue(number, mailed, now)); err != nil {
+		mail := p.issue(number, mailed, now)
+		if mail.Next, err = p.nextIssue(ctx, c.without(chosen)); err != nil {
+			return fail(err)
+		}
+		if snap.Message, err = p.message(ctx, templates, mail); err != nil {
 			return fail(err)
 		}
 	}
@@ -316,22 +320,27 @@ func viaMail(chosen []newsletter.Listed) []newsletter.Listed {
 // message composes the mail of an issue once for all recipients.
 func (p *Publisher) message(ctx context.Context, templates *render.Templates, issue newsletter.Issue) ([]byte, error) {
 	var err error
-	if issue.Threads, err = p.o.Site(templates, "").Pictured(ctx, issue.Threads); err != nil {
+	s := p.o.Site(templates, "")
+	if issue.Threads, err = s.Pictured(ctx, issue.Threads); err != nil {
 		return nil, err
 	}
-	slots := mail.NewSlots()
-	t, err := p.compose(templates, issue, slots, "")
+	pictures, err := p.embed(ctx, s, issue.Threads)
+	if err != nil {
+		return nil, err
+	}
+	t, err := p.compose(templates, issue, pictures, "")
 	if err != nil {
 		return nil, err
 	}
 	return t.MarshalBinary()
 }
 
-// compose renders an issue's mail and compiles it; prefix stands before the
-// subject.
-func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue, slots mail.Slots, prefix string) (*mail.Template, error) {
+// compose renders an issue's mail and compiles it, with those of the pictures
+// that it shows; prefix stands before the subject.
+func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue, pictures []mail.Inline, prefix string) (*mail.Template, error) {
+	slots := mail.NewSlots()
 	m, err := templates.Mail(p.o.Publication, issue, render.Recipient{
-		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL,
+		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL, Joined: slots.Joined,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render the mail of %q: %w", issue.Title, err)
@@ -342,6 +351,7 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 		Subject:           prefix + m.Subject,
 		HTML:              m.HTML,
 		Text:              m.Text,
+		Inline:            shown(pictures, m.HTML),
 		ListID:            fmt.Sprintf("%s <newsletter.%s>", p.o.Publication.Title, p.o.Publication.Host()),
 		Archive:           p.o.Publication.Link(""),
 		UnsubscribeMailto: p.o.Letterhead.From.Address,

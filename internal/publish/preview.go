@@ -23,7 +23,7 @@ type Preview struct {
 // the recipient's address; prefix stands before the subject. Nothing is
 // recorded.
 func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Preview, error) {
-	_, t, err := p.previewed(ctx, thread)
+	c, t, err := p.previewed(ctx, thread)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -35,33 +35,45 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 	if err != nil {
 		return Preview{}, err
 	}
-	return p.preview(ctx, templates, t, number, to, prefix)
+	alone := []newsletter.Listed{t}
+	issue := p.issue(number, alone, time.Now())
+	if issue.Next, err = p.nextIssue(ctx, c.without(alone)); err != nil {
+		return Preview{}, err
+	}
+	return p.preview(ctx, templates, issue, to, prefix)
 }
 
-func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t newsletter.Listed, number int64, to, prefix string) (Preview, error) {
-	now := time.Now()
-	v := Preview{Issue: p.issue(number, []newsletter.Listed{t}, now)}
+func (p *Publisher) preview(ctx context.Context, templates *render.Templates, issue newsletter.Issue, to, prefix string) (Preview, error) {
+	now := issue.PublishedAt
+	v := Preview{Issue: issue}
+	today := render.Date(p.o.Publication, now)
 	inert := p.o.Publication.Link("#unsubscribe")
-	pictured, err := p.o.Site(templates, unwritten).Pictured(ctx, v.Issue.Threads)
+	s := p.o.Site(templates, unwritten)
+	pictured, err := s.Pictured(ctx, v.Issue.Threads)
 	if err != nil {
 		return Preview{}, err
 	}
 	v.Issue.Threads = pictured
-	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert})
+	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert, Joined: today})
 	if err != nil {
-		return Preview{}, fmt.Errorf("render the mail of %s: %w", t.ID, err)
+		return Preview{}, fmt.Errorf("render the mail of %s: %w", issue.Threads[0].ID, err)
 	}
 	v.Mail.Subject = prefix + v.Mail.Subject
-	letter, err := p.compose(templates, v.Issue, mail.NewSlots(), prefix)
+	pictures, err := p.embed(ctx, s, v.Issue.Threads)
+	if err != nil {
+		return Preview{}, err
+	}
+	letter, err := p.compose(templates, v.Issue, pictures, prefix)
 	if err != nil {
 		return Preview{}, err
 	}
 	from := p.o.Letterhead.From.Address
 	v.Message = mail.Message{From: p.o.Letterhead.returnPath().For("test"), To: to, Data: letter.Append(nil, mail.Recipient{
 		Email:            to,
-		MessageID:        mail.MessageID([]byte(now.String()), 0, 0, domainOf(from)), // another one each time
+		MessageID:        mail.MessageID([]byte(time.Now().String()), 0, 0, domainOf(from)), // another one each time
 		UnsubscribeURL:   inert,
 		UnsubscribeToken: "test",
+		Joined:           today,
 		Date:             now,
 	})}
 	return v, nil
@@ -70,30 +82,52 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t 
 // unwritten stands for the folder of a site that is looked at and not written.
 const unwritten = "unwritten"
 
+// heavy is the length of a mail's HTML from which Check warns, in bytes. Gmail
+// cuts a mail off at 102 KB.
+const heavy = 90 << 10
+
+// heaviness warns of a mail that is near the length at which mail services cut
+// it off, or that leaves posts to the web because it would pass that. The file
+// is as the thread names it.
+func heaviness(t newsletter.Listed, m render.Mail) []newsletter.Problem {
+	w := newsletter.Problem{File: t.File}
+	kb := (m.Size + 1023) >> 10
+	switch {
+	case m.Left > 0:
+		w.Text = fmt.Sprintf("its mail would be %d KB long, and is cut off from 102 KB on; it carries the first %d of %d posts and a link to the others", kb, len(t.Posts)-m.Left, len(t.Posts))
+	case m.Size > heavy:
+		w.Text = fmt.Sprintf("its mail is %d KB long; from 102 KB on services cut it off, and it would carry the first posts and a link to the others", kb)
+	default:
+		return nil
+	}
+	return []newsletter.Problem{w}
+}
+
 // Check renders the mail and the page of every thread that is ready, and the
-// whole site with its feeds, and returns what went wrong. It keeps nothing of
-// it, and of pictures it reads as much as their sizes take.
-func (p *Publisher) Check(ctx context.Context, c Catalogue) []error {
+// whole site with its feeds, and returns what went wrong and what to look at. It
+// keeps nothing of it, and of pictures it reads as much as their sizes take.
+func (p *Publisher) Check(ctx context.Context, c Catalogue) (faults []error, warnings []newsletter.Problem) {
 	templates, err := p.o.Templates()
 	if err != nil {
-		return []error{err}
+		return []error{err}, nil
 	}
-	var faults []error
 	entries := c.Entries()
 	for _, t := range newsletter.Queue(c.Threads, p.o.Order, c.Queue, time.Now()) {
 		if ctx.Err() != nil {
-			return append(faults, ctx.Err())
+			return append(faults, ctx.Err()), warnings
 		}
-		if _, err := p.preview(ctx, templates, t, 1, "reader@example.com", ""); err != nil {
+		v, err := p.preview(ctx, templates, p.issue(1, []newsletter.Listed{t}, time.Now()), "reader@example.com", "")
+		if err != nil {
 			faults = append(faults, err)
 		}
+		warnings = append(warnings, heaviness(t, v.Mail)...)
 		t.OutAt = time.Now()
 		entries = append(entries, t.Entry())
 	}
 	if err := p.o.Site(templates, unwritten).Rehearse(ctx, site.Content{Entries: entries}); err != nil {
 		faults = append(faults, err)
 	}
-	return faults
+	return faults, warnings
 }
 
 // PreviewSite writes the site into dir as it would be with the thread on top.

@@ -38,6 +38,7 @@ type desk struct {
 type settings struct {
 	cron, zone, catchUp string
 	perIssue            int
+	embed               bool
 	dir                 string // an existing desk's folder
 }
 
@@ -71,6 +72,7 @@ func (d *desk) options(s settings) publish.Options {
 		Order:           newsletter.OrderOldest,
 		ThreadsPerIssue: max(s.perIssue, 1),
 		Batch:           2,
+		EmbedPictures:   s.embed,
 		Letterhead: publish.Letterhead{
 			From: netmail.Address{Name: "News", Address: "news@example.com"}, UnsubscribeURL: "https://example.com/unsubscribe/", OneClick: true,
 		},

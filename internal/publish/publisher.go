@@ -120,7 +120,9 @@ type Options struct {
 	// has a copy, where there is an address.
 	Grace      time.Duration
 	Letterhead Letterhead
-	Log        *slog.Logger
+	// EmbedPictures makes mails carry their pictures instead of linking to them.
+	EmbedPictures bool
+	Log           *slog.Logger
 }
 
 // Publisher turns threads into issues.

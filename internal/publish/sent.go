@@ -30,7 +30,7 @@ func (p *Publisher) AsSent(ctx context.Context, number int64) (mail.Sent, error)
 	const token = "TOKEN"
 	return t.Show(mail.Recipient{
 		Email: "reader@example.com", MessageID: "<issue@" + snap.Domain + ">",
-		UnsubscribeURL: snap.UnsubscribeURL + token, UnsubscribeToken: token,
+		UnsubscribeURL: snap.UnsubscribeURL + token, UnsubscribeToken: token, Joined: "DATE",
 	})
 }
 

@@ -14,11 +14,15 @@ import (
 // comes out of the templates unchanged.
 type Recipient struct {
 	Email, Name, UnsubscribeURL string
+	Joined                      string // the day of signing up
 }
 
 // Mail is an issue as its recipients get it.
 type Mail struct {
 	Subject, HTML, Text string
+	// Size is how long the HTML of the whole issue is on the wire, in bytes, and
+	// Left how many posts the mail leaves to the web because of it.
+	Size, Left int
 }
 
 // maxMail is how long the HTML part may get on the wire, in bytes of
@@ -36,6 +40,8 @@ type mailPage struct {
 	Threads []threadView
 	To      Recipient
 	Address string // postal, empty to leave it out
+	Next    string // the day of the next issue, may be empty
+	SignUp  string // the page for signing up
 }
 
 // Mail renders an issue. Where its HTML would pass the size at which mail
@@ -50,15 +56,16 @@ func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to 
 	if err := data.fill(pub, issue, styles); err != nil {
 		return Mail{}, err
 	}
-	html, err := t.mailHTML(data)
-	if err != nil {
+	m := Mail{Subject: data.Subject}
+	if err := t.mailHTML(data, &m); err != nil {
 		return Mail{}, err
 	}
 	text, err := execute(t.text, mailTextFile, data)
 	if err != nil {
 		return Mail{}, err
 	}
-	return Mail{Subject: data.Subject, HTML: string(html), Text: strings.TrimSpace(string(text)) + "\n"}, nil
+	m.Text = strings.TrimSpace(string(text)) + "\n"
+	return m, nil
 }
 
 func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
@@ -71,6 +78,7 @@ func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipien
 	}
 	data := mailPage{page: newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
 	data.Title, data.URL, data.Root = title, "", pub.Link("")
+	data.Next, data.SignUp = Day(pub, issue.Next), pub.Link(SubscribePath)
 	if !issue.PublishedAt.IsZero() {
 		data.Date = date(pub, issue.PublishedAt)
 	}
@@ -124,10 +132,11 @@ func (m *mailPage) fill(pub newsletter.Publication, issue newsletter.Issue, styl
 }
 
 // mailHTML executes the template with as many posts as the mail has room for.
-func (t *Templates) mailHTML(data mailPage) ([]byte, error) {
-	whole, err := t.page(mailFile, data)
-	if err != nil || wireSize(whole) <= maxMail {
-		return whole, err
+func (t *Templates) mailHTML(data mailPage, m *Mail) error {
+	html, err := t.page(mailFile, data)
+	m.HTML, m.Size = string(html), wireSize(html)
+	if err != nil || m.Size <= maxMail {
+		return err
 	}
 	most := 0
 	for _, v := range data.Threads {
@@ -142,9 +151,15 @@ func (t *Templates) mailHTML(data mailPage) ([]byte, error) {
 		return wireSize(cut) > maxMail
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return t.page(mailFile, data.cut(max(tooMany-1, 0)))
+	fits := data.cut(max(tooMany-1, 0))
+	for _, v := range fits.Threads {
+		m.Left += v.Left
+	}
+	html, err = t.page(mailFile, fits)
+	m.HTML = string(html)
+	return err
 }
 
 // cut leaves each thread its first n posts. A thread without a page stays
@@ -167,8 +182,11 @@ func (m mailPage) cut(n int) mailPage {
 func wireSize(s []byte) int {
 	size := len(s) + len(s)/70*3
 	for _, c := range s {
-		if c == '=' || c >= 0x80 {
+		switch {
+		case c == '=' || c >= 0x80:
 			size += 2
+		case c == '\n':
+			size++
 		}
 	}
 	return size

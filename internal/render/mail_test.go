@@ -16,7 +16,7 @@ import (
 // The values of a recipient are marks that are replaced later, so they must
 // come out of the templates as they went in.
 func TestMailSlots(t *testing.T) {
-	to := Recipient{Email: "Qx7EmailMark1", Name: "Qx7NameMark22", UnsubscribeURL: "Qx7LinkMark33"}
+	to := Recipient{Email: "Qx7EmailMark1", Name: "Qx7NameMark22", UnsubscribeURL: "Qx7LinkMark33", Joined: "Qx7DayMark44"}
 	mail, err := builtin(t).Mail(publication(), single(), to)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestMailSlots(t *testing.T) {
 	if n := strings.Count(mail.HTML, to.Email); n != 1 {
 		t.Errorf("HTML holds the mark of the address %d times, want once", n)
 	}
-	for _, want := range []string{"Unsubscribe: " + to.UnsubscribeURL + "\n", "Sent to " + to.Email + "\n"} {
+	for _, want := range []string{"Unsubscribe: " + to.UnsubscribeURL + "\n", "Sent to " + to.Email + "\n", "You signed up on " + to.Joined + "\nat bench.example.org.\n"} {
 		if !strings.Contains(mail.Text, want) {
 			t.Errorf("text lacks %q", want)
 		}

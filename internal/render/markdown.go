@@ -80,7 +80,7 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 			docs[i], sources[i] = parse(md, t, i)
 		}
 	}
-	if f.page {
+	if f.page || f.style != nil { // a feed's reader has levels of its own
 		closeRanks(docs)
 	}
 	shown, notes := 0, 0
@@ -91,6 +91,9 @@ func (f form) posts(t newsletter.Thread) ([]string, error) {
 		}
 		notes += f.notes(doc, notes)
 		f.pictures(doc, t, &shown)
+		if f.style != nil {
+			records(doc, sources[i])
+		}
 		f.prepare(doc, sources[i])
 		b.Reset()
 		if err := md.Renderer().Render(&b, sources[i], doc); err != nil {
@@ -144,6 +147,9 @@ func (f form) prepare(doc ast.Node, source []byte) {
 			n.Destination = markdownAddress(n.Destination)
 		case *ast.Image:
 			n.Destination = markdownAddress(n.Destination)
+			if id, ok := n.AttributeString(contentID); ok {
+				n.Destination = fmt.Append(nil, "cid:", id)
+			}
 			describe(n, source)
 		case *ast.CodeBlock, *ast.FencedCodeBlock, *extast.Table:
 			if f.page { // what is too wide scrolls, for the keyboard too (WCAG 2.2, 2.1.1)
@@ -164,6 +170,9 @@ func (f form) css(n ast.Node) string {
 	style := f.style[element(n)]
 	switch n := n.(type) {
 	case *extast.TableCell:
+		if n.Parent().ChildCount() > mailColumns/2 && style != "" {
+			style += ";padding:6px 8px 6px 0"
+		}
 		if n.Alignment != extast.AlignNone && style != "" {
 			style += ";text-align:" + n.Alignment.String()
 		}

@@ -27,6 +27,9 @@ const column = 38
 // rem, or a narrow screen without its edges.
 const pageSizes = "(min-width: 42rem) 38rem, calc(100vw - 4rem)"
 
+// contentID is an attribute of pictures that no renderer writes; see prepare.
+const contentID = "contentid"
+
 // pictures gives those of a post that are the thread's own the names and sizes
 // of their files. shown counts the pictures of the thread.
 func (f form) pictures(doc ast.Node, t newsletter.Thread, shown *int) {
@@ -37,6 +40,9 @@ func (f form) pictures(doc ast.Node, t newsletter.Thread, shown *int) {
 		}
 		if p, ok := ownPicture(t, plainAddress(image.Destination)); ok {
 			f.own(image, p)
+			if f.style != nil && p.ContentID != "" {
+				image.SetAttributeString(contentID, p.ContentID)
+			}
 		}
 		// What is seen first is fetched at once; the other pages list threads.
 		if f.page && (*shown > 0 || f.base != nil) {
@@ -107,7 +113,11 @@ func (f form) own(n *ast.Image, p newsletter.Picture) {
 		return
 	}
 	if f.style != nil {
-		n.SetAttributeString("width", []byte(strconv.Itoa(min(big.Width, mailColumn))))
+		width := min(big.Width, mailColumn)
+		n.SetAttributeString("width", []byte(strconv.Itoa(width)))
+		if big.Height > 0 { // its room is kept where pictures come late, or never
+			n.SetAttributeString("height", []byte(strconv.Itoa(max(1, big.Height*width/big.Width))))
+		}
 		return
 	}
 	n.SetAttributeString("width", []byte(strconv.Itoa(big.Width)))

@@ -59,7 +59,7 @@ func TestPictureMarkup(t *testing.T) {
 				`<img src="` + at + `a%3Ab%27%22%3C%26amp%3B%3E.jpg" alt="G" width="9" height="9"></p>`,
 		}},
 		{"mail", form{base: base, style: map[string]string{"img": "x:y"}}, []string{
-			`<p><img src="` + at + `a.webp.jpg" alt="A" width="552" style="x:y"></p>`,
+			`<p><img src="` + at + `a.webp.jpg" alt="A" width="552" height="368" style="x:y"></p>`,
 		}},
 	}
 	for _, tt := range tests {

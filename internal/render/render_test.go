@@ -122,12 +122,12 @@ func kettle() newsletter.Entry {
 }
 
 func reader() Recipient {
-	return Recipient{Email: "reader+news@example.net", Name: "Reader", UnsubscribeURL: "https://bench.example.org/unsubscribe/abc?x=1&y=2"}
+	return Recipient{Email: "reader+news@example.net", Name: "Reader", UnsubscribeURL: "https://bench.example.org/unsubscribe/abc?x=1&y=2", Joined: "4 March 2025"}
 }
 
 func single() newsletter.Issue {
 	e := shed()
-	return newsletter.Issue{Number: 12, Title: e.Title, PublishedAt: e.PublishedAt, Threads: []newsletter.Thread{e.Thread}}
+	return newsletter.Issue{Number: 12, Title: e.Title, PublishedAt: e.PublishedAt, Threads: []newsletter.Thread{e.Thread}, Next: e.PublishedAt.AddDate(0, 0, 7)}
 }
 
 func digest() newsletter.Issue {

@@ -37,7 +37,7 @@ func samples() []sample {
 				{Thread: rich, PublishedAt: day.AddDate(0, 0, 7), UpdatedAt: day.AddDate(0, 0, 7), CorrectedAt: day.AddDate(0, 0, 9), Issue: 2},
 				{Thread: bare, PublishedAt: day, UpdatedAt: day, Issue: 1},
 			},
-			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1"},
+			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1", Joined: "1 December 2024"},
 			leave: Unsubscribe{Action: "https://example.com/u/1", Email: "r…@example.com"},
 		},
 		{
@@ -56,7 +56,7 @@ func (s sample) render(t *Templates) error {
 	for _, e := range s.entries {
 		threads = append(threads, e.Thread)
 	}
-	digest := newsletter.Issue{Number: 2, Title: "Sample", PublishedAt: first.PublishedAt, Threads: threads}
+	digest := newsletter.Issue{Number: 2, Title: "Sample", PublishedAt: first.PublishedAt, Threads: threads, Next: first.PublishedAt}
 	single := newsletter.Issue{Number: 1, Title: "Sample", Threads: threads[:1]}
 	front := Listing{Entries: s.entries, Older: &Neighbour{"page/2/", 2}, Tagged: true, Next: "Monday 7 December"}
 	second := Listing{Entries: s.entries, Path: "page/2/", Number: 2, Older: &Neighbour{"page/1/", 1}, Newer: &Neighbour{}}

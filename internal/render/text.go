@@ -162,7 +162,7 @@ func (w *textWriter) list(n *ast.List, width int) []string {
 	return lines
 }
 
-// table writes a row a line, its columns below each other where that fits.
+// table writes a row a line, its columns below each other, where that fits.
 func (w *textWriter) table(n *extast.Table, width int) []string {
 	var rows [][]string
 	for row := n.FirstChild(); row != nil; row = row.NextSibling() {
@@ -172,21 +172,38 @@ func (w *textWriter) table(n *extast.Table, width int) []string {
 		}
 		rows = append(rows, cells)
 	}
+	widths := widthsOf(rows)
+	total := 3 * (len(widths) - 1)
+	for _, w := range widths {
+		total += w
+	}
+	switch {
+	case total <= width:
+		return align(rows, widths)
+	case len(rows) > 1:
+		return written(rows, width)
+	}
+	return wrap(strings.Join(rows[0], " | "), width)
+}
+
+// written is a table whose rows are wider than a line: a line a cell, with the
+// heading of its column in front, so that it can be read aloud.
+func written(rows [][]string, width int) []string {
 	var lines []string
-	for _, row := range align(rows, width) {
-		line := strings.TrimRight(strings.Join(row, " | "), " ")
-		if textWidth(line) > width {
-			lines = append(lines, wrap(line, width)...)
-			continue
+	for _, row := range rows[1:] {
+		var cells []string
+		for i, cell := range row {
+			if cell != "" && i < len(rows[0]) {
+				cells = append(cells, wrap(strings.TrimPrefix(rows[0][i]+": "+cell, ": "), width-2)...)
+			}
 		}
-		lines = append(lines, line)
+		lines = append(lines, prefix(cells, "- ", "  ")...)
 	}
 	return lines
 }
 
-// align pads the cells of each column to its widest, unless that passes the
-// width.
-func align(rows [][]string, width int) [][]string {
+// widthsOf are the widths of the columns of a table.
+func widthsOf(rows [][]string) []int {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -196,19 +213,19 @@ func align(rows [][]string, width int) [][]string {
 			widths[i] = max(widths[i], textWidth(cell))
 		}
 	}
-	total := 3 * (len(widths) - 1)
-	for _, w := range widths {
-		total += w
-	}
-	if total > width {
-		return rows
-	}
+	return widths
+}
+
+// align writes a line a row, its cells below each other.
+func align(rows [][]string, widths []int) []string {
+	var lines []string
 	for _, row := range rows {
 		for i, cell := range row {
 			row[i] += strings.Repeat(" ", widths[i]-textWidth(cell))
 		}
+		lines = append(lines, strings.TrimRight(strings.Join(row, " | "), " "))
 	}
-	return rows
+	return lines
 }
 
 // prefix puts first before the first line and rest before the others, without

@@ -47,6 +47,10 @@ func TestText(t *testing.T) {
 		{"empty heading", "#\n\ntext", "text"},
 		{"table", "| a | b |\n|---|---|\n| ccc | d |", "a   | b\nccc | d"},
 		{"wide table", "| a | " + word + "|\n|---|---|\n", "a | " + strings.TrimSpace(strings.Repeat("long ", 13)) + "\n" + strings.TrimSpace(strings.Repeat("long ", 7))},
+		{
+			"table wider than a line", "| Word | Meaning |\n|---|---|\n| ketchup | " + word + "|\n| | b |\n",
+			"- Word: ketchup\n  Meaning: " + strings.TrimSpace(strings.Repeat("long ", 12)) + "\n  " + strings.TrimSpace(strings.Repeat("long ", 8)) + "\n- Meaning: b",
+		},
 		{"HTML", "<b>x</b>\n\n<div>\nx\n</div>\n\n<!-- c -->", "<b>x</b>\n\n<div>\nx\n</div>"},
 		{"control characters", "a\x01\x07b\ufffe", "ab"},
 	}

@@ -251,6 +251,10 @@ func zone(pub newsletter.Publication) *time.Location {
 	return pub.Zone
 }
 
+// Date is the day in the publication's zone, as its pages and mails write it:
+// "18 December 2024".
+func Date(pub newsletter.Publication, t time.Time) string { return date(pub, t) }
+
 // date is the day in the publication's zone: "18 December 2024".
 func date(pub newsletter.Publication, t time.Time) string {
 	return t.In(zone(pub)).Format("2 January 2006")

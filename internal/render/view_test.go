@@ -91,7 +91,7 @@ func TestArchiveMarkup(t *testing.T) {
 	}
 }
 
-// Headings of posts stand below those of the place, on a page without a gap.
+// Headings of posts stand below those of the place, without a gap.
 func TestHeadingLevels(t *testing.T) {
 	tmpl, e := builtin(t), shed()
 	issue := single()
@@ -109,7 +109,7 @@ func TestHeadingLevels(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, text, tag string }{
-		{"mail", one.HTML, "h3"}, {"digest", two.HTML, "h4"}, {"page of an issue", string(page), "h3"},
+		{"mail", one.HTML, "h2"}, {"digest", two.HTML, "h3"}, {"page of an issue", string(page), "h3"},
 	} {
 		if h := find(parseHTML5(t, tt.text), tt.tag, nil); h == nil || inner(h) != "The sum" {
 			t.Errorf("%s: the post's heading is no <%s>", tt.name, tt.tag)

@@ -113,6 +113,34 @@ func (s *Site) plan(ctx context.Context, t newsletter.Thread, name string) (pict
 	return plan, err
 }
 
+// PictureFor returns the smallest file of a thread's picture that is at least so
+// many pixels wide, or the widest.
+func (s *Site) PictureFor(ctx context.Context, t newsletter.Thread, name string, width int) ([]byte, error) {
+	plan, err := s.plan(ctx, t, name)
+	if err != nil {
+		return nil, pictureError(t, name, err)
+	}
+	r, _, err := s.opt.OpenAsset(ctx, t, name)
+	if err != nil {
+		return nil, pictureError(t, name, err)
+	}
+	source, err := readPicture(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, pictureError(t, name, err)
+	}
+	made, err := plan.Make(source)
+	if err != nil && len(made) == 0 {
+		return nil, pictureError(t, name, err)
+	}
+	file := plan.Files[0]
+	for _, smaller := range plan.Files { // widest first
+		if smaller.Width >= width {
+			file = smaller
+		}
+	}
+	return made[file.Name], nil
+}
+
 func readPicture(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, newsletter.AssetMax+1))
 	if err == nil && len(b) > newsletter.AssetMax {

@@ -82,12 +82,12 @@ func (s *Store) takeBatch(ctx context.Context, node string, batch newsletter.Bat
 	var list []newsletter.Delivery
 	err = each(ctx, s.reader, func(rows *sql.Rows) error {
 		d := newsletter.Delivery{Batch: batch.ID, Issue: batch.Issue}
-		var first, retried sql.NullInt64
-		err := rows.Scan(&d.ID, &d.Subscriber, &d.Attempts, &d.Doubts, &first, &retried, &d.Email, &d.Name)
-		d.FirstAt, d.RetriedAt = timeOf(first), timeOf(retried)
+		var first, retried, joined sql.NullInt64
+		err := rows.Scan(&d.ID, &d.Subscriber, &d.Attempts, &d.Doubts, &first, &retried, &d.Email, &d.Name, &joined)
+		d.FirstAt, d.RetriedAt, d.JoinedAt = timeOf(first), timeOf(retried), timeOf(joined)
 		list = append(list, d)
 		return err
-	}, `SELECT d.id, d.subscriber, d.attempts, d.doubts, d.first_at, d.retried_at, coalesce(s.email, ''), coalesce(s.name, '')
+	}, `SELECT d.id, d.subscriber, d.attempts, d.doubts, d.first_at, d.retried_at, coalesce(s.email, ''), coalesce(s.name, ''), s.created_at
 		FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber
 		WHERE d.batch = $1 AND d.state = 'pending' ORDER BY d.id`, batch.ID)
 	if err != nil {
