@@ -42,12 +42,12 @@ type mailPage struct {
 // services cut a message off, every thread keeps so many of its first posts
 // as fit and a link to the rest on the web; the text part is always whole.
 func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to Recipient) (Mail, error) {
-	data := newMailPage(pub, issue, to)
+	data := t.mailPage(pub, issue, to)
 	styles, err := t.styles(data)
 	if err != nil {
 		return Mail{}, err
 	}
-	if err := data.fill(pub, issue, styles); err != nil {
+	if err := data.fill(t, pub, issue, styles); err != nil {
 		return Mail{}, err
 	}
 	html, err := t.mailHTML(data)
@@ -61,18 +61,18 @@ func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to 
 	return Mail{Subject: data.Subject, HTML: string(html), Text: strings.TrimSpace(string(text)) + "\n"}, nil
 }
 
-func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
-	lang := language(pub, newsletter.Thread{})
+func (t *Templates) mailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
+	lang := languageOf(pub, newsletter.Thread{})
 	title, subject := issue.Title, issue.Subject
 	digest := len(issue.Threads) != 1
 	if !digest {
 		only := issue.Threads[0]
-		lang, title, subject = language(pub, only), only.Title, cmp.Or(issue.Subject, only.MailSubject())
+		lang, title, subject = languageOf(pub, only), only.Title, cmp.Or(issue.Subject, only.MailSubject())
 	}
-	data := mailPage{page: newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
+	data := mailPage{page: t.newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
 	data.Title, data.URL, data.Root = title, "", pub.Link("")
 	if !issue.PublishedAt.IsZero() {
-		data.Date = date(pub, issue.PublishedAt)
+		data.Date = data.date(wordDate, issue.PublishedAt.In(zone(pub)))
 	}
 	if address := strings.TrimSpace(pub.Address); !strings.EqualFold(address, "none") {
 		data.Address = address
@@ -99,7 +99,7 @@ func webPage(pub newsletter.Publication, t newsletter.Thread) string {
 }
 
 // fill renders the threads into data.
-func (m *mailPage) fill(pub newsletter.Publication, issue newsletter.Issue, styles map[string]string) error {
+func (m *mailPage) fill(from *Templates, pub newsletter.Publication, issue newsletter.Issue, styles map[string]string) error {
 	var writer textWriter
 	f := form{shift: 1, auto: true, style: styles}
 	if m.Digest {
@@ -115,7 +115,7 @@ func (m *mailPage) fill(pub newsletter.Publication, issue newsletter.Issue, styl
 		if err != nil {
 			return err
 		}
-		v := newThreadView(pub, t, issue.PublishedAt, webPage(pub, t))
+		v := from.threadView(pub, t, issue.PublishedAt, webPage(pub, t))
 		v.show(posts)
 		v.Text = writer.posts(t, base)
 		m.Threads = append(m.Threads, v)
