@@ -120,7 +120,7 @@ func (p *Publisher) fresh(ctx context.Context, now time.Time) (string, error) {
 	text = fmt.Sprintf(text, p.longTime(slot))
 	c, err := p.Catalogue(ctx)
 	if chosen := p.pick(c, now, map[string]bool{}); len(chosen) > 0 {
-		text += ". `threadmill publish --now` sends “" + p.issue(0, chosen, now).Title + "”"
+		text += ". `threadmill publish --now` sends “" + p.issue(p.spoken(), 0, chosen, now).Title + "”"
 	}
 	return text, err
 }
@@ -190,7 +190,7 @@ func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Out
 		return Outcome{Reason: emptyQueue(c, now)}, err
 	}
 	number, err := p.o.Store.NextIssue(ctx)
-	issue := p.issue(number, chosen, now)
+	issue := p.issue(p.spoken(), number, chosen, now)
 	return Outcome{Issue: &issue}, err
 }
 
@@ -246,7 +246,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	if err != nil {
 		return fail(err)
 	}
-	issue := p.issue(number, chosen, now)
+	issue := p.issue(templates, number, chosen, now)
 	if slot != nil {
 		issue.Slot = slot.Key
 	}
@@ -256,7 +256,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	snap := newsletter.Snapshot{Sender: p.o.Letterhead.From.Address, UnsubscribeURL: p.o.Letterhead.UnsubscribeURL}
 	snap.Domain = domainOf(snap.Sender)
 	if mailed := viaMail(chosen); len(mailed) > 0 {
-		if snap.Message, err = p.message(ctx, templates, p.issue(number, mailed, now)); err != nil {
+		if snap.Message, err = p.message(ctx, templates, p.issue(templates, number, mailed, now)); err != nil {
 			return fail(err)
 		}
 	}
@@ -284,7 +284,7 @@ func (p *Publisher) rehearse(ctx context.Context, templates *render.Templates, c
 }
 
 // issue gives the chosen threads a number and a title.
-func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Time) newsletter.Issue {
+func (p *Publisher) issue(words *render.Templates, number int64, chosen []newsletter.Listed, now time.Time) newsletter.Issue {
 	first := chosen[0]
 	issue := newsletter.Issue{
 		Number:      number,
@@ -298,10 +298,31 @@ func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Tim
 		issue.Threads = append(issue.Threads, t.Thread)
 	}
 	if more := len(chosen) - 1; more > 0 {
-		issue.Title = fmt.Sprintf("%s, and %d more", issue.Title, more)
-		issue.Subject = fmt.Sprintf("%s, and %d more", issue.Subject, more)
+		issue.Title = p.andMore(words, issue.Title, more)
+		issue.Subject = p.andMore(words, issue.Subject, more)
 	}
 	return issue
+}
+
+// andMore names an issue of several threads after the first of them. Without
+// words it speaks English.
+func (p *Publisher) andMore(words *render.Templates, title string, more int) string {
+	if words != nil {
+		if text, err := words.Sentence(p.o.Publication, "and_more", "title", title, "n", more); err == nil {
+			return text
+		}
+	}
+	return fmt.Sprintf("%s, and %d more", title, more)
+}
+
+// spoken are the templates for what only tells of an issue; nil where they
+// cannot be read, which is told where they are needed.
+func (p *Publisher) spoken() *render.Templates {
+	t, err := p.o.Templates()
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // viaMail are those of the threads that go out by mail.

@@ -40,7 +40,7 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 
 func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t newsletter.Listed, number int64, to, prefix string) (Preview, error) {
 	now := time.Now()
-	v := Preview{Issue: p.issue(number, []newsletter.Listed{t}, now)}
+	v := Preview{Issue: p.issue(templates, number, []newsletter.Listed{t}, now)}
 	inert := p.o.Publication.Link("#unsubscribe")
 	pictured, err := p.o.Site(templates, unwritten).Pictured(ctx, v.Issue.Threads)
 	if err != nil {

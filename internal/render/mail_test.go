@@ -135,7 +135,7 @@ func TestMailIsCut(t *testing.T) {
 	}{
 		{"one", []newsletter.Thread{long()}, "Read the other ", true},
 		{"digest", []newsletter.Thread{long(), gate().Thread, long()}, "Read the other ", true},
-		{"one giant post", []newsletter.Thread{giant}, "Read the 1 post on the web", true},
+		{"one giant post", []newsletter.Thread{giant}, "Read the post on the web", true},
 		{"no page to go on", []newsletter.Thread{mailOnly}, "Post 61", false},
 	}
 	for _, tt := range tests {

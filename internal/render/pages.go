@@ -14,7 +14,7 @@ func (t *Templates) ThreadPage(pub newsletter.Publication, e newsletter.Entry, n
 	if err != nil {
 		return nil, err
 	}
-	posts, err := form{shift: 1, auto: true, page: true}.posts(e.Thread)
+	posts, err := form{shift: 1, auto: true, page: true, words: t.words.speak(pub, languageOf(pub, e.Thread))}.posts(e.Thread)
 	if err != nil {
 		return nil, err
 	}

@@ -192,6 +192,12 @@ func (s speech) say(name string, pairs ...any) string {
 	return text
 }
 
+// Sentence is a word in the publication's language, for what the program writes
+// besides pages and mails. Its slots are filled from pairs of name and value.
+func (t *Templates) Sentence(pub newsletter.Publication, name string, pairs ...any) (string, error) {
+	return t.words.speak(pub, languageOf(pub, newsletter.Thread{})).Word(name, pairs...)
+}
+
 // The names of the words that are dates.
 const (
 	wordDate     = "date"      // 18 December 2024

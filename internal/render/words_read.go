@@ -164,7 +164,7 @@ func (r *wordsReader) suggest(name string) string {
 		return n
 	}
 	known := slices.Sorted(maps.Keys(r.model))
-	best := slices.MaxFunc(known, func(a, b string) int { 
+	best := slices.MaxFunc(known, func(a, b string) int {
 		return cmp.Or(cmp.Compare(shared(a), shared(b)), cmp.Compare(-len(a), -len(b)))
 	})
 	if shared(best) < 2 {
