@@ -296,7 +296,7 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 }
 
 func (p *publication) letterhead() publish.Letterhead {
-	l := publish.Letterhead{Headers: p.Mail.Headers}
+	l := publish.Letterhead{Headers: p.Mail.Headers, Greeting: p.Mail.Greeting == "on"}
 	if from, err := netmail.ParseAddress(p.Mail.From); err == nil { // checked by config
 		l.From = *from
 	}

@@ -76,6 +76,7 @@ type Mail struct {
 	Daily       int               // messages in 24 hours; 0 means no limit
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
+	Greeting    string            // on or off
 }
 
 // SMTP is the relay.
@@ -154,6 +155,7 @@ func Default() Config {
 				FinalTimeout:          10 * time.Minute,
 			},
 			Unsubscribe: "https",
+			Greeting:    "off",
 		},
 		Delivery: Delivery{
 			Batch:       500,

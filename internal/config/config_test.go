@@ -98,6 +98,7 @@ mail:
   rate: 0.5
   daily: 300
   unsubscribe: mailto
+  greeting: on
   headers:
     X-Campaign: weekly
     X-Number: 0x10
@@ -140,7 +141,7 @@ web:
 				Host: "smtp.example.com", Port: 2525, Username: "0123", Password: "${not} $again", TLS: "opportunistic",
 				Connections: 4, Timeout: 90 * time.Second, FinalTimeout: 5 * time.Minute,
 			},
-			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Headers: map[string]string{"X-Campaign": "weekly", "X-Number": "0x10"},
+			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Greeting: "on", Headers: map[string]string{"X-Campaign": "weekly", "X-Number": "0x10"},
 		},
 		Delivery: config.Delivery{
 			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, Probe: 5 * time.Minute, InDoubt: "hold", StopTimeout: 90 * time.Second,
@@ -263,7 +264,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	for line := range strings.Lines(want.Redacted()) {
 		key, _, _ := strings.Cut(line, ":")
 		known = append(known, key)
-		if key == "  unsubscribe" { // Redacted leaves out empty headers
+		if key == "  greeting" { // Redacted leaves out empty headers
 			known = append(known, "  headers")
 		}
 	}

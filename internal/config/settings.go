@@ -76,6 +76,7 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.rate", &m.Rate, number(0, 100_000)),
 		bind("mail.daily", &m.Daily, integer(0, 1_000_000_000)),
 		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
+		bind("mail.greeting", &m.Greeting, oneOf("on", "off")),
 	}
 }
 

@@ -36,6 +36,8 @@ type Letter struct {
 	// OneClick adds the https form of List-Unsubscribe, and
 	// List-Unsubscribe-Post of RFC 8058.
 	OneClick bool
+	// Greeting is what stands in the slot of that name.
+	Greeting Greeting
 	// Headers are further fields. Those that the package writes itself are
 	// refused.
 	Headers map[string]string
@@ -46,6 +48,8 @@ type Letter struct {
 // empty one is not used.
 type Slots struct {
 	Email, Name, UnsubscribeURL string
+	// Greeting is a line of its own: it depends on whether there is a name.
+	Greeting string
 }
 
 // NewSlots returns marks that no author can have written.
@@ -54,13 +58,14 @@ func NewSlots() Slots {
 		Email:          "SlotEmail" + rand.Text(),
 		Name:           "SlotName" + rand.Text(),
 		UnsubscribeURL: "SlotUnsubscribe" + rand.Text(),
+		Greeting:       "SlotGreeting" + rand.Text(),
 	}
 }
 
 // Compose renders l once. The bytes depend on l alone. It is an error when a
 // header cannot be written as it is given, or when there is no content.
 func Compose(l Letter, s Slots) (*Template, error) {
-	t := &Template{subject: oneLine(l.Subject), oneClick: l.OneClick}
+	t := &Template{subject: oneLine(l.Subject), oneClick: l.OneClick, greeting: l.Greeting}
 	if l.UnsubscribeMailto != "" {
 		if err := checkAddress(l.UnsubscribeMailto); err != nil {
 			return nil, fmt.Errorf("compose the mail: address for unsubscribing: %w", err)

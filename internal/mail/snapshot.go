@@ -11,6 +11,10 @@ import (
 // of the meaning of a slot needs a new one.
 const snapshotVersion = 1
 
+// greetingVersion is that of a snapshot with a greeting. One without is still
+// written as the first version, which older nodes of a publication read.
+const greetingVersion = 2
+
 // errSnapshot says that the bytes are no snapshot of a template.
 var errSnapshot = errors.New("read the mail's snapshot: it is damaged")
 
@@ -20,6 +24,12 @@ func (t *Template) MarshalBinary() ([]byte, error) {
 	b := []byte{snapshotVersion, 0}
 	if t.oneClick {
 		b[1] = 1
+	}
+	if t.greeting != (Greeting{}) {
+		b[0] = greetingVersion
+		b = appendBytes(b, t.greeting.Before)
+		b = appendBytes(b, t.greeting.After)
+		b = appendBytes(b, t.greeting.Nameless)
 	}
 	b = appendBytes(b, t.subject)
 	b = appendBytes(b, t.mailto)
@@ -40,16 +50,15 @@ func (t *Template) UnmarshalBinary(b []byte) error {
 	if len(b) < 2 {
 		return errSnapshot
 	}
-	if b[0] != snapshotVersion {
+	if b[0] != snapshotVersion && b[0] != greetingVersion {
 		return fmt.Errorf("read the mail's snapshot: version %d is not known to this program", b[0])
 	}
 	r := snapshot{b: b[2:]}
-	n := Template{
-		oneClick: b[1] == 1,
-		subject:  string(r.bytes()),
-		mailto:   string(r.bytes()),
-		literals: slices.Clone(r.bytes()),
+	n := Template{oneClick: b[1] == 1}
+	if b[0] == greetingVersion {
+		n.greeting = Greeting{Before: string(r.bytes()), After: string(r.bytes()), Nameless: string(r.bytes())}
 	}
+	n.subject, n.mailto, n.literals = string(r.bytes()), string(r.bytes()), slices.Clone(r.bytes())
 	n.cuts = r.cuts(len(n.literals))
 	if b[1] > 1 || r.bad || len(r.b) > 0 {
 		return errSnapshot

@@ -347,8 +347,15 @@ func (p *Publisher) message(ctx context.Context, templates *render.Templates, is
 // compose renders an issue's mail and compiles it; prefix stands before the
 // subject.
 func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue, slots mail.Slots, prefix string) (*mail.Template, error) {
+	var greeting mail.Greeting
+	var err error
+	if !p.o.Letterhead.Greeting {
+		slots.Greeting = ""
+	} else if greeting, err = p.greeting(templates, issue, slots.Name); err != nil {
+		return nil, err
+	}
 	m, err := templates.Mail(p.o.Publication, issue, render.Recipient{
-		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL,
+		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL, Greeting: slots.Greeting,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render the mail of %q: %w", issue.Title, err)
@@ -363,6 +370,7 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 		Archive:           p.o.Publication.Link(""),
 		UnsubscribeMailto: p.o.Letterhead.From.Address,
 		OneClick:          p.o.Letterhead.OneClick,
+		Greeting:          greeting,
 		Headers:           p.o.Letterhead.Headers,
 	}
 	if p.o.Letterhead.ReplyTo.Address != "" {
@@ -373,6 +381,18 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 		return nil, fmt.Errorf("compose the mail of %q: %w", issue.Title, err)
 	}
 	return t, nil
+}
+
+// greeting is what greets the readers of an issue; mark stands for a name.
+func (p *Publisher) greeting(templates *render.Templates, issue newsletter.Issue, mark string) (mail.Greeting, error) {
+	named, err := templates.Greeting(p.o.Publication, issue, mark)
+	if err != nil {
+		return mail.Greeting{}, err
+	}
+	var g mail.Greeting
+	g.Before, g.After, _ = strings.Cut(named, mark)
+	g.Nameless, err = templates.Greeting(p.o.Publication, issue, "")
+	return g, err
 }
 
 func domainOf(address string) string {

@@ -47,7 +47,13 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, t 
 		return Preview{}, err
 	}
 	v.Issue.Threads = pictured
-	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert})
+	reader := render.Recipient{Email: to, UnsubscribeURL: inert}
+	if p.o.Letterhead.Greeting {
+		if reader.Greeting, err = templates.Greeting(p.o.Publication, v.Issue, ""); err != nil {
+			return Preview{}, err
+		}
+	}
+	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, reader)
 	if err != nil {
 		return Preview{}, fmt.Errorf("render the mail of %s: %w", t.ID, err)
 	}

@@ -14,6 +14,27 @@ import (
 // comes out of the templates unchanged.
 type Recipient struct {
 	Email, Name, UnsubscribeURL string
+	// Greeting is the line above the mail, empty for none.
+	Greeting string
+}
+
+// Greeting is the line above the mail of an issue, for a name or, where that is
+// empty, for somebody without.
+func (t *Templates) Greeting(pub newsletter.Publication, issue newsletter.Issue, name string) (string, error) {
+	s := t.words.speak(pub, mailLanguage(pub, issue))
+	if name == "" {
+		return s.Word("greeting_nameless")
+	}
+	return s.Word("greeting", "name", name)
+}
+
+// mailLanguage is that of the thread which is alone in a mail, else of the
+// publication.
+func mailLanguage(pub newsletter.Publication, issue newsletter.Issue) string {
+	if len(issue.Threads) == 1 {
+		return languageOf(pub, issue.Threads[0])
+	}
+	return languageOf(pub, newsletter.Thread{})
 }
 
 // Mail is an issue as its recipients get it.
@@ -62,12 +83,12 @@ func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to 
 }
 
 func (t *Templates) mailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
-	lang := languageOf(pub, newsletter.Thread{})
+	lang := mailLanguage(pub, issue)
 	title, subject := issue.Title, issue.Subject
 	digest := len(issue.Threads) != 1
 	if !digest {
 		only := issue.Threads[0]
-		lang, title, subject = languageOf(pub, only), only.Title, cmp.Or(issue.Subject, only.MailSubject())
+		title, subject = only.Title, cmp.Or(issue.Subject, only.MailSubject())
 	}
 	data := mailPage{page: t.newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
 	data.Title, data.URL, data.Root = title, "", pub.Link("")

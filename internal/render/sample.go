@@ -37,7 +37,7 @@ func samples() []sample {
 				{Thread: rich, PublishedAt: day.AddDate(0, 0, 7), UpdatedAt: day.AddDate(0, 0, 7), CorrectedAt: day.AddDate(0, 0, 9), Issue: 2},
 				{Thread: bare, PublishedAt: day, UpdatedAt: day, Issue: 1},
 			},
-			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1"},
+			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1", Greeting: "Hello Reader,"},
 			leave: Unsubscribe{Action: "https://example.com/u/1", Email: "r…@example.com"},
 		},
 		{
