@@ -120,6 +120,8 @@ func (p *publication) settle() error {
 		Author:      newsletter.Person(pub.Author),
 		Address:     pub.Address,
 		Accent:      pub.Accent,
+		Header:      pub.Header,
+		Footer:      pub.Footer,
 		Zone:        zone,
 	}
 	if p.facts.About, err = p.about(); err != nil {

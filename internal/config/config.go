@@ -45,6 +45,8 @@ type Publication struct {
 	Author      Person
 	Address     string // postal address on one line; "none" or empty leaves it out
 	Accent      string // #rrggbb
+	Header      string // Markdown above every page and mail
+	Footer      string // the same below
 	About       string // Markdown file of the page about it; empty means no page
 }
 

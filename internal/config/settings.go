@@ -39,6 +39,8 @@ func (c *Config) siteSettings() []setting {
 		bind("publication.author.bio", &p.Author.Bio, parseLine),
 		bind("publication.address", &p.Address, parseLine),
 		bind("publication.accent", &p.Accent, parseColour),
+		bind("publication.header", &p.Header, parseLine),
+		bind("publication.footer", &p.Footer, parseLine),
 		bind("publication.about", &p.About, parseOptionalPath),
 
 		bind("threads", &c.Threads, parseOptionalPath),

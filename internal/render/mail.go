@@ -57,6 +57,8 @@ type mailPage struct {
 	Threads []threadView
 	To      Recipient
 	Address string // postal, empty to leave it out
+	// Above and Below are what the publication says in every mail.
+	Above, Below aside
 }
 
 // Mail renders an issue. Where its HTML would pass the size at which mail
@@ -121,6 +123,9 @@ func webPage(pub newsletter.Publication, t newsletter.Thread) string {
 
 // fill renders the threads into data.
 func (m *mailPage) fill(from *Templates, pub newsletter.Publication, issue newsletter.Issue, styles map[string]string) error {
+	if err := m.asides(pub, styles); err != nil {
+		return err
+	}
 	var writer textWriter
 	f := form{shift: 1, auto: true, style: styles}
 	if m.Digest {

@@ -211,3 +211,35 @@ func TestDigestByMailOnly(t *testing.T) {
 		t.Error("the mail links to the page of the issue")
 	}
 }
+
+// What a publication says above and below stands in every page and mail.
+func TestHeaderAndFooter(t *testing.T) {
+	pub := publication()
+	pub.Header, pub.Footer = "Printed by *Ada*.", "See [the terms](about/) <script>."
+	tmpl := builtin(t)
+	mail, err := tmpl.Mail(pub, single(), reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := tmpl.ThreadPage(pub, shed(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front, err := tmpl.ArchivePage(pub, Listing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := pub.Link("about/")
+	for name, text := range map[string]string{"mail": mail.HTML, "page": string(page), "front page": string(front)} {
+		for _, want := range []string{"Printed by <em>Ada</em>.</p>", `href="` + link + `"`, "&lt;script&gt;"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the %s lacks %q", name, want)
+			}
+		}
+	}
+	for _, want := range []string{"Printed by _Ada_.\n\n", "See the terms [1] <script>.\n\n[1] " + link + "\n"} {
+		if !strings.Contains(mail.Text, want) {
+			t.Errorf("the text of the mail lacks %q:\n%s", want, mail.Text)
+		}
+	}
+}

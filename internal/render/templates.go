@@ -182,7 +182,7 @@ func refuseStrangers(override fs.FS, names []string) error {
 }
 
 func (t *Templates) parseHTML(name string, files map[string]string) (*template.Template, error) {
-	tmpl := template.New(name).Funcs(template.FuncMap{"same": t.same(name), "part": t.part(name)}).Option("missingkey=error")
+	tmpl := template.New(name).Funcs(template.FuncMap{"same": t.same(name), "part": t.part(name), "markdown": note}).Option("missingkey=error")
 	if _, err := tmpl.New(baseFile).Parse(files[baseFile]); err != nil {
 		return nil, templateError(err)
 	}
