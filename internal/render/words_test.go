@@ -178,3 +178,22 @@ func FuzzWords(f *testing.F) {
 		}
 	})
 }
+
+// A publication in another language speaks it all over, but around a thread that
+// has its own.
+func TestGermanPublication(t *testing.T) {
+	pub := publication()
+	pub.Language = "de-AT"
+	tmpl := builtin(t)
+	mail, err := tmpl.Mail(pub, digest(), reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "digest-de.txt", mail.Text)
+	page, err := tmpl.ArchivePage(pub, Listing{Entries: []newsletter.Entry{gate(), kettle()}, Next: tmpl.Day(pub, time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(page), "<body>")
+	golden(t, "archive-de.html", body)
+}
