@@ -8,5 +8,5 @@ import "embed"
 
 // FS holds the templates, without a folder above them.
 //
-//go:embed *.html *.txt
+//go:embed *.html *.txt *.yaml
 var FS embed.FS

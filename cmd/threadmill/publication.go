@@ -122,6 +122,8 @@ func (p *publication) settle() error {
 		Author:      newsletter.Person(pub.Author),
 		Address:     pub.Address,
 		Accent:      pub.Accent,
+		Header:      pub.Header,
+		Footer:      pub.Footer,
 		Zone:        zone,
 	}
 	if p.facts.About, err = p.about(); err != nil {
@@ -265,6 +267,18 @@ func (p *publication) templates() (*render.Templates, error) {
 	return t, err
 }
 
+// day is a day as mails write it.
+func (p *publication) day(t time.Time) string {
+	words := p.loaded.Load()
+	if words == nil {
+		var err error
+		if words, err = p.templates(); err != nil {
+			return t.In(p.facts.Zone).Format(time.DateOnly)
+		}
+	}
+	return words.Date(p.facts, t)
+}
+
 func (p *publication) site(t *render.Templates, dir string) *site.Site {
 	codings := p.codings
 	if dir != "" {
@@ -299,7 +313,7 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 }
 
 func (p *publication) letterhead() publish.Letterhead {
-	l := publish.Letterhead{Headers: p.Mail.Headers}
+	l := publish.Letterhead{Headers: p.Mail.Headers, Greeting: p.Mail.Greeting == "on"}
 	l.From, l.ReplyTo = asciiAddress(p.Mail.From), asciiAddress(p.Mail.ReplyTo)
 	l.ReturnPath = p.returnPath(l.From.Address)
 	if p.Mail.Unsubscribe == "mailto" {
@@ -375,7 +389,7 @@ func (p *publication) sender(mail deliver.Store, engine deliver.Engine) *deliver
 		Token:        p.tokens.Sign,
 		BounceToken:  p.tokens.SignBounce,
 		MessageIDKey: p.idKey,
-		Day:          func(t time.Time) string { return render.Date(p.facts, t) },
+		Day:          p.day,
 		Connections:  p.Mail.SMTP.Connections,
 		Rate:         p.Mail.Rate,
 		Daily:        p.Mail.Daily,

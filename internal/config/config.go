@@ -45,6 +45,8 @@ type Publication struct {
 	Author      Person
 	Address     string // postal address on one line; "none" or empty leaves it out
 	Accent      string // #rrggbb
+	Header      string // Markdown above every page and mail
+	Footer      string // the same below
 	About       string // Markdown file of the page about it; empty means no page
 }
 
@@ -79,6 +81,7 @@ type Mail struct {
 	Headers     map[string]string // further headers of every message
 	Unsubscribe string            // https or mailto
 	Images      string            // "hosted" or "embedded"
+	Greeting    string            // on or off
 	Bounce      Bounce
 	DKIM        DKIMKeys // sign every message
 }
@@ -164,7 +167,7 @@ func Default() Config {
 				Timeout:               30 * time.Second,
 				FinalTimeout:          10 * time.Minute,
 			},
-			Unsubscribe: "https", Images: "hosted",
+			Unsubscribe: "https", Images: "hosted", Greeting: "off",
 			Bounce: Bounce{Mode: "from"},
 		},
 		Delivery: Delivery{

@@ -102,6 +102,7 @@ mail:
   bounce: {mode: verp, domain: bounces.example.com}
   unsubscribe: mailto
   images: embedded
+  greeting: on
   headers:
     x-mailgun-track: htmlonly
     X-Campaign: weekly
@@ -145,7 +146,7 @@ web:
 				Host: "smtp.example.com", Port: 2525, Username: "0123", Password: "${not} $again", TLS: "opportunistic",
 				Connections: 4, Timeout: 90 * time.Second, FinalTimeout: 5 * time.Minute,
 			},
-			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Images: "embedded",
+			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Images: "embedded", Greeting: "on",
 			Provider: "mailgun", Region: "eu", Bounce: config.Bounce{Mode: "verp", Domain: "bounces.example.com"},
 			Headers: map[string]string{
 				"X-Campaign": "weekly", "X-Number": "0x10",
@@ -273,7 +274,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	for line := range strings.Lines(want.Redacted()) {
 		key, _, _ := strings.Cut(line, ":")
 		known = append(known, key)
-		if key == "  images" { // Redacted leaves out empty headers
+		if key == "  greeting" { // Redacted leaves out empty headers
 			known = append(known, "  headers")
 		}
 	}

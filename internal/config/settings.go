@@ -39,6 +39,8 @@ func (c *Config) siteSettings() []setting {
 		bind("publication.author.bio", &p.Author.Bio, parseLine),
 		bind("publication.address", &p.Address, parseLine),
 		bind("publication.accent", &p.Accent, parseColour),
+		bind("publication.header", &p.Header, parseLine),
+		bind("publication.footer", &p.Footer, parseLine),
 		bind("publication.about", &p.About, parseOptionalPath),
 
 		bind("threads", &c.Threads, parseOptionalPath),
@@ -82,6 +84,7 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
 		bind(dkimKey, &m.DKIM, parseDKIM),
 		bind("mail.images", &m.Images, oneOf("hosted", "embedded")),
+		bind("mail.greeting", &m.Greeting, oneOf("on", "off")),
 	}
 }
 

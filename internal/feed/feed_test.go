@@ -94,7 +94,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "archive-2.atom.xml", archived.Atom)
 	golden(t, "archive-2.json", archived.JSON)
 	tags := newsletter.TagsOf([]newsletter.Entry{sample()[1].Entry, sample()[2].Entry})
-	list, err := OPML(publication, tags)
+	list, err := OPML(publication, tags, "Tags")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,8 +32,8 @@ type (
 
 // OPML lists the feeds of a publication: that of all threads, and below it one
 // for each tag. Each stands there once, in RSS: who imports the list wants no
-// thread three times.
-func OPML(pub newsletter.Publication, tags []newsletter.Tag) ([]byte, error) {
+// thread three times. The tags stand below a heading.
+func OPML(pub newsletter.Publication, tags []newsletter.Tag, heading string) ([]byte, error) {
 	pub = cleaned(pub)
 	doc := opmlDocument{
 		Version: "2.0",
@@ -46,7 +46,7 @@ func OPML(pub newsletter.Publication, tags []newsletter.Tag) ([]byte, error) {
 			XMLURL: pub.Link(RSSPath), HTMLURL: pub.Link(""),
 		}},
 	}
-	group := opmlOutline{Text: "Tags", Title: "Tags"}
+	group := opmlOutline{Text: line(heading), Title: line(heading)}
 	for _, t := range tags {
 		name := line(t.Name)
 		group.Outlines = append(group.Outlines, opmlOutline{

@@ -94,7 +94,8 @@ var signedHeaders = []string{
 // one part has.
 func fullLetter() Letter {
 	l := letter(marks)
-	l.Headers = map[string]string{"Feedback-ID": "7:issue:mail:threadmill", "Auto-Submitted": "auto-generated", "X-Campaign": "weekly"}
+	l.FeedbackID = "7:issue:mail:threadmill"
+	l.Headers = map[string]string{"Auto-Submitted": "auto-generated", "X-Campaign": "weekly"}
 	return l
 }
 

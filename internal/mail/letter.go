@@ -41,6 +41,8 @@ type Letter struct {
 	// FeedbackID tells apart the issues and senders in the reports of mailbox
 	// providers, see [FeedbackID]; empty: none.
 	FeedbackID string
+	// Greeting is what stands in the slot of that name.
+	Greeting Greeting
 	// Headers are further fields. Those that the package writes itself are
 	// refused.
 	Headers map[string]string
@@ -53,6 +55,8 @@ type Slots struct {
 	Email, Name, UnsubscribeURL string
 	// Joined is the day on which the recipient signed up.
 	Joined string
+	// Greeting is a line of its own: it depends on whether there is a name.
+	Greeting string
 }
 
 // NewSlots returns marks that no author can have written.
@@ -62,13 +66,14 @@ func NewSlots() Slots {
 		Name:           "SlotName" + rand.Text(),
 		UnsubscribeURL: "SlotUnsubscribe" + rand.Text(),
 		Joined:         "SlotJoined" + rand.Text(),
+		Greeting:       "SlotGreeting" + rand.Text(),
 	}
 }
 
 // Compose renders l once. The bytes depend on l alone. It is an error when a
 // header cannot be written as it is given, or when there is no content.
 func Compose(l Letter, s Slots) (*Template, error) {
-	t := &Template{subject: oneLine(l.Subject), oneClick: l.OneClick}
+	t := &Template{subject: oneLine(l.Subject), oneClick: l.OneClick, greeting: l.Greeting}
 	if l.UnsubscribeMailto != "" {
 		if err := checkAddress(l.UnsubscribeMailto); err != nil {
 			return nil, fmt.Errorf("compose the mail: address for unsubscribing: %w", err)

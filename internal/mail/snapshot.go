@@ -8,13 +8,14 @@ import (
 )
 
 // snapshotVersion is the first byte of a snapshot. A change of the format or
-// of the meaning of a slot needs a new one. Version 2 added slots; without them
-// a snapshot is one of version 1, which older programs read.
+// of the meaning of a slot needs a new one. Version 2 added slots and the
+// greeting; without them a snapshot is one of version 1, which older programs
+// read.
 const snapshotVersion = 2
 
-// version is the first that knows every slot of t.
+// version is the first that knows all of t.
 func (t *Template) version() byte {
-	if slices.ContainsFunc(t.cuts, func(c cut) bool { return c.slot >= slotTextJoined }) {
+	if t.greeting != (Greeting{}) || slices.ContainsFunc(t.cuts, func(c cut) bool { return c.slot >= slotTextJoined }) {
 		return snapshotVersion
 	}
 	return 1
@@ -29,6 +30,11 @@ func (t *Template) MarshalBinary() ([]byte, error) {
 	b := []byte{t.version(), 0}
 	if t.oneClick {
 		b[1] = 1
+	}
+	if b[0] > 1 {
+		b = appendBytes(b, t.greeting.Before)
+		b = appendBytes(b, t.greeting.After)
+		b = appendBytes(b, t.greeting.Nameless)
 	}
 	b = appendBytes(b, t.subject)
 	b = appendBytes(b, t.mailto)
@@ -53,12 +59,11 @@ func (t *Template) UnmarshalBinary(b []byte) error {
 		return fmt.Errorf("read the mail's snapshot: version %d is not known to this program", b[0])
 	}
 	r := snapshot{b: b[2:]}
-	n := Template{
-		oneClick: b[1] == 1,
-		subject:  string(r.bytes()),
-		mailto:   string(r.bytes()),
-		literals: slices.Clone(r.bytes()),
+	n := Template{oneClick: b[1] == 1}
+	if b[0] > 1 {
+		n.greeting = Greeting{Before: string(r.bytes()), After: string(r.bytes()), Nameless: string(r.bytes())}
 	}
+	n.subject, n.mailto, n.literals = string(r.bytes()), string(r.bytes()), slices.Clone(r.bytes())
 	n.cuts = r.cuts(len(n.literals))
 	if b[1] > 1 || r.bad || len(r.b) > 0 {
 		return errSnapshot

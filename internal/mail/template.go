@@ -12,6 +12,7 @@ type Template struct {
 	subject  string
 	mailto   string // beginning of the mailto form of List-Unsubscribe; the token follows
 	oneClick bool
+	greeting Greeting
 	literals []byte
 	cuts     []cut  // ascending
 	wire     []byte // literals with their dots stuffed
@@ -40,6 +41,8 @@ const (
 	slotHTMLURL
 	slotTextJoined // from here on since version 2
 	slotHTMLJoined
+	slotTextGreeting
+	slotHTMLGreeting
 	slotCount
 )
 
@@ -69,8 +72,20 @@ func (t *Template) body(l Letter, s Slots, body []byte) {
 		i := bytes.Index(body, delimiter) // the one before the text part has no CRLF of its own
 		text, html = body[:i], body[i:]
 	}
-	t.part(text, [...]mark{{s.Email, slotTextEmail}, {s.Name, slotTextName}, {s.UnsubscribeURL, slotTextURL}, {s.Joined, slotTextJoined}})
-	t.part(html, [...]mark{{s.Email, slotHTMLEmail}, {s.Name, slotHTMLName}, {s.UnsubscribeURL, slotHTMLURL}, {s.Joined, slotHTMLJoined}})
+	t.part(text, [...]mark{
+		{s.Email, slotTextEmail},
+		{s.Name, slotTextName},
+		{s.UnsubscribeURL, slotTextURL},
+		{s.Joined, slotTextJoined},
+		{s.Greeting, slotTextGreeting},
+	})
+	t.part(html, [...]mark{
+		{s.Email, slotHTMLEmail},
+		{s.Name, slotHTMLName},
+		{s.UnsubscribeURL, slotHTMLURL},
+		{s.Joined, slotHTMLJoined},
+		{s.Greeting, slotHTMLGreeting},
+	})
 }
 
 type mark struct {
@@ -78,7 +93,7 @@ type mark struct {
 	slot slot
 }
 
-func (t *Template) part(b []byte, marks [4]mark) {
+func (t *Template) part(b []byte, marks [5]mark) {
 	for len(b) > 0 {
 		at, n, s := next(b, marks)
 		t.literals = append(t.literals, b[:at]...)
@@ -91,7 +106,7 @@ func (t *Template) part(b []byte, marks [4]mark) {
 
 // next finds the first mark in b: where it begins, the octets it takes with
 // the soft break after it, and its slot. Without one it returns len(b), 0.
-func next(b []byte, marks [4]mark) (at, n int, s slot) {
+func next(b []byte, marks [5]mark) (at, n int, s slot) {
 	for at = range b {
 		for _, m := range marks {
 			if n := marked(b[at:], m.text); n > 0 {
@@ -189,6 +204,8 @@ func (t *Template) fill(dst []byte, s slot, r *Recipient, wire bool) []byte {
 		return appendValue(dst, r.UnsubscribeURL, s == slotHTMLURL, wire)
 	case slotTextJoined, slotHTMLJoined:
 		return appendValue(dst, r.Joined, s == slotHTMLJoined, wire)
+	case slotTextGreeting, slotHTMLGreeting:
+		return t.greeting.append(dst, r.Name, s == slotHTMLGreeting, wire)
 	}
 	return dst
 }
@@ -242,11 +259,15 @@ const softBreak = "=\r\n"
 // keep their length. In HTML it is escaped for text and quoted attributes.
 // On the wire its dots are stuffed.
 func appendValue(dst []byte, v string, html, wire bool) []byte {
+	return appendClean(dst, clean(v), html, wire)
+}
+
+// appendClean is appendValue for what holds no control character.
+func appendClean(dst []byte, v string, html, wire bool) []byte {
 	col := 0
 	if n := len(dst); n > 0 && dst[n-1] != '\n' {
 		dst = append(dst, softBreak...)
 	}
-	v = clean(v)
 	for i := range len(v) {
 		var octets [5]byte
 		written := quotedOctet(octets[:0], v[i])

@@ -29,6 +29,9 @@ type Publication struct {
 	Address string
 	// Accent is the one colour of pages and mails, a CSS hex colour.
 	Accent string
+	// Header and Footer stand above and below every page and mail, in Markdown;
+	// empty for none.
+	Header, Footer string
 	// About is the page about the publication, in Markdown; empty for none.
 	About string
 	// Search is the address that answers a search, empty where none does.

@@ -121,7 +121,7 @@ func (p *Publisher) fresh(ctx context.Context, now time.Time) (string, error) {
 	text = fmt.Sprintf(text, p.longTime(slot))
 	c, err := p.Catalogue(ctx)
 	if chosen := p.pick(c, now, map[string]bool{}); len(chosen) > 0 {
-		text += ". `threadmill publish --now` sends “" + p.issue(0, chosen, now).Title + "”"
+		text += ". `threadmill publish --now` sends “" + p.issue(p.spoken(), 0, chosen, now).Title + "”"
 	}
 	return text, err
 }
@@ -191,7 +191,7 @@ func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Out
 		return Outcome{Reason: emptyQueue(c, now)}, err
 	}
 	number, err := p.o.Store.NextIssue(ctx)
-	issue := p.issue(number, chosen, now)
+	issue := p.issue(p.spoken(), number, chosen, now)
 	return Outcome{Issue: &issue}, err
 }
 
@@ -247,7 +247,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	if err != nil {
 		return fail(err)
 	}
-	issue := p.issue(number, chosen, now)
+	issue := p.issue(templates, number, chosen, now)
 	if slot != nil {
 		issue.Slot = slot.Key
 	}
@@ -260,7 +260,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
 	}
 	if mailed := viaMail(chosen); len(mailed) > 0 {
-		mail := p.issue(number, mailed, now)
+		mail := p.issue(templates, number, mailed, now)
 		if mail.Next, err = p.nextIssue(ctx, c.without(chosen)); err != nil {
 			return fail(err)
 		}
@@ -292,7 +292,7 @@ func (p *Publisher) rehearse(ctx context.Context, templates *render.Templates, c
 }
 
 // issue gives the chosen threads a number and a title.
-func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Time) newsletter.Issue {
+func (p *Publisher) issue(words *render.Templates, number int64, chosen []newsletter.Listed, now time.Time) newsletter.Issue {
 	first := chosen[0]
 	issue := newsletter.Issue{
 		Number:      number,
@@ -306,10 +306,31 @@ func (p *Publisher) issue(number int64, chosen []newsletter.Listed, now time.Tim
 		issue.Threads = append(issue.Threads, t.Thread)
 	}
 	if more := len(chosen) - 1; more > 0 {
-		issue.Title = fmt.Sprintf("%s, and %d more", issue.Title, more)
-		issue.Subject = fmt.Sprintf("%s, and %d more", issue.Subject, more)
+		issue.Title = p.andMore(words, issue.Title, more)
+		issue.Subject = p.andMore(words, issue.Subject, more)
 	}
 	return issue
+}
+
+// andMore names an issue of several threads after the first of them. Without
+// words it speaks English.
+func (p *Publisher) andMore(words *render.Templates, title string, more int) string {
+	if words != nil {
+		if text, err := words.Sentence(p.o.Publication, "and_more", "title", title, "n", more); err == nil {
+			return text
+		}
+	}
+	return fmt.Sprintf("%s, and %d more", title, more)
+}
+
+// spoken are the templates for what only tells of an issue; nil where they
+// cannot be read, which is told where they are needed.
+func (p *Publisher) spoken() *render.Templates {
+	t, err := p.o.Templates()
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // viaMail are those of the threads that go out by mail.
@@ -339,8 +360,15 @@ func (p *Publisher) message(ctx context.Context, templates *render.Templates, is
 // that it shows; prefix stands before the subject.
 func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue, pictures []mail.Inline, prefix string) (*mail.Template, error) {
 	slots := mail.NewSlots()
+	var greeting mail.Greeting
+	var err error
+	if !p.o.Letterhead.Greeting {
+		slots.Greeting = ""
+	} else if greeting, err = p.greeting(templates, issue, slots.Name); err != nil {
+		return nil, err
+	}
 	m, err := templates.Mail(p.o.Publication, issue, render.Recipient{
-		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL, Joined: slots.Joined,
+		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL, Joined: slots.Joined, Greeting: slots.Greeting,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render the mail of %q: %w", issue.Title, err)
@@ -357,6 +385,7 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 		UnsubscribeMailto: p.o.Letterhead.From.Address,
 		OneClick:          p.o.Letterhead.OneClick,
 		FeedbackID:        mail.FeedbackID(issue.Number, p.o.Publication.Language, p.o.Publication.Host()),
+		Greeting:          greeting,
 		Headers:           p.o.Letterhead.Headers,
 	}
 	if p.o.Letterhead.ReplyTo.Address != "" {
@@ -372,6 +401,18 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 // returnPath is the envelope sender of all mail to readers.
 func (l Letterhead) returnPath() mail.ReturnPath {
 	return cmp.Or(l.ReturnPath, mail.ReturnPath(l.From.Address))
+}
+
+// greeting is what greets the readers of an issue; mark stands for a name.
+func (p *Publisher) greeting(templates *render.Templates, issue newsletter.Issue, mark string) (mail.Greeting, error) {
+	named, err := templates.Greeting(p.o.Publication, issue, mark)
+	if err != nil {
+		return mail.Greeting{}, err
+	}
+	var g mail.Greeting
+	g.Before, g.After, _ = strings.Cut(named, mark)
+	g.Nameless, err = templates.Greeting(p.o.Publication, issue, "")
+	return g, err
 }
 
 func domainOf(address string) string {

@@ -36,7 +36,7 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 		return Preview{}, err
 	}
 	alone := []newsletter.Listed{t}
-	issue := p.issue(number, alone, time.Now())
+	issue := p.issue(templates, number, alone, time.Now())
 	if issue.Next, err = p.nextIssue(ctx, c.without(alone)); err != nil {
 		return Preview{}, err
 	}
@@ -46,7 +46,7 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 func (p *Publisher) preview(ctx context.Context, templates *render.Templates, issue newsletter.Issue, to, prefix string) (Preview, error) {
 	now := issue.PublishedAt
 	v := Preview{Issue: issue}
-	today := render.Date(p.o.Publication, now)
+	today := templates.Date(p.o.Publication, now)
 	inert := p.o.Publication.Link("#unsubscribe")
 	s := p.o.Site(templates, unwritten)
 	pictured, err := s.Pictured(ctx, v.Issue.Threads)
@@ -54,7 +54,13 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, is
 		return Preview{}, err
 	}
 	v.Issue.Threads = pictured
-	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, render.Recipient{Email: to, UnsubscribeURL: inert, Joined: today})
+	reader := render.Recipient{Email: to, UnsubscribeURL: inert, Joined: today}
+	if p.o.Letterhead.Greeting {
+		if reader.Greeting, err = templates.Greeting(p.o.Publication, v.Issue, ""); err != nil {
+			return Preview{}, err
+		}
+	}
+	v.Mail, err = templates.Mail(p.o.Publication, v.Issue, reader)
 	if err != nil {
 		return Preview{}, fmt.Errorf("render the mail of %s: %w", issue.Threads[0].ID, err)
 	}
@@ -116,7 +122,7 @@ func (p *Publisher) Check(ctx context.Context, c Catalogue) (faults []error, war
 		if ctx.Err() != nil {
 			return append(faults, ctx.Err()), warnings
 		}
-		v, err := p.preview(ctx, templates, p.issue(1, []newsletter.Listed{t}, time.Now()), "reader@example.com", "")
+		v, err := p.preview(ctx, templates, p.issue(templates, 1, []newsletter.Listed{t}, time.Now()), "reader@example.com", "")
 		if err != nil {
 			faults = append(faults, err)
 		}

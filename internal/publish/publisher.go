@@ -90,6 +90,8 @@ type Letterhead struct {
 	UnsubscribeURL string
 	// OneClick adds the header of RFC 8058; it needs an https address.
 	OneClick bool
+	// Greeting begins each mail with a line for its reader.
+	Greeting bool
 }
 
 // Options are what a Publisher is made of.

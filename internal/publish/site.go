@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/render"
 	"threadmill/internal/site"
 )
 
@@ -99,7 +100,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 		return site.Report{}, err
 	}
 	s := p.o.Site(templates, "")
-	report, err := s.Write(ctx, site.Content{Entries: entries, Digests: p.digests(c, entries), Next: next, FirstURL: first})
+	report, err := s.Write(ctx, site.Content{Entries: entries, Digests: p.digests(templates, c, entries), Next: next, FirstURL: first})
 	if err != nil {
 		return report, err
 	}
@@ -192,7 +193,7 @@ func (c Catalogue) carried() map[int64]int {
 
 // digests are the issues that carried several threads, with those of them that
 // are on the site.
-func (p *Publisher) digests(c Catalogue, entries []newsletter.Entry) []newsletter.Issue {
+func (p *Publisher) digests(words *render.Templates, c Catalogue, entries []newsletter.Entry) []newsletter.Issue {
 	carried := c.carried()
 	byIssue := map[int64][]newsletter.Listed{}
 	for _, e := range entries {
@@ -204,7 +205,7 @@ func (p *Publisher) digests(c Catalogue, entries []newsletter.Entry) []newslette
 	for _, n := range slices.Sorted(maps.Keys(byIssue)) {
 		// As they were sent.
 		slices.SortStableFunc(byIssue[n], func(a, b newsletter.Listed) int { return cmp.Compare(a.OutNumber, b.OutNumber) })
-		list = append(list, p.issue(n, byIssue[n], byIssue[n][0].OutAt))
+		list = append(list, p.issue(words, n, byIssue[n], byIssue[n][0].OutAt))
 	}
 	return list
 }

@@ -22,8 +22,8 @@ type aboutPage struct {
 // AboutPage is what the author wrote about the publication. A heading at its
 // top is the title.
 func (t *Templates) AboutPage(pub newsletter.Publication) ([]byte, error) {
-	data := aboutPage{page: sitePage(pub, AboutPath)}
-	data.Title = "About"
+	data := aboutPage{page: t.sitePage(pub, AboutPath)}
+	data.Title = data.say("about")
 	text := strings.TrimSpace(pub.About)
 	if first, rest, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "# ") {
 		data.Title, text = oneLine(strings.TrimPrefix(first, "# ")), rest
@@ -47,10 +47,10 @@ type subscribePage struct {
 // next issue, empty where none is in sight; tagged says that there are pages of
 // tags.
 func (t *Templates) SubscribePage(pub newsletter.Publication, next string, tagged bool) ([]byte, error) {
-	data := subscribePage{page: sitePage(pub, SubscribePath), Next: next, Tagged: tagged, Feeds: []link{
+	data := subscribePage{page: t.sitePage(pub, SubscribePath), Next: next, Tagged: tagged, Feeds: []link{
 		{"RSS", pub.Link("feed.xml")}, {"Atom", pub.Link("atom.xml")}, {"JSON Feed", pub.Link("feed.json")},
 	}}
-	data.Title, data.Description = "Subscribe", "How to follow "+pub.Title+" in a feed reader."
+	data.Title, data.Description = data.say("subscribe"), data.say("subscribe_summary", "title", pub.Title)
 	return t.page(subscribeFile, data)
 }
 
@@ -69,7 +69,7 @@ type privacyPage struct {
 // PrivacyPage says what is known of those who read. Whoever makes the program
 // store more of them must say so in its template.
 func (t *Templates) PrivacyPage(pub newsletter.Publication, p Privacy) ([]byte, error) {
-	data := privacyPage{page: sitePage(pub, PrivacyPath), Privacy: p}
-	data.Title, data.Description = "Privacy", "What "+pub.Title+" knows of those who read it."
+	data := privacyPage{page: t.sitePage(pub, PrivacyPath), Privacy: p}
+	data.Title, data.Description = data.say("privacy"), data.say("privacy_summary", "title", pub.Title)
 	return t.page(privacyFile, data)
 }

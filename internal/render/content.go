@@ -17,7 +17,7 @@ func Content(pub newsletter.Publication, t newsletter.Thread) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	lang := language(pub, t)
+	lang := languageOf(pub, t)
 	rtl := direction(lang) == "rtl"
 	f := form{shift: 1, base: base, auto: rtl || anyRightToLeft(t)}
 	posts, err := f.posts(t)

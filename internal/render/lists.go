@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"html/template"
 
 	"threadmill/internal/newsletter"
@@ -45,12 +44,12 @@ type archivePage struct {
 // ArchivePage shows threads with their opening posts: the front page, and those
 // with what came before.
 func (t *Templates) ArchivePage(pub newsletter.Publication, l Listing) ([]byte, error) {
-	data := archivePage{page: listPage(pub, l), Number: l.Number, Tagged: l.Tagged, Next: l.Next}
+	data := archivePage{page: t.listPage(pub, l), Number: l.Number, Tagged: l.Tagged, Next: l.Next}
 	if l.Number == 0 {
 		data.Data = blog(data.page)
 	}
 	for _, e := range l.Entries {
-		v := newThreadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path())
+		v := t.threadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path())
 		opening, err := opening(pub, e.Thread)
 		if err != nil {
 			return nil, err
@@ -79,27 +78,27 @@ func opening(pub newsletter.Publication, t newsletter.Thread) (template.HTML, er
 }
 
 // listPage is the frame of a page of a list.
-func listPage(pub newsletter.Publication, l Listing) page {
-	p := sitePage(pub, l.Path)
+func (t *Templates) listPage(pub newsletter.Publication, l Listing) page {
+	p := t.sitePage(pub, l.Path)
 	if l.Number > 0 {
-		p.Title = pageTitle(l.Number)
+		p.Title = p.pageTitle(l.Number)
 	}
 	p.Older, p.Newer = p.turn(l.Older), p.turn(l.Newer)
 	return p
 }
 
-func pageTitle(number int) string {
+func (s speech) pageTitle(number int) string {
 	if number == 0 {
-		return "The newest"
+		return s.say("newest")
 	}
-	return fmt.Sprint("Page ", number)
+	return s.say("page_number", "n", number)
 }
 
 func (p page) turn(n *Neighbour) *link {
 	if n == nil {
 		return nil
 	}
-	return &link{Title: pageTitle(n.Number), URL: p.Root + n.Path}
+	return &link{Title: p.pageTitle(n.Number), URL: p.Root + n.Path}
 }
 
 type tagPage struct {
@@ -111,14 +110,14 @@ type tagPage struct {
 
 // TagPage lists the threads of the listing, which bear the tag.
 func (t *Templates) TagPage(pub newsletter.Publication, tag newsletter.Tag, l Listing) ([]byte, error) {
-	data := tagPage{page: listPage(pub, l), Name: tag.Name, Number: l.Number}
+	data := tagPage{page: t.listPage(pub, l), Name: tag.Name, Number: l.Number}
 	data.Title, data.Description = tag.Name, ""
 	if l.Number > 0 {
-		data.Title += ", " + pageTitle(l.Number)
+		data.Title += ", " + data.pageTitle(l.Number)
 	}
 	data.Tag = &link{Title: tag.Name, URL: data.Root + tag.Path}
 	for _, e := range l.Entries {
-		data.Threads = append(data.Threads, newThreadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path()))
+		data.Threads = append(data.Threads, t.threadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path()))
 	}
 	return t.page(tagFile, data)
 }
@@ -138,8 +137,8 @@ const TagsPath = "tags/"
 
 // TagsPage lists every tag with the number of its threads.
 func (t *Templates) TagsPage(pub newsletter.Publication, list []newsletter.Tag) ([]byte, error) {
-	data := tagsPage{page: sitePage(pub, TagsPath)}
-	data.Title, data.Description = "Tags", ""
+	data := tagsPage{page: t.sitePage(pub, TagsPath)}
+	data.Title, data.Description = data.say("tags"), ""
 	for _, tag := range list {
 		data.Tags = append(data.Tags, tagLink{link{tag.Name, data.Root + tag.Path}, len(tag.Entries)})
 	}

@@ -15,6 +15,27 @@ import (
 type Recipient struct {
 	Email, Name, UnsubscribeURL string
 	Joined                      string // the day of signing up
+	// Greeting is the line above the mail, empty for none.
+	Greeting string
+}
+
+// Greeting is the line above the mail of an issue, for a name or, where that is
+// empty, for somebody without.
+func (t *Templates) Greeting(pub newsletter.Publication, issue newsletter.Issue, name string) (string, error) {
+	s := t.words.speak(pub, mailLanguage(pub, issue))
+	if name == "" {
+		return s.Word("greeting_nameless")
+	}
+	return s.Word("greeting", "name", name)
+}
+
+// mailLanguage is that of the thread which is alone in a mail, else of the
+// publication.
+func mailLanguage(pub newsletter.Publication, issue newsletter.Issue) string {
+	if len(issue.Threads) == 1 {
+		return languageOf(pub, issue.Threads[0])
+	}
+	return languageOf(pub, newsletter.Thread{})
 }
 
 // Mail is an issue as its recipients get it.
@@ -42,18 +63,20 @@ type mailPage struct {
 	Address string // postal, empty to leave it out
 	Next    string // the day of the next issue, may be empty
 	SignUp  string // the page for signing up
+	// Above and Below are what the publication says in every mail.
+	Above, Below aside
 }
 
 // Mail renders an issue. Where its HTML would pass the size at which mail
 // services cut a message off, every thread keeps so many of its first posts
 // as fit and a link to the rest on the web; the text part is always whole.
 func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to Recipient) (Mail, error) {
-	data := newMailPage(pub, issue, to)
+	data := t.mailPage(pub, issue, to)
 	styles, err := t.styles(data)
 	if err != nil {
 		return Mail{}, err
 	}
-	if err := data.fill(pub, issue, styles); err != nil {
+	if err := data.fill(t, pub, issue, styles); err != nil {
 		return Mail{}, err
 	}
 	m := Mail{Subject: data.Subject}
@@ -68,19 +91,22 @@ func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to 
 	return m, nil
 }
 
-func newMailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
-	lang := language(pub, newsletter.Thread{})
+func (t *Templates) mailPage(pub newsletter.Publication, issue newsletter.Issue, to Recipient) mailPage {
+	lang := mailLanguage(pub, issue)
 	title, subject := issue.Title, issue.Subject
 	digest := len(issue.Threads) != 1
 	if !digest {
 		only := issue.Threads[0]
-		lang, title, subject = language(pub, only), only.Title, cmp.Or(issue.Subject, only.MailSubject())
+		title, subject = only.Title, cmp.Or(issue.Subject, only.MailSubject())
 	}
-	data := mailPage{page: newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
+	data := mailPage{page: t.newPage(pub, lang, ""), Digest: digest, To: to, Subject: oneLine(cmp.Or(subject, title))}
 	data.Title, data.URL, data.Root = title, "", pub.Link("")
-	data.Next, data.SignUp = Day(pub, issue.Next), pub.Link(SubscribePath)
+	data.SignUp = pub.Link(SubscribePath)
+	if !issue.Next.IsZero() {
+		data.Next = data.date(wordNextDay, issue.Next.In(zone(pub)))
+	}
 	if !issue.PublishedAt.IsZero() {
-		data.Date = date(pub, issue.PublishedAt)
+		data.Date = data.date(wordDate, issue.PublishedAt.In(zone(pub)))
 	}
 	if address := strings.TrimSpace(pub.Address); !strings.EqualFold(address, "none") {
 		data.Address = address
@@ -107,7 +133,10 @@ func webPage(pub newsletter.Publication, t newsletter.Thread) string {
 }
 
 // fill renders the threads into data.
-func (m *mailPage) fill(pub newsletter.Publication, issue newsletter.Issue, styles map[string]string) error {
+func (m *mailPage) fill(from *Templates, pub newsletter.Publication, issue newsletter.Issue, styles map[string]string) error {
+	if err := m.asides(pub, styles); err != nil {
+		return err
+	}
 	var writer textWriter
 	f := form{shift: 1, auto: true, style: styles}
 	if m.Digest {
@@ -123,7 +152,7 @@ func (m *mailPage) fill(pub newsletter.Publication, issue newsletter.Issue, styl
 		if err != nil {
 			return err
 		}
-		v := newThreadView(pub, t, issue.PublishedAt, webPage(pub, t))
+		v := from.threadView(pub, t, issue.PublishedAt, webPage(pub, t))
 		v.show(posts)
 		v.Text = writer.posts(t, base)
 		m.Threads = append(m.Threads, v)

@@ -28,7 +28,7 @@ func TestMailSlots(t *testing.T) {
 	if n := strings.Count(mail.HTML, to.Email); n != 1 {
 		t.Errorf("HTML holds the mark of the address %d times, want once", n)
 	}
-	for _, want := range []string{"Unsubscribe: " + to.UnsubscribeURL + "\n", "Sent to " + to.Email + "\n", "You signed up on " + to.Joined + "\nat bench.example.org.\n"} {
+	for _, want := range []string{"Unsubscribe: " + to.UnsubscribeURL + "\n", "Sent to " + to.Email + "\n", "You signed up on " + to.Joined + " at bench.example.org.\n"} {
 		if !strings.Contains(mail.Text, want) {
 			t.Errorf("text lacks %q", want)
 		}
@@ -135,7 +135,7 @@ func TestMailIsCut(t *testing.T) {
 	}{
 		{"one", []newsletter.Thread{long()}, "Read the other ", true},
 		{"digest", []newsletter.Thread{long(), gate().Thread, long()}, "Read the other ", true},
-		{"one giant post", []newsletter.Thread{giant}, "Read the 1 post on the web", true},
+		{"one giant post", []newsletter.Thread{giant}, "Read the post on the web", true},
 		{"no page to go on", []newsletter.Thread{mailOnly}, "Post 61", false},
 	}
 	for _, tt := range tests {
@@ -209,5 +209,37 @@ func TestDigestByMailOnly(t *testing.T) {
 	}
 	if strings.Contains(m.HTML+m.Text, newsletter.IssuePath(issue.Number)) {
 		t.Error("the mail links to the page of the issue")
+	}
+}
+
+// What a publication says above and below stands in every page and mail.
+func TestHeaderAndFooter(t *testing.T) {
+	pub := publication()
+	pub.Header, pub.Footer = "Printed by *Ada*.", "See [the terms](about/) <script>."
+	tmpl := builtin(t)
+	mail, err := tmpl.Mail(pub, single(), reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := tmpl.ThreadPage(pub, shed(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front, err := tmpl.ArchivePage(pub, Listing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := pub.Link("about/")
+	for name, text := range map[string]string{"mail": mail.HTML, "page": string(page), "front page": string(front)} {
+		for _, want := range []string{"Printed by <em>Ada</em>.</p>", `href="` + link + `"`, "&lt;script&gt;"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the %s lacks %q", name, want)
+			}
+		}
+	}
+	for _, want := range []string{"Printed by _Ada_.\n\n", "See the terms [1] <script>.\n\n[1] " + link + "\n"} {
+		if !strings.Contains(mail.Text, want) {
+			t.Errorf("the text of the mail lacks %q:\n%s", want, mail.Text)
+		}
 	}
 }

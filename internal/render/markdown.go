@@ -33,6 +33,8 @@ type form struct {
 	page bool
 	// style holds inline styles by element, for mails.
 	style map[string]string
+	// words are what the program itself says in between.
+	words speech
 }
 
 // markdown is the one dialect of posts: GitHub's, with line breaks kept. It may

@@ -23,6 +23,7 @@ func (f form) notes(doc ast.Node, before int) int {
 				n.SetAttributeString("id", []byte(noteRef(n.Index, n.RefIndex)))
 			}
 		case *extast.FootnoteBacklink:
+			n.SetAttributeString("aria-label", []byte(f.noteBack(n.Index+before)))
 			if n.Index += before; !linked {
 				n.Parent().RemoveChild(n.Parent(), n)
 			}
@@ -39,6 +40,14 @@ func (f form) notes(doc ast.Node, before int) int {
 		}
 	}
 	return count
+}
+
+// noteBack says where the link at the end of a note leads.
+func (f form) noteBack(number int) string {
+	if f.words.tongue == nil {
+		return "Back to the text of note " + strconv.Itoa(number)
+	}
+	return f.words.say("note_back", "n", number)
 }
 
 // tighten takes the paragraph, not its words, from a note that is one.
@@ -95,7 +104,11 @@ func renderNoteLink(w util.BufWriter, _ []byte, node ast.Node, entering bool) (a
 func renderNoteBacklink(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	if entering {
 		n := node.(*extast.FootnoteBacklink)
-		_, _ = w.WriteString(` <a href="#` + noteRef(n.Index, n.RefIndex) + `" role="doc-backlink" aria-label="Back to the text of note ` + strconv.Itoa(n.Index) + `">↩︎</a>`)
+		label, _ := n.AttributeString("aria-label")
+		text, _ := label.([]byte)
+		_, _ = w.WriteString(` <a href="#` + noteRef(n.Index, n.RefIndex) + `" role="doc-backlink" aria-label="`)
+		_, _ = w.Write(util.EscapeHTML(text))
+		_, _ = w.WriteString(`">↩︎</a>`)
 	}
 	return ast.WalkContinue, nil
 }

@@ -14,16 +14,16 @@ func (t *Templates) ThreadPage(pub newsletter.Publication, e newsletter.Entry, n
 	if err != nil {
 		return nil, err
 	}
-	posts, err := form{shift: 1, auto: true, page: true}.posts(e.Thread)
+	posts, err := form{shift: 1, auto: true, page: true, words: t.words.speak(pub, languageOf(pub, e.Thread))}.posts(e.Thread)
 	if err != nil {
 		return nil, err
 	}
 	data := threadPage{
-		page:   newPage(pub, language(pub, e.Thread), e.Path()),
-		Thread: newThreadView(pub, e.Thread, e.PublishedAt, pub.Link(e.Path())),
+		page:   t.newPage(pub, languageOf(pub, e.Thread), e.Path()),
+		Thread: t.threadView(pub, e.Thread, e.PublishedAt, pub.Link(e.Path())),
 	}
 	data.Thread.show(posts)
-	data.Thread.Corrected = corrected(pub, e)
+	data.Thread.Corrected = data.Thread.corrected(pub, e)
 	data.Thread.Tags = tags(e.Thread, data.Root)
 	data.Title, data.Description = e.Title, e.Excerpt
 	data.Newer, data.Older = data.neighbour(newer), data.neighbour(older)
@@ -52,10 +52,10 @@ type issuePage struct {
 // IssuePage is the page of a digest, at newsletter.IssuePath. It shows the
 // entries, which are the issue's threads as they are now, in their order.
 func (t *Templates) IssuePage(pub newsletter.Publication, issue newsletter.Issue, entries []newsletter.Entry) ([]byte, error) {
-	data := issuePage{page: sitePage(pub, newsletter.IssuePath(issue.Number)), Number: issue.Number}
+	data := issuePage{page: t.sitePage(pub, newsletter.IssuePath(issue.Number)), Number: issue.Number}
 	data.Title, data.Description = issue.Title, titles(issue.Threads)
 	if !issue.PublishedAt.IsZero() {
-		data.Date, data.Published = date(pub, issue.PublishedAt), stamp(pub, issue.PublishedAt)
+		data.Date, data.Published = data.date(wordDate, issue.PublishedAt.In(zone(pub))), stamp(pub, issue.PublishedAt)
 	}
 	for _, e := range entries {
 		base, err := threadBase(pub, e.Thread)
@@ -66,9 +66,9 @@ func (t *Templates) IssuePage(pub newsletter.Publication, issue newsletter.Issue
 		if err != nil {
 			return nil, err
 		}
-		v := newThreadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path())
+		v := t.threadView(pub, e.Thread, e.PublishedAt, data.Root+e.Path())
 		v.show(posts)
-		v.Corrected = corrected(pub, e)
+		v.Corrected = v.corrected(pub, e)
 		data.Threads = append(data.Threads, v)
 	}
 	return t.page(issueFile, data)
@@ -92,15 +92,15 @@ type unsubscribePage struct {
 // UnsubscribePage is one sentence and, where there is something to decide, one
 // button. It holds no script and changes nothing when it is fetched.
 func (t *Templates) UnsubscribePage(pub newsletter.Publication, p Unsubscribe) ([]byte, error) {
-	data := unsubscribePage{page: placeless(pub), Unsubscribe: p}
-	data.Title = "Unsubscribe"
+	data := unsubscribePage{page: t.placeless(pub), Unsubscribe: p}
+	data.Title = data.say("unsubscribe")
 	return t.page(unsubscribeFile, data)
 }
 
 // NotFoundPage is what a web server shows for an address that leads nowhere.
 func (t *Templates) NotFoundPage(pub newsletter.Publication) ([]byte, error) {
-	data := notFoundPage{page: placeless(pub)}
-	data.Title = "Page not found"
+	data := notFoundPage{page: t.placeless(pub)}
+	data.Title = data.say("not_found")
 	return t.page(notFoundFile, data)
 }
 
@@ -111,8 +111,8 @@ type notFoundPage struct {
 
 // GonePage is what a web server shows instead of a page that was withdrawn.
 func (t *Templates) GonePage(pub newsletter.Publication) ([]byte, error) {
-	data := notFoundPage{page: placeless(pub), Gone: true}
-	data.Title = "Withdrawn"
+	data := notFoundPage{page: t.placeless(pub), Gone: true}
+	data.Title = data.say("withdrawn")
 	return t.page(notFoundFile, data)
 }
 

@@ -11,6 +11,7 @@ import (
 
 // frame is what a page has in common with the others of its depth and language.
 type frame struct {
+	speech
 	Publication        newsletter.Publication
 	Lang, Dir          string
 	Root               string
@@ -20,6 +21,7 @@ type frame struct {
 
 func (p page) frame() frame {
 	return frame{
+		speech:      p.speech,
 		Publication: p.Publication, Lang: p.Lang, Dir: p.Dir, Root: p.Root, Search: p.Search,
 		Accent: p.Accent, AccentDark: p.AccentDark,
 	}
@@ -29,6 +31,19 @@ func (p page) frame() frame {
 type common struct {
 	mu    sync.Mutex
 	parts map[commonKey]commonPart
+}
+
+// part is the function of that name in the templates of a file: what a part
+// writes, as a value for a slot of a word.
+func (t *Templates) part(file string) func(part string, data any) (template.HTML, error) {
+	return func(part string, data any) (template.HTML, error) {
+		tmpl := t.html[file].Lookup(part)
+		if tmpl == nil {
+			return "", fmt.Errorf("part %q: there is no template of that name", part)
+		}
+		text, err := execute(tmpl, file, data)
+		return template.HTML(text), err //nolint:gosec // the template has escaped it
+	}
 }
 
 type commonKey struct{ file, part, lang, root string }

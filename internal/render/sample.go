@@ -31,13 +31,13 @@ func samples() []sample {
 				Title: "Sample", Description: "A sample.", URL: "https://example.com", Language: "en",
 				Author: newsletter.Person{Name: "Ada", Email: "ada@example.com", URL: "https://example.com/ada", Bio: "A person."},
 				About:  "# A sample\n\nOf a page.", Search: "https://example.com/search",
-				Address: "1 Sample Street", Accent: "#b4532a", Zone: time.UTC,
+				Address: "1 Sample Street", Accent: "#b4532a", Zone: time.UTC, Header: "A *header*.", Footer: "A [footer](about/).",
 			},
 			entries: []newsletter.Entry{
 				{Thread: rich, PublishedAt: day.AddDate(0, 0, 7), UpdatedAt: day.AddDate(0, 0, 7), CorrectedAt: day.AddDate(0, 0, 9), Issue: 2},
 				{Thread: bare, PublishedAt: day, UpdatedAt: day, Issue: 1},
 			},
-			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1", Joined: "1 December 2024"},
+			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1", Joined: "1 December 2024", Greeting: "Hello Reader,"},
 			leave: Unsubscribe{Action: "https://example.com/u/1", Email: "r…@example.com"},
 		},
 		{

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -43,7 +42,7 @@ type searchPage struct {
 	Query   string
 	Words   bool
 	Busy    bool
-	Found   string // "23 threads"
+	Total   int // of threads found
 	Threads []foundView
 	Turn    struct{ Newer, Older string }
 }
@@ -56,18 +55,12 @@ type foundView struct {
 
 // SearchPage is the form with what was found, at "search".
 func (t *Templates) SearchPage(pub newsletter.Publication, s Search) ([]byte, error) {
-	data := searchPage{page: sitePage(pub, ""), Query: s.Query, Words: s.Words, Busy: s.Busy}
-	data.Title, data.URL, data.Hidden = "Search", "", true
-	data.Found = fmt.Sprintf("%d threads", s.Total)
-	switch s.Total {
-	case 0:
-		data.Found = "No thread"
-	case 1:
-		data.Found = "1 thread"
-	}
+	data := searchPage{page: t.sitePage(pub, ""), Query: s.Query, Words: s.Words, Busy: s.Busy}
+	data.Title, data.URL, data.Hidden = data.say("search"), "", true
+	data.Total = s.Total
 	for _, f := range s.Results {
 		v := foundView{Marked: f.Marked, Shown: f.Shown}
-		v.threadView = newThreadView(pub, f.Thread, f.OutAt, data.Root+f.Path())
+		v.threadView = t.threadView(pub, f.Thread, f.OutAt, data.Root+f.Path())
 		data.Threads = append(data.Threads, v)
 	}
 	data.Turn.Newer, data.Turn.Older = s.Newer, s.Older

@@ -48,6 +48,7 @@ const maxTemplate = 1 << 20
 type Templates struct {
 	html   map[string]*template.Template
 	text   *texttemplate.Template
+	words  *wordbook
 	common common
 	// digest is that of the files.
 	digest string
@@ -69,6 +70,9 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 		return nil, err
 	}
 	t := &Templates{html: make(map[string]*template.Template), digest: digestOf(files)}
+	if t.words, err = readWords(files[builtinWords], files[wordsFile]); err != nil {
+		return nil, err
+	}
 	t.common.parts = make(map[commonKey]commonPart)
 	for _, name := range htmlFiles() {
 		t.html[name], err = t.parseHTML(name, files)
@@ -79,6 +83,9 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 	t.text, err = texttemplate.New(mailTextFile).Funcs(textFuncs()).Option("missingkey=error").Parse(files[mailTextFile])
 	if err != nil {
 		return nil, templateError(err)
+	}
+	if err := t.checkWords(); err != nil {
+		return nil, err
 	}
 	if err := t.try(); err != nil {
 		return nil, fmt.Errorf("try the templates on sample data: %w", err)
@@ -97,7 +104,7 @@ func htmlFiles() []string {
 // readFiles returns the text of every template by its name.
 func readFiles(override, embedded fs.FS) (map[string]string, error) {
 	names := append(htmlFiles(), baseFile, mailTextFile)
-	if err := refuseStrangers(override, names); err != nil {
+	if err := refuseStrangers(override, append(names, wordsFile)); err != nil {
 		return nil, err
 	}
 	files := make(map[string]string, len(names))
@@ -111,7 +118,22 @@ func readFiles(override, embedded fs.FS) (map[string]string, error) {
 		}
 		files[name] = text
 	}
-	return files, nil
+	return files, readWordFiles(files, override, embedded)
+}
+
+// builtinWords names the embedded words among the files: those of the
+// publication do not take their place, but add to them.
+const builtinWords = "built-in " + wordsFile
+
+func readWordFiles(files map[string]string, override, embedded fs.FS) error {
+	var err error
+	if files[builtinWords], err = readFile(embedded, wordsFile); err != nil {
+		return fmt.Errorf("read the built-in %s: %w", wordsFile, err)
+	}
+	if files[wordsFile], err = readFile(override, wordsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read %s: %w", wordsFile, err)
+	}
+	return nil
 }
 
 // digestOf tells one set of templates from another.
@@ -144,7 +166,7 @@ func refuseStrangers(override fs.FS, names []string) error {
 	if override == nil {
 		return nil
 	}
-	for _, pattern := range []string{"*.html", "*.txt"} {
+	for _, pattern := range []string{"*.html", "*.txt", "*.yaml", "*.yml"} {
 		found, err := fs.Glob(override, pattern)
 		if err != nil {
 			return fmt.Errorf("list templates: %w", err)
@@ -160,7 +182,7 @@ func refuseStrangers(override fs.FS, names []string) error {
 }
 
 func (t *Templates) parseHTML(name string, files map[string]string) (*template.Template, error) {
-	tmpl := template.New(name).Funcs(template.FuncMap{"same": t.same(name)}).Option("missingkey=error")
+	tmpl := template.New(name).Funcs(template.FuncMap{"same": t.same(name), "part": t.part(name), "markdown": note}).Option("missingkey=error")
 	if _, err := tmpl.New(baseFile).Parse(files[baseFile]); err != nil {
 		return nil, templateError(err)
 	}

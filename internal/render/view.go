@@ -13,6 +13,7 @@ import (
 
 // page is what every template gets; the others embed it.
 type page struct {
+	speech
 	Publication newsletter.Publication
 	Title       string // of the document
 	Description string // one or two sentences, plain
@@ -47,6 +48,7 @@ type page struct {
 
 // threadView is a thread as templates see it.
 type threadView struct {
+	speech
 	Title, Excerpt, Author string
 	// Titled says that the author gave the title; else it is the first
 	// sentence, which need not be read twice.
@@ -89,8 +91,9 @@ type link struct {
 }
 
 // newPage is the page at a path below the site.
-func newPage(pub newsletter.Publication, lang, path string) page {
+func (t *Templates) newPage(pub newsletter.Publication, lang, path string) page {
 	p := page{
+		speech:      t.words.speak(pub, lang),
 		Publication: pub, Lang: lang, Dir: direction(lang), Locale: locale(lang), Title: pub.Title, Description: pub.Description,
 		URL: pub.Link(path), Root: root(path), Search: pub.Search,
 	}
@@ -99,13 +102,13 @@ func newPage(pub newsletter.Publication, lang, path string) page {
 }
 
 // sitePage is a page in the publication's language.
-func sitePage(pub newsletter.Publication, path string) page {
-	return newPage(pub, language(pub, newsletter.Thread{}), path)
+func (t *Templates) sitePage(pub newsletter.Publication, path string) page {
+	return t.newPage(pub, languageOf(pub, newsletter.Thread{}), path)
 }
 
 // placeless is a page that may be seen at any address and is not to be found.
-func placeless(pub newsletter.Publication) page {
-	p := sitePage(pub, "")
+func (t *Templates) placeless(pub newsletter.Publication) page {
+	p := t.sitePage(pub, "")
 	p.URL, p.Root, p.Hidden = "", pub.Link(""), true
 	return p
 }
@@ -143,31 +146,33 @@ func tags(t newsletter.Thread, root string) []link {
 	return list
 }
 
-// language is the tag of the thread's language, else the publication's.
-func language(pub newsletter.Publication, t newsletter.Thread) string {
+// languageOf is the tag of the thread's language, else the publication's.
+func languageOf(pub newsletter.Publication, t newsletter.Thread) string {
 	return cmp.Or(t.Lang, pub.Language, "en")
 }
 
 // newThreadView shows a thread that went out at a time; url may be empty.
-func newThreadView(pub newsletter.Publication, t newsletter.Thread, out time.Time, url string) threadView {
-	lang := language(pub, t)
+func (t *Templates) threadView(pub newsletter.Publication, of newsletter.Thread, out time.Time, url string) threadView {
+	lang := languageOf(pub, of)
 	v := threadView{
-		Title: t.Title, Titled: t.Titled, Excerpt: t.Excerpt, Author: cmp.Or(t.Author, pub.Author.Name),
+		speech: t.words.speak(pub, lang),
+		Title:  of.Title, Titled: of.Titled, Excerpt: of.Excerpt, Author: cmp.Or(of.Author, pub.Author.Name),
 		Lang: lang, Dir: direction(lang), URL: url,
-		Counts: t.Counts(), Origin: t.Origin, OriginHost: host(t.Origin),
+		Origin: of.Origin, OriginHost: host(of.Origin),
 	}
+	v.Counts = v.counts(of)
 	if v.Author == pub.Author.Name {
 		v.AuthorURL = pub.Author.URL
 	}
-	written := t.Date
+	written := of.Date
 	if written.IsZero() {
 		written = out
 	}
 	if written.IsZero() {
 		return v
 	}
-	v.Date, v.DateTime = date(pub, written), stamp(pub, written)
-	if published := date(pub, out); !out.IsZero() && published != v.Date {
+	v.Date, v.DateTime = v.date(wordDate, written.In(zone(pub))), stamp(pub, written)
+	if published := v.date(wordDate, out.In(zone(pub))); !out.IsZero() && published != v.Date {
 		v.Published = published
 	}
 	return v
@@ -175,15 +180,15 @@ func newThreadView(pub newsletter.Publication, t newsletter.Thread, out time.Tim
 
 // corrected is the day of a correction, with its year where that of the sending
 // does not tell it.
-func corrected(pub newsletter.Publication, e newsletter.Entry) string {
+func (s speech) corrected(pub newsletter.Publication, e newsletter.Entry) string {
 	if e.CorrectedAt.IsZero() {
 		return ""
 	}
 	at := e.CorrectedAt.In(zone(pub))
 	if at.Year() == e.PublishedAt.In(zone(pub)).Year() {
-		return at.Format("2 January")
+		return s.date(wordDayMonth, at)
 	}
-	return at.Format("2 January 2006")
+	return s.date(wordDate, at)
 }
 
 // show puts the rendered posts into the view.
@@ -210,7 +215,7 @@ func (v threadView) Sections() template.HTML {
 		b.WriteString("\n<section class=\"post\" id=\"" + anchor + "\">")
 		if len(v.Posts) > 1 {
 			n := strconv.Itoa(p.Number)
-			b.WriteString("<a class=\"number\" href=\"#" + anchor + "\" aria-label=\"Post " + n + "\">" + n + "</a>")
+			b.WriteString("<a class=\"number\" href=\"#" + anchor + "\" aria-label=\"" + template.HTMLEscapeString(v.say("post_number", "n", n)) + "\">" + n + "</a>")
 		}
 		b.WriteString("\n")
 		b.WriteString(string(p.HTML))
@@ -253,20 +258,17 @@ func zone(pub newsletter.Publication) *time.Location {
 
 // Date is the day in the publication's zone, as its pages and mails write it:
 // "18 December 2024".
-func Date(pub newsletter.Publication, t time.Time) string { return date(pub, t) }
-
-// date is the day in the publication's zone: "18 December 2024".
-func date(pub newsletter.Publication, t time.Time) string {
-	return t.In(zone(pub)).Format("2 January 2006")
+func (t *Templates) Date(pub newsletter.Publication, at time.Time) string {
+	return t.words.speak(pub, languageOf(pub, newsletter.Thread{})).date(wordDate, at.In(zone(pub)))
 }
 
 // Day is a day soon to come, in the publication's zone: "Monday 7 December". It
 // is empty for the zero time.
-func Day(pub newsletter.Publication, t time.Time) string {
-	if t.IsZero() {
+func (t *Templates) Day(pub newsletter.Publication, at time.Time) string {
+	if at.IsZero() {
 		return ""
 	}
-	return t.In(zone(pub)).Format("Monday 2 January")
+	return t.words.speak(pub, languageOf(pub, newsletter.Thread{})).date(wordNextDay, at.In(zone(pub)))
 }
 
 func stamp(pub newsletter.Publication, t time.Time) string {

@@ -31,7 +31,7 @@ func TestDates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := newThreadView(newsletter.Publication{Zone: tt.zone}, newsletter.Thread{Date: tt.written}, tt.out, "")
+			v := builtin(t).threadView(newsletter.Publication{Zone: tt.zone}, newsletter.Thread{Date: tt.written}, tt.out, "")
 			if diff := cmp.Diff(tt.want, [3]string{v.Date, v.DateTime, v.Published}); diff != "" {
 				t.Errorf("dates (-want +got):\n%s", diff)
 			}

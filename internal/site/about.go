@@ -8,7 +8,7 @@ import (
 func (s *Site) about(c content) []document {
 	list := []document{
 		{name: render.SubscribePath + "index.html", make: func() ([]byte, error) {
-			return s.opt.Templates.SubscribePage(s.opt.Publication, render.Day(s.opt.Publication, c.next), len(c.tags) > 0)
+			return s.opt.Templates.SubscribePage(s.opt.Publication, s.opt.Templates.Day(s.opt.Publication, c.next), len(c.tags) > 0)
 		}},
 		{name: render.PrivacyPath + "index.html", make: func() ([]byte, error) {
 			return s.opt.Templates.PrivacyPage(s.opt.Publication, s.opt.Privacy)

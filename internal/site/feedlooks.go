@@ -30,7 +30,12 @@ func (s *Site) feedLooks() []document {
 	light, dark := render.Accents(s.opt.Publication)
 	return []document{
 		{name: feed.StylePath, make: func() ([]byte, error) {
-			return []byte(strings.NewReplacer("$light", light, "$dark", dark).Replace(feedStyle)), nil
+			intro, err := s.opt.Templates.Sentence(s.opt.Publication, "feed_intro")
+			if err != nil {
+				return nil, err
+			}
+			how, err := s.opt.Templates.Sentence(s.opt.Publication, "feed_how")
+			return []byte(strings.NewReplacer("$light", light, "$dark", dark, "$intro", cssText(intro), "$how", cssText(how)).Replace(feedStyle)), err
 		}},
 		{name: feed.IconPath, make: func() ([]byte, error) {
 			drawn, err := s.icons()
@@ -41,6 +46,11 @@ func (s *Site) feedLooks() []document {
 			return drawn.small, err
 		}},
 	}
+}
+
+// cssText escapes a text for a string in quotes (CSS Syntax 3, section 4.3.5).
+func cssText(s string) string {
+	return strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(s) // words have no line breaks
 }
 
 // icons are the pictures that stand for the publication.

@@ -29,7 +29,13 @@ func (s *Site) feeds(c content) []document {
 // feedList is the list of all feeds, at the address that people know and at
 // the one that programs ask.
 func (s *Site) feedList(tags []newsletter.Tag) []document {
-	opml := func() ([]byte, error) { return feed.OPML(s.opt.Publication, tags) }
+	opml := func() ([]byte, error) {
+		heading, err := s.opt.Templates.Sentence(s.opt.Publication, "tags")
+		if err != nil {
+			return nil, err
+		}
+		return feed.OPML(s.opt.Publication, tags, heading)
+	}
 	return []document{{name: feed.OPMLPath, make: opml}, {name: feed.WellKnownPath, make: opml}}
 }
 

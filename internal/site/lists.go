@@ -22,7 +22,7 @@ func (s *Site) archive(c content) []document {
 	for _, l := range slices.Backward(listings("", c.entries, archiveSize)) {
 		l.Tagged = len(c.tags) > 0
 		if l.Number == 0 { // the others stay the same when a slot passes
-			l.Next = render.Day(s.opt.Publication, c.next)
+			l.Next = s.opt.Templates.Day(s.opt.Publication, c.next)
 		}
 		c.listOf(l, "")
 		list = append(list, document{name: l.Path + "index.html", make: func() ([]byte, error) {
