@@ -114,8 +114,8 @@ func fieldsOf(of reflect.Type) []string {
 			names = append(names, fieldsOf(inner)...)
 		}
 	}
-	for i := range of.NumMethod() {
-		names = append(names, of.Method(i).Name)
+	for method := range of.Methods() {
+		names = append(names, method.Name)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
