@@ -25,7 +25,7 @@ func TestMailShowsPictures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `<img src="https://example.com/threads/pictured/a%20b.jpg" alt="A picture" width="552" style=`
+	const want = `<img src="https://example.com/threads/pictured/a%20b.jpg" alt="A picture" width="552" height="27" style=`
 	if !strings.Contains(v.Mail.HTML, want) {
 		t.Errorf("the mail lacks %s:\n%s", want, v.Mail.HTML)
 	}

@@ -102,7 +102,7 @@ func (s speech) Word(name string, pairs ...any) (string, error) {
 	return b.String(), nil
 }
 
-// Rich is Word as HTML: a value that is HTML stands as it is, any other is kept
+// Rich is Word as HTML: a value that is HTML or a number stands as it is, any other is kept
 // apart from the direction of the sentence, and a text with an address in its
 // slot is a link.
 func (s speech) Rich(name string, pairs ...any) (template.HTML, error) {
@@ -119,6 +119,8 @@ func (s speech) Rich(name string, pairs ...any) (template.HTML, error) {
 		switch v := value(pairs, piece.slot).(type) {
 		case template.HTML:
 			b.WriteString(string(v))
+		case int:
+			b.WriteString(strconv.Itoa(v))
 		default:
 			text := template.HTMLEscapeString(fmt.Sprint(v))
 			if piece.text != "" {
