@@ -122,6 +122,7 @@ func (p *publication) settle() error {
 		Author:      newsletter.Person(pub.Author),
 		Address:     pub.Address,
 		Accent:      pub.Accent,
+		Colors:      newsletter.Colors(pub.Colors),
 		Header:      pub.Header,
 		Footer:      pub.Footer,
 		Zone:        zone,

@@ -100,12 +100,12 @@ func parseLanguage(text string) (string, error) {
 	return text, nil
 }
 
-var colour = regexp.MustCompile(`^#(?:[0-9a-f]{3}|[0-9a-f]{6})$`)
+var hexColour = regexp.MustCompile(`^#(?:[0-9a-f]{3}|[0-9a-f]{6})$`)
 
 // parseColour reads a CSS hex colour and writes it out in six small digits.
 func parseColour(text string) (string, error) {
 	c := strings.ToLower(text)
-	if !colour.MatchString(c) {
+	if !hexColour.MatchString(c) {
 		return "", fmt.Errorf(`%q is not a colour; write it as six hex digits in quotes, such as "#b4532a"`, text)
 	}
 	if len(c) == len("#rgb") {

@@ -243,3 +243,18 @@ func TestHeaderAndFooter(t *testing.T) {
 		}
 	}
 }
+
+// A publication's own colours take the place of all of ours.
+func TestMailColors(t *testing.T) {
+	pub := publication()
+	pub.Colors = newsletter.Colors{Ground: "#ffffff", Ink: "#000000", GroundDark: "#000000", InkDark: "#ffffff"}
+	mail, err := builtin(t).Mail(pub, single(), reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, usual := range []string{"#fdfcfa", "#1d1b19", "#6b665f", "#e4dfd8", "#151412", "#e8e5e0", "#9d978e", "#322f2b"} {
+		if strings.Contains(mail.HTML, usual) {
+			t.Errorf("the mail still has the colour %s", usual)
+		}
+	}
+}
