@@ -46,6 +46,7 @@ type Publication struct {
 	Address     string // postal address on one line; "none" or empty leaves it out
 	Accent      string // #rrggbb
 	Colors      Colors
+	Logo        string // file, or https address; empty means the title
 	Header      string // Markdown above every page and mail
 	Footer      string // the same below
 	About       string // Markdown file of the page about it; empty means no page

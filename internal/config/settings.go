@@ -43,6 +43,7 @@ func (c *Config) siteSettings() []setting {
 		bind("publication.colors.ink", &p.Colors.Ink, parseColour),
 		bind("publication.colors.ground_dark", &p.Colors.GroundDark, parseColour),
 		bind("publication.colors.ink_dark", &p.Colors.InkDark, parseColour),
+		bind("publication.logo", &p.Logo, parseLogo),
 		bind("publication.header", &p.Header, parseLine),
 		bind("publication.footer", &p.Footer, parseLine),
 		bind("publication.about", &p.About, parseOptionalPath),

@@ -31,6 +31,8 @@ type Publication struct {
 	Accent string
 	// Colors are the grounds and the text on them.
 	Colors Colors
+	// Logo stands for the title above pages and mails.
+	Logo Logo
 	// Header and Footer stand above and below every page and mail, in Markdown;
 	// empty for none.
 	Header, Footer string

@@ -53,6 +53,15 @@ func (s *Site) feedLooks() []document {
 	}
 }
 
+// logo is the file of that of the publication, where the site holds it.
+func (s *Site) logo(content) []document {
+	l := s.opt.Publication.Logo
+	if !l.Hosted() || len(s.opt.Logo) == 0 {
+		return nil
+	}
+	return []document{{name: l.Name, make: func() ([]byte, error) { return s.opt.Logo, nil }}}
+}
+
 // cssText escapes a text for a string in quotes (CSS Syntax 3, section 4.3.5).
 func cssText(s string) string {
 	return strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(s) // words have no line breaks
