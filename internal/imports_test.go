@@ -23,7 +23,8 @@ import (
 // room that is not built yet does no harm.
 var arrows = map[string][]string{
 	"newsletter": {},
-	"config":     {},
+	"colour":     {},
+	"config":     {"colour"},
 	"schedule":   {},
 	"mailbox":    {},
 	"templates":  {},
@@ -31,7 +32,7 @@ var arrows = map[string][]string{
 
 	"thread":   {"newsletter", "wikilink"},
 	"importer": {"newsletter"},
-	"render":   {"newsletter", "wikilink"},
+	"render":   {"newsletter", "wikilink", "colour"},
 	"feed":     {"newsletter"},
 	"picture":  {"newsletter"},
 	"mail":     {"newsletter"},

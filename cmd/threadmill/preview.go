@@ -17,13 +17,15 @@ import (
 
 func (a *app) previewCommand() *cobra.Command {
 	var out, to string
+	var noOpen bool
 	cmd := &cobra.Command{
 		Use:   "preview [THREAD]",
 		Short: "Show a thread as it would go out",
 		Long: `Preview writes the subject, both parts and the source of the mail, the page and
 the feeds of a thread into a folder, as they would go out: of the given one,
-drafts too, or of the next one in the queue. With --to it sends the mail as a
-test. Nothing is recorded.`,
+drafts too, or of the next one in the queue, and on a desktop's terminal opens
+the mail and the page in the browser. With --to it sends the mail as a test.
+Nothing is recorded.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.open(cmd.Context(), slog.LevelWarn, false)
@@ -38,15 +40,16 @@ test. Nothing is recorded.`,
 			if to != "" {
 				return badArgument(a.sendTest(cmd.Context(), p, thread, to))
 			}
-			return badArgument(a.preview(cmd.Context(), p, thread, out))
+			return badArgument(a.preview(cmd.Context(), p, thread, out, !noOpen))
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "preview", "the `folder` to write into")
+	cmd.Flags().BoolVar(&noOpen, "no-open", false, "only write, and open nothing")
 	cmd.Flags().StringVar(&to, "to", "", "send the mail to this `address` as “[Test] subject” instead")
 	return cmd
 }
 
-func (a *app) preview(ctx context.Context, p *publication, thread, out string) error {
+func (a *app) preview(ctx context.Context, p *publication, thread, out string, open bool) error {
 	if err := p.ReadyToSend(); err != nil {
 		return err
 	}
@@ -72,12 +75,17 @@ func (a *app) preview(ctx context.Context, p *publication, thread, out string) e
 		}
 	}
 	first := v.Issue.Threads[0]
+	mailFile, page := filepath.Join(out, "mail.html"), filepath.Join(out, "site", filepath.FromSlash(first.Path()), "index.html")
 	printLines(a.stdout,
 		"Subject  "+v.Mail.Subject,
 		"Length   "+first.Counts(),
-		"Mail     "+filepath.Join(out, "mail.html")+", mail.txt, mail.eml",
-		"Page     "+filepath.Join(out, "site", filepath.FromSlash(first.Path()), "index.html"),
+		"Mail     "+mailFile+", mail.txt, mail.eml",
+		"Page     "+page,
 		"Feeds    "+filepath.Join(out, "site", "feed.xml")+", atom.xml, feed.json")
+	if open {
+		a.show(ctx, mailFile)
+		a.show(ctx, page)
+	}
 	return nil
 }
 

@@ -38,6 +38,7 @@ type publication struct {
 	older     bool // the schema must be migrated before use
 	store     *store.Store
 	facts     newsletter.Publication
+	logoFile  []byte // nil for a logo elsewhere, or none
 	schedule  *schedule.Schedule
 	reader    thread.Reader
 	tokens    *audience.Tokens
@@ -122,9 +123,13 @@ func (p *publication) settle() error {
 		Author:      newsletter.Person(pub.Author),
 		Address:     pub.Address,
 		Accent:      pub.Accent,
+		Colors:      newsletter.Colors(pub.Colors),
 		Header:      pub.Header,
 		Footer:      pub.Footer,
 		Zone:        zone,
+	}
+	if p.facts.Logo, p.logoFile, err = p.logo(); err != nil {
+		return p.wrong("publication.logo", err)
 	}
 	if p.facts.About, err = p.about(); err != nil {
 		return p.wrong("publication.about", err)
@@ -294,6 +299,7 @@ func (p *publication) site(t *render.Templates, dir string) *site.Site {
 		Dir:         cmp.Or(dir, p.Path(p.Output)),
 		Compressor:  codings,
 		Publication: facts,
+		Logo:        p.logoFile,
 		Templates:   t,
 		Privacy:     p.privacy(),
 		FeedItems:   p.Feeds.Items,

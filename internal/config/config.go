@@ -45,9 +45,17 @@ type Publication struct {
 	Author      Person
 	Address     string // postal address on one line; "none" or empty leaves it out
 	Accent      string // #rrggbb
+	Colors      Colors
+	Logo        string // file, or https address; empty means the title
 	Header      string // Markdown above every page and mail
 	Footer      string // the same below
 	About       string // Markdown file of the page about it; empty means no page
+}
+
+// Colors are those of text and ground, each #rrggbb.
+type Colors struct {
+	Ground, Ink         string
+	GroundDark, InkDark string // for readers who prefer dark
 }
 
 // Person is the author.
@@ -150,12 +158,15 @@ type Web struct {
 // the publication, so it is not valid as it is.
 func Default() Config {
 	return Config{
-		Dir:         ".",
-		Publication: Publication{Language: "en", Accent: "#b4532a"},
-		Threads:     "threads",
-		Output:      "public",
-		Database:    "threadmill.db",
-		Schedule:    Schedule{Timezone: "UTC", CatchUp: "one", Order: "oldest", ThreadsPerIssue: 1},
+		Dir: ".",
+		Publication: Publication{
+			Language: "en", Accent: "#b4532a",
+			Colors: Colors{Ground: "#fdfcfa", Ink: "#1d1b19", GroundDark: "#151412", InkDark: "#e8e5e0"},
+		},
+		Threads:  "threads",
+		Output:   "public",
+		Database: "threadmill.db",
+		Schedule: Schedule{Timezone: "UTC", CatchUp: "one", Order: "oldest", ThreadsPerIssue: 1},
 		Mail: Mail{
 			Transport: "smtp",
 			Folder:    "mail",

@@ -69,6 +69,8 @@ publication:
   address: 1 Mill Lane,
     Thread
   accent: "#0A7"
+  colors: {ground: "#FFF", ink: "#000000", ground_dark: "#000", ink_dark: "#eeeeee"}
+  logo: looks/logo.PNG
   about: about.md
 threads: posts
 templates: looks
@@ -136,6 +138,8 @@ web:
 			Title: "It's a shed", URL: "https://example.com/letters", Description: "Things that neighbours can do.", Language: "pt-BR",
 			Author:  config.Person{Name: `Jo "J" Smith`, Email: "jo@example.com", URL: "https://example.com/jo", Bio: "Moves sheds."},
 			Address: "1 Mill Lane, Thread", Accent: "#00aa77", About: "about.md",
+			Colors: config.Colors{Ground: "#ffffff", Ink: "#000000", GroundDark: "#000000", InkDark: "#eeeeee"},
+			Logo:   "looks/logo.PNG",
 		},
 		Threads: "posts", Templates: "looks", Output: "site",
 		Database: "postgres://jo:from the file@db.example.com/threads",

@@ -110,6 +110,8 @@ func TestValueErrors(t *testing.T) {
 		{"publication.language", `""`, "is not a language tag"},
 		{"publication.author.email", "Jo <jo@example.com>", "is more than an address; write it without a name"},
 		{"publication.author.email", "jo", `"jo" is not a mail address`},
+		{"publication.logo", "http://example.com/logo.png", "write it in full with https"},
+		{"publication.logo", "logo.svg", "write that of a .png, .jpg or .gif"},
 		{"publication.accent", "red", `"red" is not a colour; write it as six hex digits in quotes, such as "#b4532a"`},
 		{"publication.accent", `"#12345"`, "is not a colour"},
 		{"output", `""`, "empty; write a path or leave the key out"},

@@ -2,10 +2,13 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"threadmill/internal/colour"
 )
 
 // Validate checks a config that was not made by Load. Its error is an
@@ -82,6 +85,7 @@ func (c *Config) conflicts(known problems) problems {
 		}
 	}
 	c.addresses(add)
+	c.legible(add)
 	c.bounces(add)
 	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
 	switch {
@@ -114,6 +118,30 @@ func (c *Config) addresses(add func(key, format string, args ...any)) {
 	}
 	if at, below := pathOf(c.Web.URL), pathOf(pub.URL); c.Web.URL != "" && at != below && c.Web.Listen != "" {
 		add("web.url", "its path is %q and that of publication.url is %q, below which run serves everything; write the same path behind the host", at, below)
+	}
+}
+
+// legible finds text that cannot be read on its ground.
+func (c *Config) legible(add func(key, format string, args ...any)) {
+	const at = "publication.colors."
+	colours := c.Publication.Colors
+	for _, pair := range [][4]string{
+		{"ink", colours.Ink, "ground", colours.Ground},
+		{"ink_dark", colours.InkDark, "ground_dark", colours.GroundDark},
+	} {
+		ink, _ := colour.Parse(pair[1])
+		ground, _ := colour.Parse(pair[3])
+		ratio := colour.Contrast(ink, ground)
+		if ratio >= colour.Enough {
+			continue
+		}
+		key := at + pair[0]
+		if !c.Given(key) && c.Given(at+pair[2]) {
+			key = at + pair[2]
+		}
+		// Cut and not rounded, so that 4.499 does not read as enough.
+		add(key, "%s %s on %s %s has a contrast of %.2f:1, and text needs %.1f:1 to be read (WCAG 2.2, 1.4.3); move one of the two towards black or white",
+			pair[0], pair[1], pair[2], pair[3], math.Floor(ratio*100)/100, colour.Enough)
 	}
 }
 

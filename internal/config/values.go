@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,6 +80,23 @@ func parseURL(text string) (string, error) {
 	return strings.TrimRight(text, "/"), nil
 }
 
+// parseLogo reads a path, or an address that every page and mail may show.
+func parseLogo(text string) (string, error) {
+	name := text
+	if strings.Contains(text, "://") {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(text, " \"<>") {
+			return "", fmt.Errorf("%q is not an address for a logo; write it in full with https, such as https://example.com/logo.png, or the path of a file", text)
+		}
+		name = u.Path
+	}
+	switch ext := strings.ToLower(path.Ext(name)); {
+	case text == "", ext == ".png", ext == ".jpg", ext == ".jpeg", ext == ".gif":
+		return parseOptionalPath(text)
+	}
+	return "", fmt.Errorf("%q is no picture that every mail program shows; write that of a .png, .jpg or .gif", text)
+}
+
 // parseCall reads an address that is called as it is written.
 func parseCall(text string) (string, error) {
 	if text == "" {
@@ -100,12 +118,12 @@ func parseLanguage(text string) (string, error) {
 	return text, nil
 }
 
-var colour = regexp.MustCompile(`^#(?:[0-9a-f]{3}|[0-9a-f]{6})$`)
+var hexColour = regexp.MustCompile(`^#(?:[0-9a-f]{3}|[0-9a-f]{6})$`)
 
 // parseColour reads a CSS hex colour and writes it out in six small digits.
 func parseColour(text string) (string, error) {
 	c := strings.ToLower(text)
-	if !colour.MatchString(c) {
+	if !hexColour.MatchString(c) {
 		return "", fmt.Errorf(`%q is not a colour; write it as six hex digits in quotes, such as "#b4532a"`, text)
 	}
 	if len(c) == len("#rgb") {

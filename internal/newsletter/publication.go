@@ -29,6 +29,10 @@ type Publication struct {
 	Address string
 	// Accent is the one colour of pages and mails, a CSS hex colour.
 	Accent string
+	// Colors are the grounds and the text on them.
+	Colors Colors
+	// Logo stands for the title above pages and mails.
+	Logo Logo
 	// Header and Footer stand above and below every page and mail, in Markdown;
 	// empty for none.
 	Header, Footer string
@@ -38,6 +42,12 @@ type Publication struct {
 	Search string
 	// Zone is the zone in which dates are shown; never nil.
 	Zone *time.Location
+}
+
+// Colors are CSS hex colours, each with a usual one where it is empty.
+type Colors struct {
+	Ground, Ink         string
+	GroundDark, InkDark string // for readers who prefer dark
 }
 
 // Person is a name with ways to reach its owner; every field may be empty.

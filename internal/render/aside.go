@@ -49,7 +49,7 @@ func (m *mailPage) asides(pub newsletter.Publication, styles map[string]string) 
 		if a.HTML, err = (form{shift: 1, base: base, auto: true, style: styles}).aside(text); err != nil {
 			return err
 		}
-		var w textWriter
+		w := textWriter{image: m.say("image")}
 		a.Text = w.posts(newsletter.Thread{Posts: []newsletter.Post{{Text: text}}}, base)[0]
 	}
 	return nil

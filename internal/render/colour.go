@@ -1,87 +1,69 @@
 package render
 
 import (
-	"fmt"
 	"html/template"
-	"math"
-	"strconv"
 
+	"threadmill/internal/colour"
 	"threadmill/internal/newsletter"
 )
 
-// The grounds that pages and mails stand on, and the accent of a publication
-// that names none. The templates repeat the first two.
-const (
-	paperLight    = "#fdfcfa"
-	paperDark     = "#151412"
-	defaultAccent = "#b4532a"
+// defaultAccent is that of a publication that names none.
+const defaultAccent = "#b4532a"
+
+// Palette are the colours of pages, feeds and mails as CSS hex colours of six
+// digits, on light and on dark ground: text and what is quiet in it, hairlines,
+// and the publication's own colour moved only as far as it needs to be legible.
+type Palette struct {
+	Ground, Ink, Quiet, Hair, Accent                     template.CSS
+	GroundDark, InkDark, QuietDark, HairDark, AccentDark template.CSS
+}
+
+// shade is one half of a Palette.
+type shade struct{ ground, ink, quiet, hair colour.RGB }
+
+// The colours of a publication that names none.
+var (
+	lightShade = shade{known("#fdfcfa"), known("#1d1b19"), known("#6b665f"), known("#e4dfd8")}
+	darkShade  = shade{known("#151412"), known("#e8e5e0"), known("#9d978e"), known("#322f2b")}
 )
 
-// contrast is the least ratio of accent to ground: WCAG 2.2, 1.4.3 (AA).
-const contrast = 4.5
+func known(s string) colour.RGB {
+	c, _ := colour.Parse(s)
+	return c
+}
 
-type rgb [3]float64
-
-// accents returns the accent as it stands on light and on dark ground: moved
-// towards black or white only as far as it needs to be legible there.
-func accents(hex string) (light, dark template.CSS) {
-	c, ok := parseColour(hex)
+// PaletteOf are the colours of a publication.
+func PaletteOf(pub newsletter.Publication) Palette {
+	accent, ok := colour.Parse(pub.Accent)
 	if !ok {
-		c, _ = parseColour(defaultAccent)
+		accent = known(defaultAccent)
 	}
-	lightGround, _ := parseColour(paperLight)
-	darkGround, _ := parseColour(paperDark)
-	return legible(c, lightGround, rgb{}).css(), legible(c, darkGround, rgb{255, 255, 255}).css()
+	c := pub.Colors
+	light, dark := lightShade.with(c.Ground, c.Ink), darkShade.with(c.GroundDark, c.InkDark)
+	css := func(c colour.RGB) template.CSS { return template.CSS(c.String()) } //nolint:gosec // six digits
+	on := func(s shade) template.CSS { return css(accent.Toward(s.ground.Opposite(), s.ground)) }
+	return Palette{
+		Ground: css(light.ground), Ink: css(light.ink), Quiet: css(light.quiet), Hair: css(light.hair), Accent: on(light),
+		GroundDark: css(dark.ground), InkDark: css(dark.ink), QuietDark: css(dark.quiet), HairDark: css(dark.hair), AccentDark: on(dark),
+	}
 }
 
-// parseColour reads #rgb and #rrggbb.
-func parseColour(s string) (rgb, bool) {
-	if len(s) == 4 && s[0] == '#' {
-		s = string([]byte{'#', s[1], s[1], s[2], s[2], s[3], s[3]})
+// with is the shade of other colours, each kept where it is none. What is quiet
+// lies between ink and ground, and can be read wherever the ink can.
+func (s shade) with(ground, ink string) shade {
+	own := shade{ground: parsed(ground, s.ground), ink: parsed(ink, s.ink)}
+	if own.ground == s.ground && own.ink == s.ink {
+		return s
 	}
-	if len(s) != 7 || s[0] != '#' {
-		return rgb{}, false
-	}
-	n, err := strconv.ParseUint(s[1:], 16, 32)
-	return rgb{float64(n >> 16), float64(n >> 8 & 0xff), float64(n & 0xff)}, err == nil
+	own.quiet = own.ink.Mix(own.ground, 1.0/3).Toward(own.ink, own.ground)
+	own.hair = own.ground.Mix(own.ink, 1.0/8)
+	return own
 }
 
-func (c rgb) css() template.CSS {
-	return template.CSS(fmt.Sprintf("#%02x%02x%02x", int(c[0]), int(c[1]), int(c[2])))
-}
-
-// legible mixes c with end in steps of 2 % until it stands out from ground.
-func legible(c, ground, end rgb) rgb {
-	mixed := c
-	for step := range 51 {
-		for i := range c {
-			mixed[i] = math.Round(c[i] + (end[i]-c[i])*float64(step)/50)
-		}
-		a, b := mixed.luminance(), ground.luminance()
-		if (max(a, b)+0.05)/(min(a, b)+0.05) >= contrast {
-			break
-		}
+// parsed is the colour of a text, or another where that is none.
+func parsed(text string, other colour.RGB) colour.RGB {
+	if c, ok := colour.Parse(text); ok {
+		return c
 	}
-	return mixed
-}
-
-// luminance is the relative luminance of WCAG 2.2.
-func (c rgb) luminance() float64 {
-	var l [3]float64
-	for i, v := range c {
-		v /= 255
-		if v <= 0.04045 {
-			l[i] = v / 12.92
-		} else {
-			l[i] = math.Pow((v+0.055)/1.055, 2.4)
-		}
-	}
-	return 0.2126*l[0] + 0.7152*l[1] + 0.0722*l[2]
-}
-
-// Accents are the publication's colour as it stands on light and on dark
-// ground, as CSS hex colours of six digits.
-func Accents(pub newsletter.Publication) (light, dark string) {
-	l, d := accents(pub.Accent)
-	return string(l), string(d)
+	return other
 }

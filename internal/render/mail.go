@@ -154,6 +154,7 @@ func (m *mailPage) fill(from *Templates, pub newsletter.Publication, issue newsl
 		}
 		v := from.threadView(pub, t, issue.PublishedAt, webPage(pub, t))
 		v.show(posts)
+		writer.image = v.say("image")
 		v.Text = writer.posts(t, base)
 		m.Threads = append(m.Threads, v)
 	}

@@ -243,3 +243,42 @@ func TestHeaderAndFooter(t *testing.T) {
 		}
 	}
 }
+
+// A publication's own colours take the place of all of ours.
+func TestMailColors(t *testing.T) {
+	pub := publication()
+	pub.Colors = newsletter.Colors{Ground: "#ffffff", Ink: "#000000", GroundDark: "#000000", InkDark: "#ffffff"}
+	mail, err := builtin(t).Mail(pub, single(), reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, usual := range []string{"#fdfcfa", "#1d1b19", "#6b665f", "#e4dfd8", "#151412", "#e8e5e0", "#9d978e", "#322f2b"} {
+		if strings.Contains(mail.HTML, usual) {
+			t.Errorf("the mail still has the colour %s", usual)
+		}
+	}
+}
+
+// A logo takes the title's place above pages and mails, and says it where
+// pictures are blocked.
+func TestLogo(t *testing.T) {
+	pub := publication()
+	pub.Logo = newsletter.NewLogo("logo.png", 200, 80)
+	mail, err := builtin(t).Mail(pub, single(), reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`src="https://bench.example.org/news/logo.png"`, `alt="The Slow Bench"`, `width="100" height="40"`} {
+		if !strings.Contains(mail.HTML, want) {
+			t.Errorf("the mail's logo lacks %s", want)
+		}
+	}
+	pub.Logo = newsletter.NewLogo("https://example.org/l.png", 0, 0)
+	page, err := builtin(t).PrivacyPage(pub, Privacy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `<img class="logo" src="https://example.org/l.png" alt="The Slow Bench" height="40"`; !strings.Contains(string(page), want) {
+		t.Errorf("the page's head lacks %s", want)
+	}
+}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/json"
+	"html/template"
 	"slices"
 	"strings"
 	"testing"
@@ -9,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"threadmill/internal/colour"
 	"threadmill/internal/newsletter"
-	"threadmill/templates"
 )
 
 // content renders one post as a feed shows it.
@@ -231,19 +232,36 @@ func TestAccents(t *testing.T) {
 		"":        {"#b4532a", "#bd6844"},
 		"#zzzzzz": {"#b4532a", "#bd6844"},
 	} {
-		light, dark := accents(hex)
-		if got := [2]string{string(light), string(dark)}; got != want {
-			t.Errorf("accents(%q) = %v, want %v", hex, got, want)
+		p := PaletteOf(newsletter.Publication{Accent: hex})
+		if got := [2]string{string(p.Accent), string(p.AccentDark)}; got != want {
+			t.Errorf("the accents of %q are %v, want %v", hex, got, want)
 		}
 	}
-	// The templates repeat the grounds that accents are measured against.
-	for _, name := range []string{"base.html", "mail.html"} {
-		text, err := templates.FS.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(text), paperLight) || !strings.Contains(string(text), paperDark) {
-			t.Errorf("%s does not stand on %s and %s", name, paperLight, paperDark)
+}
+
+// What is derived can be read, whatever the ground.
+func TestPalette(t *testing.T) {
+	if p := PaletteOf(newsletter.Publication{}); p.Ground != "#fdfcfa" || p.Quiet != "#6b665f" || p.HairDark != "#322f2b" {
+		t.Errorf("the colours of a publication that names none are %+v", p)
+	}
+	for _, c := range []newsletter.Colors{
+		{Ground: "#ffffff", Ink: "#000000", GroundDark: "#000000", InkDark: "#ffffff"},
+		{Ground: "#ffffff", Ink: "#767676", GroundDark: "#1a1a2e", InkDark: "#8888aa"},
+		{Ground: "#101020", Ink: "#e0e0ff"},
+		{InkDark: "#ffcc00"},
+	} {
+		p := PaletteOf(newsletter.Publication{Colors: c, Accent: "#777777"})
+		for _, pair := range [][2]template.CSS{
+			{p.Ink, p.Ground},
+			{p.Quiet, p.Ground},
+			{p.Accent, p.Ground},
+			{p.InkDark, p.GroundDark},
+			{p.QuietDark, p.GroundDark},
+			{p.AccentDark, p.GroundDark},
+		} {
+			if got := colour.Contrast(known(string(pair[0])), known(string(pair[1]))); got < colour.Enough {
+				t.Errorf("%+v: %s on %s is %.2f:1", c, pair[0], pair[1], got)
+			}
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestNotes(t *testing.T) {
 		})
 	}
 	t.Run("text", func(t *testing.T) {
-		var w textWriter
+		w := textWriter{image: "Image"}
 		got := strings.Join(w.posts(thread, base), "\n--\n")
 		const want = `One.[1] Again.[1]
 

@@ -12,18 +12,17 @@ import (
 // frame is what a page has in common with the others of its depth and language.
 type frame struct {
 	speech
-	Publication        newsletter.Publication
-	Lang, Dir          string
-	Root               string
-	Search             string
-	Accent, AccentDark template.CSS
+	Palette
+	Publication newsletter.Publication
+	Lang, Dir   string
+	Root        string
+	Search      string
 }
 
 func (p page) frame() frame {
 	return frame{
-		speech:      p.speech,
+		speech: p.speech, Palette: p.Palette,
 		Publication: p.Publication, Lang: p.Lang, Dir: p.Dir, Root: p.Root, Search: p.Search,
-		Accent: p.Accent, AccentDark: p.AccentDark,
 	}
 }
 

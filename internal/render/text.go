@@ -28,6 +28,7 @@ func textFuncs() texttemplate.FuncMap {
 // of the author are numbered through the whole mail and listed under their post.
 type textWriter struct {
 	source []byte
+	image  string      // the word for a picture
 	notes  int         // footnotes so far
 	open   []string    // addresses and notes of the post at work
 	noted  map[int]int // the author's footnotes of the post: index to place in open
@@ -268,7 +269,7 @@ func (w *textWriter) span(b *strings.Builder, n ast.Node) {
 	case *ast.AutoLink:
 		b.Write(n.Label(w.source))
 	case *ast.Image:
-		b.WriteString("[" + strings.TrimSuffix("Image: "+strings.TrimSpace(w.inline(n)), ": ") + "] ")
+		b.WriteString("[" + strings.TrimSuffix(w.image+": "+strings.TrimSpace(w.inline(n)), ": ") + "] ")
 		b.Write(n.Destination)
 	case *ast.RawHTML:
 		b.Write(rawHTML(w.source, n))

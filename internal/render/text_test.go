@@ -17,7 +17,7 @@ func plain(t testing.TB, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var w textWriter
+	w := textWriter{image: "Image"}
 	return w.posts(thread, base)[0]
 }
 
@@ -66,7 +66,7 @@ func TestText(t *testing.T) {
 // The footnotes of a mail are numbered through and stand under their post.
 func TestFootnotes(t *testing.T) {
 	thread := newsletter.Thread{Posts: []newsletter.Post{{Text: "[a](https://a.example)"}, {Text: "none"}, {Text: "[b](https://b.example)"}}}
-	var w textWriter
+	w := textWriter{image: "Image"}
 	want := []string{"a [1]\n\n[1] https://a.example", "none", "b [2]\n\n[2] https://b.example"}
 	if diff := cmp.Diff(want, w.posts(thread, nil)); diff != "" {
 		t.Errorf("posts (-want +got):\n%s", diff)
@@ -114,4 +114,17 @@ func FuzzText(f *testing.F) {
 			t.Errorf("wrap turned %q into %q", want, got)
 		}
 	})
+}
+
+// A picture is called by the word of the thread's language.
+func TestTextPictureWord(t *testing.T) {
+	issue := single()
+	issue.Threads[0].Lang = "de"
+	mail, err := builtin(t).Mail(publication(), issue, reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(mail.Text, "[Bild: Fence posts") || strings.Contains(mail.Text, "[Image: ") {
+		t.Error("the picture of a German thread is not called Bild")
+	}
 }

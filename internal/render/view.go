@@ -14,6 +14,7 @@ import (
 // page is what every template gets; the others embed it.
 type page struct {
 	speech
+	Palette
 	Publication newsletter.Publication
 	Title       string // of the document
 	Description string // one or two sentences, plain
@@ -39,9 +40,6 @@ type page struct {
 	Search string
 	// Locale is Lang as Open Graph writes it, "en_GB", or empty.
 	Locale string
-	// Accent and AccentDark are the publication's colour, legible on light
-	// and on dark ground.
-	Accent, AccentDark template.CSS
 	// Hidden asks search engines to stay away.
 	Hidden bool
 }
@@ -93,11 +91,10 @@ type link struct {
 // newPage is the page at a path below the site.
 func (t *Templates) newPage(pub newsletter.Publication, lang, path string) page {
 	p := page{
-		speech:      t.words.speak(pub, lang),
+		speech: t.words.speak(pub, lang), Palette: PaletteOf(pub),
 		Publication: pub, Lang: lang, Dir: direction(lang), Locale: locale(lang), Title: pub.Title, Description: pub.Description,
 		URL: pub.Link(path), Root: root(path), Search: pub.Search,
 	}
-	p.Accent, p.AccentDark = accents(pub.Accent)
 	return p
 }
 

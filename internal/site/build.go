@@ -105,7 +105,7 @@ func (s *Site) Rehearse(ctx context.Context, shown Content) error {
 func (s *Site) documents(c content) []document {
 	var list []document
 	for _, kind := range []func(content) []document{
-		s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.robots, s.feeds,
+		s.logo, s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.robots, s.feeds,
 	} {
 		list = append(list, kind(c)...)
 	}

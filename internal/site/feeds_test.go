@@ -270,11 +270,11 @@ func TestIcons(t *testing.T) {
 	if !bytes.HasPrefix([]byte(first[feed.IconPath]), []byte("\x89PNG")) {
 		t.Error("the icon is no PNG")
 	}
-	again, err := icon("#b4532a", iconSize)
+	again, err := icon("#b4532a", "#fdfcfa", iconSize)
 	if err != nil || string(again) != first[feed.IconPath] {
 		t.Errorf("another icon: %v", err)
 	}
-	if _, err := icon("red", iconSize); err == nil {
+	if _, err := icon("red", "#fdfcfa", iconSize); err == nil {
 		t.Error("red is a colour")
 	}
 	t.Log(fmt.Sprint(len(first[feed.IconPath]), " and ", len(first[feed.FaviconPath]), " bytes"))

@@ -24,6 +24,8 @@ type Options struct {
 	Publication newsletter.Publication
 	Templates   *render.Templates `json:"-"`
 	Privacy     render.Privacy    // what the page about privacy tells
+	// Logo is the file of the publication's logo, where the site holds it.
+	Logo []byte `json:"-"`
 	// FeedItems is how many of the newest threads stand in the feeds; 0 means
 	// 50.
 	FeedItems int
