@@ -40,7 +40,7 @@ preview --to, and tells what the relay changed and which signatures hold.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.eml != "" {
-				return a.checkMail(cmd.Context(), f.eml)
+				return a.checkMail(cmd.Context(), f)
 			}
 			return a.check(cmd.Context(), f)
 		},
@@ -103,11 +103,9 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	if err := p.CheckSender(); err != nil {
 		return err
 	}
-	for _, w := range p.Traps() {
-		fmt.Fprintln(a.stdout, w)
-	}
 	now := time.Now()
 	r.Problems = []string{}
+	addAll(r, p.Traps())
 	for _, problem := range c.Problems {
 		r.add(problem)
 		if problem.Severity == newsletter.Error {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"time"
@@ -17,7 +16,8 @@ const keyLookup = 10 * time.Second
 
 // checkMail tells what a received mail says about its way. What a relay
 // changed is no error of the publication: the status is 0.
-func (a *app) checkMail(ctx context.Context, file string) error {
+func (a *app) checkMail(ctx context.Context, flags checkFlags) error {
+	file := flags.eml
 	cfg, err := config.Load(a.config, a.env)
 	if err != nil {
 		return err
@@ -27,10 +27,11 @@ func (a *app) checkMail(ctx context.Context, file string) error {
 		return &usageError{fmt.Errorf("--eml: %w", err)}
 	}
 	defer f.Close()
+	resolver := a.resolver(flags.resolver)
 	in := mail.Inspection{From: asciiAddress(cfg.Mail.From).Address, LookupTXT: func(domain string) ([]string, error) {
 		ctx, cancel := context.WithTimeout(ctx, keyLookup)
 		defer cancel()
-		return net.DefaultResolver.LookupTXT(ctx, domain)
+		return resolver.LookupTXT(ctx, domain)
 	}}
 	for _, address := range []string{cfg.Publication.URL, cfg.Web.URL} {
 		if u, err := url.Parse(address); err == nil {
@@ -40,6 +41,9 @@ func (a *app) checkMail(ctx context.Context, file string) error {
 	found, err := in.Inspect(f)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", file, err)
+	}
+	if flags.json {
+		return printJSON(a.stdout, found)
 	}
 	changed := 0
 	for _, finding := range found {

@@ -6,20 +6,25 @@ import (
 
 	"threadmill/internal/mail"
 	"threadmill/internal/mailcheck"
+	"threadmill/internal/publish"
 )
 
 // largestMessage is above what an issue weighs: its HTML stays below 102 KB, and
 // its text and its header are smaller.
 const largestMessage = 256 << 10
 
-// checkNet asks the net what receivers will ask it. A server named by the
-// environment lets scripts look at a zone that is not public yet.
-func (a *app) checkNet(ctx context.Context, p *publication, server string, r *checkReport) error {
+// resolver asks the name server that is named by the flag or the environment,
+// which lets scripts look at a zone that is not public yet, else the system's.
+func (a *app) resolver(server string) *mailcheck.Resolver {
 	if server == "" {
 		server, _ = a.env("THREADMILL_RESOLVER")
 	}
-	resolver := mailcheck.NewResolver(server)
-	o, err := p.netChecks(resolver)
+	return mailcheck.NewResolver(server)
+}
+
+// checkNet asks the net what receivers will ask it.
+func (a *app) checkNet(ctx context.Context, p *publication, server string, r *checkReport) error {
+	o, err := p.netChecks(a.resolver(server))
 	if err != nil {
 		return err
 	}
@@ -66,7 +71,7 @@ func (p *publication) netChecks(resolver *mailcheck.Resolver) (mailcheck.Options
 		Provider:  p.Mail.Provider,
 		Username:  s.Username,
 		LocalName: s.LocalName,
-		Largest:   largestMessage,
+		Largest:   largestMessage + publish.MaxPictures(p.Mail.Images == "embedded"),
 		Login: func(ctx context.Context) error {
 			conn, err := mail.NewSMTP(s).Dial(ctx)
 			if err != nil {

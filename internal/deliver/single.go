@@ -81,17 +81,20 @@ func maybeSent(err error) bool {
 	return ok && !refusal.Temporary() && refusal.Stage != mail.StageAuth && refusal.Stage != mail.StageConnect
 }
 
+// copyToken stands where the tokens of readers do; it names no delivery.
+const copyToken = "copy"
+
 func (s *Sender) sendCopy(ctx context.Context, c newsletter.AuthorCopy, name, unsubscribe string) error {
 	l, err := s.open(ctx, c.Issue)
 	if err != nil {
 		return err
 	}
-	return s.SendSingle(ctx, mail.Message{From: l.Sender, To: c.Email, Data: l.Append(nil, mail.Recipient{
+	return s.SendSingle(ctx, mail.Message{From: mail.ReturnPath(l.Sender).For(copyToken), To: c.Email, Data: l.Append(nil, mail.Recipient{
 		Email:            c.Email,
 		Name:             name,
 		MessageID:        mail.MessageID(s.MessageIDKey, c.Issue, 0, l.Domain),
 		UnsubscribeURL:   unsubscribe,
-		UnsubscribeToken: "copy",
+		UnsubscribeToken: copyToken,
 		Joined:           s.day(time.Now()), // as readers get it, who signed up some day
 		Date:             time.Now(),
 	})})

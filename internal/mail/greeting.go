@@ -33,7 +33,7 @@ func greetable(name string) bool {
 	if utf8.RuneCountInString(name) > maxGreeted || !strings.ContainsFunc(name, unicode.IsLetter) {
 		return false
 	}
-	if strings.ContainsAny(name, "@/\\") {
+	if strings.ContainsAny(name, "@/\\") || strings.ContainsFunc(name, turns) {
 		return false
 	}
 	// A full stop amid a word may be that of a host: evil.example, not J.R. Ewing.
@@ -47,3 +47,7 @@ func greetable(name string) bool {
 		}
 	}
 }
+
+// turns tells whether r forces a direction, which the text after it would have
+// too (UAX #9, sections 2.1 to 2.5).
+func turns(r rune) bool { return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' }

@@ -37,6 +37,7 @@ func TestGreeting(t *testing.T) {
 		{"http://evil", "Hello,", "Hello,"},
 		{"ada@example.org", "Hello,", "Hello,"},
 		{"12345", "Hello,", "Hello,"},
+		{"Ada \u202emoc", "Hello,", "Hello,"},
 	} {
 		message := tmpl.Append(nil, Recipient{Email: "ada@example.org", Name: tt.name})
 		_, body, _ := bytes.Cut(message, []byte("\r\n\r\n"))

@@ -20,10 +20,10 @@ import (
 
 // Finding is one thing that a received mail tells about its way.
 type Finding struct {
-	Good bool
-	What string // what was found
-	Why  string // why it matters; empty where it is good
-	Do   string // what to do about it
+	Good bool   `json:"good"`
+	What string `json:"what"`          // what was found
+	Why  string `json:"why,omitempty"` // why it matters; empty where it is good
+	Do   string `json:"do,omitempty"`  // what to do about it
 }
 
 // String is one line.

@@ -17,6 +17,15 @@ import (
 // it are shown from the site: every copy carries them all.
 const maxEmbedded = 1 << 20
 
+// MaxPictures bounds what the pictures add to a mail, in octets on the wire,
+// where it carries them: base64 makes 57 octets a line of 78.
+func MaxPictures(embedded bool) int {
+	if !embedded {
+		return 0
+	}
+	return maxEmbedded / 57 * 80 // and a header for each
+}
+
 // embeddedWidth is how wide a picture is that travels in a mail, at least.
 const embeddedWidth = 600
 
@@ -38,14 +47,16 @@ func (p *Publisher) embed(ctx context.Context, s *site.Site, threads []newslette
 			if err != nil {
 				return nil, err
 			}
-			if len(content) == 0 || len(content) > left {
+			id := fmt.Sprintf("%x@%s", sha256.Sum256(content), domainOf(p.o.Letterhead.From.Address))
+			there := slices.ContainsFunc(list, func(i mail.Inline) bool { return i.ID == id })
+			if len(content) == 0 || !there && len(content) > left {
 				continue
 			}
-			left -= len(content)
-			picture.ContentID = fmt.Sprintf("%x@%s", sha256.Sum256(content), domainOf(p.o.Letterhead.From.Address))
+			picture.ContentID = id
 			t.Pictures[name] = picture // a map of this mail alone
-			if !slices.ContainsFunc(list, func(i mail.Inline) bool { return i.ID == picture.ContentID }) {
-				list = append(list, mail.Inline{ID: picture.ContentID, Type: picture.Type, Content: content})
+			if !there {
+				left -= len(content)
+				list = append(list, mail.Inline{ID: id, Type: picture.Type, Content: content})
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func (t *Templates) Greeting(pub newsletter.Publication, issue newsletter.Issue,
 	if name == "" {
 		return s.Word("greeting_nameless")
 	}
-	return s.Word("greeting", "name", name)
+	return s.Word(wordGreeting, "name", name)
 }
 
 // mailLanguage is that of the thread which is alone in a mail, else of the

@@ -24,6 +24,10 @@ var lists = map[string]int{"months": 12, "weekdays": 7}
 // slotsOfDates are what the words that are dates may use.
 var slotsOfDates = []string{"d", "dd", "m", "mm", "month", "weekday", "year"}
 
+// wordGreeting is put around each name when the mail is sent, so it is divided
+// at its one slot.
+const wordGreeting = "greeting"
+
 // pluralForms are the categories of CLDR.
 var pluralForms = map[string]plural.Form{
 	"zero": plural.Zero, "one": plural.One, "two": plural.Two, "few": plural.Few, "many": plural.Many, "other": plural.Other,
@@ -180,6 +184,9 @@ func (r *wordsReader) word(name string, n ast.Node) (word, error) {
 	}
 	if text, ok := textOf(n); ok {
 		p, err := r.phrase(name, n, text)
+		if err == nil && name == wordGreeting && p.values() != 1 {
+			err = r.fault(n.GetToken(), "%s: it has its slot {name} once; greeting_nameless is for those without a name", name)
+		}
 		return word{forms: map[plural.Form]phrase{plural.Other: p}}, err
 	}
 	forms, err := r.pairs(n)
@@ -268,6 +275,16 @@ func (w word) slots() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// values counts the slots whose values are shown.
+func (p phrase) values() (n int) {
+	for _, piece := range p {
+		if piece.text == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // inPhrase is a slot, {name}, or a text that is a link to one, [text](name).

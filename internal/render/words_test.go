@@ -25,6 +25,9 @@ func TestWordFaults(t *testing.T) {
 		{"plural form", "de:\n  posts:\n    some: x", "words.yaml:3: posts: the plural forms are zero, one,"},
 		{"no other", "de:\n  posts: {one: x}", "posts: the form other is missing"},
 		{"plural of what counts nothing", "de:\n  about: {one: x, other: y}", "about: it counts nothing"},
+		{"greeting without its name", "de:\n  greeting: Hallo!", "words.yaml:2: greeting: it has its slot {name} once"},
+		{"greeting with two names", "de:\n  greeting: '{name}, {name}!'", "words.yaml:2: greeting: it has its slot {name} once"},
+		{"greeting with a link", "de:\n  greeting: '[Hallo](name)'", "words.yaml:2: greeting: it has its slot {name} once"},
 		{"no mapping", "- x", "words.yaml:1: keys and their values are expected here"},
 		{"syntax", "en:\n  posts: \"", "words.yaml:2: YAML:"},
 	}
