@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"threadmill/internal/audience"
 	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
 )
 
@@ -23,9 +25,9 @@ func (a *app) previewCommand() *cobra.Command {
 		Short: "Show a thread as it would go out",
 		Long: `Preview writes the subject, both parts and the source of the mail, the page and
 the feeds of a thread into a folder, as they would go out: of the given one,
-drafts too, or of the next one in the queue, and on a desktop's terminal opens
-the mail and the page in the browser. With --to it sends the mail as a test.
-Nothing is recorded.`,
+drafts too, or of the next issue, which is a digest where threads_per_issue says
+so. On a desktop's terminal it opens the mail and the page in the browser. With
+--to it sends the mail as a test. Nothing is recorded.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.open(cmd.Context(), slog.LevelWarn, false)
@@ -74,11 +76,14 @@ func (a *app) preview(ctx context.Context, p *publication, thread, out string, o
 			return fmt.Errorf("write the preview: %w", err)
 		}
 	}
-	first := v.Issue.Threads[0]
-	mailFile, page := filepath.Join(out, "mail.html"), filepath.Join(out, "site", filepath.FromSlash(first.Path()), "index.html")
+	shown := v.Issue.Threads[0].Path()
+	if len(v.Issue.Threads) > 1 {
+		shown = newsletter.IssuePath(v.Issue.Number)
+	}
+	mailFile, page := filepath.Join(out, "mail.html"), filepath.Join(out, "site", filepath.FromSlash(shown), "index.html")
 	printLines(a.stdout,
 		"Subject  "+v.Mail.Subject,
-		"Length   "+first.Counts(),
+		"Length   "+length(v.Issue.Threads),
 		"Mail     "+mailFile+", mail.txt, mail.eml",
 		"Page     "+page,
 		"Feeds    "+filepath.Join(out, "site", "feed.xml")+", atom.xml, feed.json")
@@ -87,6 +92,15 @@ func (a *app) preview(ctx context.Context, p *publication, thread, out string, o
 		a.show(ctx, page)
 	}
 	return nil
+}
+
+// length says how long an issue is, a thread of a digest after the other.
+func length(list []newsletter.Thread) string {
+	var counts []string
+	for _, t := range list {
+		counts = append(counts, t.Counts())
+	}
+	return strings.Join(counts, ", ")
 }
 
 // sendTest sends one mail over the real transport, and records nothing.

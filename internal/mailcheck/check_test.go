@@ -196,6 +196,7 @@ func TestRecords(t *testing.T) {
 		{"a provider with an envelope sender of its own", "spf dkim alignment", nil, func(o *Options) { o.Relay.Provider, o.Keys = "ses", nil }},
 		{"the same without SPF", "spf", []string{spfOf, ""}, func(o *Options) { o.Relay.Provider = "ses" }},
 		{"no relay", "spf ptr", nil, func(o *Options) { o.Relay = nil }},
+		{"neither relay nor SPF", "spf", []string{spfOf, ""}, func(o *Options) { o.Relay = nil }},
 
 		{"DKIM by CNAME", "dkim", []string{keyB, "", "b._domainkey.example.org. CNAME", "b.keys.example.net.", "b.keys.example.net. TXT", `"` + dkimText(edwards("b")) + `"`}, nil},
 		{"DKIM of other keys", "dkim", []string{keyA, quotedKey("rsa1024.pem"), keyB, `"` + dkimText(edwards("c")) + `"`}, nil},

@@ -25,7 +25,10 @@ func (c *checker) spf(ctx context.Context) []Finding {
 	mechanisms := c.mechanisms(ctx)
 	switch len(records) {
 	case 0:
-		return []Finding{c.noSPF(f).publish(c.envelope, withMechanisms("v=spf1 ~all", mechanisms))}
+		if f = c.noSPF(f); len(mechanisms) == 0 { // a record that names nobody would do harm
+			return []Finding{f.advise("write one that names the servers that send; once mail.smtp.host leads to the relay, this check prints it")}
+		}
+		return []Finding{f.publish(c.envelope, withMechanisms("v=spf1 ~all", mechanisms))}
 	case 1:
 		return []Finding{c.judgeSPF(ctx, f, records[0], mechanisms)}
 	}

@@ -3,7 +3,6 @@ package publish
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"threadmill/internal/mail"
@@ -12,18 +11,19 @@ import (
 	"threadmill/internal/site"
 )
 
-// Preview is a thread as it would go out alone.
+// Preview is an issue as it would go out: one thread alone, or those that the
+// next slot would carry.
 type Preview struct {
 	Issue   newsletter.Issue
 	Mail    render.Mail
 	Message mail.Message // as a recipient would get it, with an inert unsubscribe link
 }
 
-// Preview shows the given thread, a draft too, or the next of the queue. to is
-// the recipient's address; prefix stands before the subject. Nothing is
-// recorded.
+// Preview shows the given thread, a draft too, or the next issue of the queue,
+// which may be a digest. to is the recipient's address; prefix stands before the
+// subject. Nothing is recorded.
 func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Preview, error) {
-	c, t, err := p.previewed(ctx, thread)
+	c, chosen, err := p.previewed(ctx, thread)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -35,9 +35,8 @@ func (p *Publisher) Preview(ctx context.Context, thread, to, prefix string) (Pre
 	if err != nil {
 		return Preview{}, err
 	}
-	alone := []newsletter.Listed{t}
-	issue := p.issue(templates, number, alone, time.Now())
-	if issue.Next, err = p.nextIssue(ctx, c.without(alone)); err != nil {
+	issue := p.issue(templates, number, chosen, time.Now())
+	if issue.Next, err = p.nextIssue(ctx, c.without(chosen)); err != nil {
 		return Preview{}, err
 	}
 	return p.preview(ctx, templates, issue, to, prefix)
@@ -136,9 +135,9 @@ func (p *Publisher) Check(ctx context.Context, c Catalogue) (faults []error, war
 	return faults, warnings
 }
 
-// PreviewSite writes the site into dir as it would be with the thread on top.
+// PreviewSite writes the site into dir as it would be with that issue on top.
 func (p *Publisher) PreviewSite(ctx context.Context, thread, dir string) error {
-	c, t, err := p.previewed(ctx, thread)
+	c, chosen, err := p.previewed(ctx, thread)
 	if err != nil {
 		return err
 	}
@@ -146,30 +145,44 @@ func (p *Publisher) PreviewSite(ctx context.Context, thread, dir string) error {
 	if err != nil {
 		return err
 	}
-	entries := slices.DeleteFunc(c.Entries(), func(e newsletter.Entry) bool { return e.ID == t.ID })
-	t.OutAt = time.Now()
-	_, err = p.o.Site(templates, dir).Write(ctx, site.Content{Entries: slices.Insert(entries, 0, t.Entry())})
+	number, err := p.o.Store.NextIssue(ctx)
+	if err != nil {
+		return err
+	}
+	content := site.Content{}
+	now := time.Now()
+	for _, t := range chosen {
+		t.OutAt, t.Issue = now, number
+		content.Entries = append(content.Entries, t.Entry())
+	}
+	if len(chosen) > 1 {
+		content.Digests = []newsletter.Issue{p.issue(templates, number, chosen, now)}
+	}
+	content.Entries = append(content.Entries, c.without(chosen).Entries()...)
+	_, err = p.o.Site(templates, dir).Write(ctx, content)
 	return err
 }
 
-// previewed finds the thread to preview.
-func (p *Publisher) previewed(ctx context.Context, id string) (Catalogue, newsletter.Listed, error) {
+// previewed finds the threads to preview: the given one, or those of the next
+// issue.
+func (p *Publisher) previewed(ctx context.Context, id string) (Catalogue, []newsletter.Listed, error) {
 	c, err := p.Catalogue(ctx)
 	if err != nil {
-		return Catalogue{}, newsletter.Listed{}, err
+		return Catalogue{}, nil, err
 	}
 	if id == "" {
-		queue := newsletter.Queue(c.Threads, p.o.Order, c.Queue, time.Now())
-		if len(queue) == 0 {
-			return Catalogue{}, newsletter.Listed{}, fmt.Errorf("%s; name the thread to preview", emptyQueue(c, time.Now()))
+		chosen := p.pick(c, time.Now(), map[string]bool{})
+		if len(chosen) == 0 {
+			return Catalogue{}, nil, fmt.Errorf("%s; name the thread to preview", emptyQueue(c, time.Now()))
 		}
-		return c, queue[0], nil
+		c.together(chosen)
+		return c, chosen, nil
 	}
 	t, err := c.Find(id)
 	if err != nil {
-		return Catalogue{}, newsletter.Listed{}, err
+		return Catalogue{}, nil, err
 	}
-	return c, t, nil
+	return c, []newsletter.Listed{t}, nil
 }
 
 // TestPrefix stands before the subject of a mail that is only a test.
