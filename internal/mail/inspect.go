@@ -16,6 +16,7 @@ import (
 	_ "github.com/emersion/go-message/charset" // for parts that a relay wrote anew
 	"github.com/emersion/go-msgauth/dkim"
 	"golang.org/x/net/html"
+	"golang.org/x/net/publicsuffix"
 )
 
 // Finding is one thing that a received mail tells about its way.
@@ -143,15 +144,22 @@ func (i Inspection) ours(host string) bool {
 	return slices.ContainsFunc(i.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
+// maxNesting bounds the parts within parts: each layer is read again for the
+// one in it.
+const maxNesting = 8
+
 // parts are the text and the HTML of a mail, as far as they can be read.
 func parts(raw []byte) (text, page string) {
 	e, err := message.Read(bytes.NewReader(raw))
 	if err != nil && e == nil {
 		return "", ""
 	}
-	_ = e.Walk(func(_ []int, part *message.Entity, err error) error {
+	_ = e.Walk(func(path []int, part *message.Entity, err error) error {
 		if err != nil {
 			return err
+		}
+		if len(path) > maxNesting {
+			return errors.New("too many parts within parts")
 		}
 		kind, _, _ := part.Header.ContentType()
 		into := map[string]*string{"text/plain": &text, "text/html": &page}[kind]
@@ -292,17 +300,32 @@ func (i Inspection) signatures(raw []byte) []Finding {
 			found = append(found, Finding{What: fmt.Sprintf("the key of the DKIM signature of %s is not known (%s)", quoted(signer), oneLine(c.Err.Error())), Why: "without it nobody can tell whether it holds", Do: "try again where DNS answers"})
 			continue
 		}
+		if c.Err != nil && strings.Contains(c.Err.Error(), "no key for signature") {
+			found = append(found, Finding{What: fmt.Sprintf("the key of the DKIM signature of %s is not in DNS", quoted(signer)), Why: "without it nobody can tell whether it holds", Do: "put its record there; `threadmill dkim show` prints those of mail.dkim"})
+			continue
+		}
 		if c.Err != nil {
 			found = append(found, Finding{What: fmt.Sprintf("the DKIM signature of %s does not hold (%s)", quoted(signer), oneLine(c.Err.Error())), Why: "the mail was changed after it was signed, or the key in DNS is another one", Do: "compare the DNS record with the key, and have the relay sign last"})
 			continue
 		}
-		aligned = aligned || signer == domain || strings.HasSuffix(domain, "."+signer) || strings.HasSuffix(signer, "."+domain)
+		aligned = aligned || aligns(signer, domain)
 		found = append(found, Finding{Good: true, What: "the DKIM signature of " + quoted(signer) + " holds"})
 	}
 	if !aligned {
 		found = append(found, Finding{What: "no DKIM signature that holds is of " + domain, Why: "DMARC asks for one that aligns with From", Do: "set mail.dkim, or have the provider sign for " + domain})
 	}
 	return found
+}
+
+// aligns tells whether a signature of one domain is for mail of another: both
+// are of one organisation (RFC 7489, section 3.1.1, relaxed mode).
+func aligns(signer, domain string) bool {
+	if signer == domain {
+		return true
+	}
+	of, err := publicsuffix.EffectiveTLDPlusOne(domain)
+	by, errBy := publicsuffix.EffectiveTLDPlusOne(signer)
+	return err == nil && errBy == nil && of == by
 }
 
 var method = regexp.MustCompile(`(?i)(?:^|[;\s])(spf|dkim|dmarc)\s*=\s*([a-z]+)`)

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	netmail "net/mail"
 	"os"
 	"path/filepath"
@@ -69,7 +70,8 @@ func TestInspect(t *testing.T) {
 		"one-click dropped":        {swap("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", ""), []string{"List-Unsubscribe-Post is missing", "does not hold", "no DKIM"}},
 		"Feedback-ID dropped":      {swap("Feedback-ID: 1:newsletter:en:examplecom\r\n", ""), []string{"dropped: Feedback-ID", "does not hold", "no DKIM"}},
 		"not signed":               {good[strings.Index(good, "From:"):], []string{"there is no Return-Path", "there is no DKIM signature", "the receiver names no"}},
-		"another's signature":      {swap("d=example.com", "d=relay.example"), []string{"does not hold", "no DKIM signature that holds"}},
+		"another's signature":      {swap("d=example.com", "d=relay.example"), []string{"is not in DNS", "no DKIM signature that holds"}},
+		"a whole country's":        {swap("d=example.com", "d=com"), []string{`of "com" is not in DNS`, "no DKIM signature that holds"}},
 		"SPF fails":                {swap("spf=pass", "spf=softfail"), []string{"the receiver says: SPF softfail"}},
 	} {
 		found, err := in.Inspect(strings.NewReader(test.source))
@@ -127,4 +129,25 @@ func FuzzInspect(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A mail of parts within parts is looked at as far as real ones go.
+func TestInspectNested(t *testing.T) {
+	t.Parallel()
+	var source strings.Builder
+	source.WriteString("From: news@example.com\r\nSubject: Parts\r\n")
+	for i := range 2000 {
+		fmt.Fprintf(&source, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+	}
+	source.WriteString("Content-Type: text/html\r\n\r\n<img src=\"https://open.example.net/o\" width=1>\r\n")
+	_, in := arrived(t)
+	found, err := in.Inspect(strings.NewReader(source.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		if strings.Contains(f.What, "open.example.net") {
+			t.Errorf("read to the bottom: %+v", f)
+		}
+	}
 }
