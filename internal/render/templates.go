@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	texttemplate "text/template"
 )
 
@@ -69,7 +70,26 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Templates{html: make(map[string]*template.Template), digest: digestOf(files)}
+	digest := digestOf(files)
+	if t := latest.Load(); t != nil && t.digest == digest {
+		return t, nil
+	}
+	t, err := parseAll(files)
+	if err != nil {
+		return nil, err
+	}
+	t.digest = digest
+	latest.Store(t)
+	return t, nil
+}
+
+// latest are those that Load parsed last. The files are looked at each time a
+// site is written or an issue named, and are mostly the same.
+var latest atomic.Pointer[Templates]
+
+func parseAll(files map[string]string) (*Templates, error) {
+	t := &Templates{html: make(map[string]*template.Template)}
+	var err error
 	if t.words, err = readWords(files[builtinWords], files[wordsFile]); err != nil {
 		return nil, err
 	}
