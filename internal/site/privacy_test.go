@@ -23,7 +23,7 @@ var told = map[string]map[string]string{
 	"subscribers": {
 		"id": "", "key": "your address", "email": "your address", "name": "a name", "tags": "tags",
 		"status": "whether you get the mail", "status_reason": "why", "status_at": "since when", "created_at": "since when you are on the list",
-		"bounces": "how often your address refused mail",
+		"bounces": "how often your address refused mail", "frequency": "", "wants": "", "paused_until": "", "import": "",
 	},
 	"deliveries": {
 		"id": "", "issue": "for each issue", "subscriber": "", "batch": "", "state": "was sent", "attempts": "how often that was tried",
