@@ -37,6 +37,7 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 	var wg sync.WaitGroup
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })
 	wg.Go(func() { p.copies(attending, sender) })
+	wg.Go(func() { p.letters(sender).Run(attending) })
 	wg.Go(func() { p.keepRate(attending, sender) })
 	wg.Go(func() { p.codings.Run(attending) })
 	operator := p.operator(sender)
