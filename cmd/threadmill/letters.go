@@ -53,6 +53,20 @@ func (p *publication) letters(sender *deliver.Sender) *audience.Letters {
 	})
 }
 
+// sendLetters sends the letters that are due now, for a command that ends when
+// its work is done. They may arise while no daemon sends, and wait for the next
+// call then.
+func (p *publication) sendLetters(ctx context.Context, sender *deliver.Sender) {
+	letters := p.letters(sender)
+	err := letters.Remind(ctx)
+	if err == nil {
+		err = letters.SendDue(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.log.Error("send letters", "err", err)
+	}
+}
+
 // readsReplies tells whether an answer to a letter is read by the program, so
 // that it confirms.
 func (p *publication) readsReplies() bool { return false }

@@ -33,11 +33,11 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 	if err := sender.SendCopies(ctx, p.store, p.facts.Author.Name, p.inertLink()); err != nil {
 		p.log.Error("the author has no copy yet", "err", err)
 	}
+	p.sendLetters(ctx, sender)
 	attending, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })
 	wg.Go(func() { p.copies(attending, sender) })
-	wg.Go(func() { p.letters(sender).Run(attending) })
 	wg.Go(func() { p.keepRate(attending, sender) })
 	wg.Go(func() { p.codings.Run(attending) })
 	operator := p.operator(sender)
