@@ -107,7 +107,7 @@ func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 		Author: newsletter.Person{Name: "Ada Byron", URL: "https://example.org/ada", Bio: "She repairs what others throw away."},
 		About:  "# About the bench\n\nOne thread a week, about one thing.\n\n## Why\n\nIt is [slow](../threads/) on purpose.",
 	}
-	pub.Search = pub.URL + "/search"
+	pub.Search, pub.SignUp = pub.URL+"/search", pub.URL+"/subscribe"
 	out := filepath.Join(t.TempDir(), "public")
 	digest := newsletter.Issue{Number: 1, Title: "Two in one", PublishedAt: s.entries[0].PublishedAt}
 	if n := len(s.entries); n > 1 {
@@ -133,7 +133,7 @@ func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 	s.list(t, db)
 	s.Config.Handler = web.New(web.Options{
 		Dir: out, Publication: pub, Templates: func() *render.Templates { return tmpl }, Log: quiet,
-		Search: db, Audience: audience.New(db, s.tokens),
+		Search: db, Audience: audience.New(db, s.tokens), SignUps: audience.NewSignUps(audience.SignUpOptions{Store: db, Tokens: s.tokens, Within: time.Hour}),
 	})
 	s.Start()
 	t.Cleanup(s.Close)
