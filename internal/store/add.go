@@ -15,15 +15,20 @@ import (
 // for each what that changed. It never raises anybody from unsubscribed,
 // bounced, complained or suppressed; one who is active or pending takes such a
 // status over. A mailbox that is suppressed enters as suppressed, and one that
-// enters as suppressed stays so for good.
+// enters as suppressed stays so for good. Whoever was forgotten does not enter,
+// and is Kept.
 func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber) ([]newsletter.AddResult, error) {
-	list, err := encodeIncoming(subs)
-	if err != nil {
-		return nil, fmt.Errorf("add subscribers: %w", err)
-	}
 	results := make([]newsletter.AddResult, len(subs))
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
 		if err := s.alone(ctx, tx, aloneAudience); err != nil {
+			return err
+		}
+		v, err := veiled(ctx, tx)
+		if err != nil {
+			return err
+		}
+		list, err := encodeIncoming(subs, v)
+		if err != nil {
 			return err
 		}
 		a := adder{dialect: s.dialect, tx: tx}
@@ -56,9 +61,10 @@ type incoming struct {
 	Status    newsletter.SubscriberStatus `json:"status"`
 	Tags      string                      `json:"tags"`
 	CreatedAt int64                       `json:"created_at"`
+	Hidden    string                      `json:"hidden,omitempty"` // the key, of those who were forgotten
 }
 
-func encodeIncoming(subs []newsletter.Subscriber) (string, error) {
+func encodeIncoming(subs []newsletter.Subscriber, v veil) (string, error) {
 	list := make([]incoming, len(subs))
 	now := time.Now()
 	for i, sub := range subs {
@@ -70,7 +76,7 @@ func encodeIncoming(subs []newsletter.Subscriber) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		list[i] = incoming{sub.Key, sub.Email, plain(sub.Name), sub.Status, tags, ms(created)}
+		list[i] = incoming{sub.Key, sub.Email, plain(sub.Name), sub.Status, tags, ms(created), v.hide(sub.Key)}
 	}
 	b, err := json.Marshal(list)
 	return string(b), err
@@ -97,7 +103,7 @@ func (a *adder) enter(ctx context.Context, list string) error {
 	}, `INSERT INTO subscribers (key, email, name, status, status_at, tags, created_at)
 		SELECT i.key, i.email, i.name, CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.key = i.key) THEN 'suppressed' ELSE i.status END,
 			CAST($2 AS BIGINT), i.tags, i.created_at
-		FROM `+a.incoming+` i WHERE TRUE ORDER BY i.n ON CONFLICT (key) DO NOTHING RETURNING key, status`, list, msNow())
+		FROM `+a.incoming+` i WHERE NOT EXISTS (SELECT 1 FROM suppressions f WHERE f.key = i.hidden) ORDER BY i.n ON CONFLICT (key) DO NOTHING RETURNING key, status`, list, msNow())
 }
 
 func (a *adder) find(ctx context.Context, list string) error {
@@ -129,8 +135,8 @@ const importReason = "imported"
 // complete fills in what is missing of a known subscriber.
 func (a *adder) complete(ctx context.Context, sub newsletter.Subscriber) (newsletter.AddResult, error) {
 	old, known := a.known[sub.Key]
-	if !known {
-		return "", newsletter.ErrNotFound
+	if !known { // forgotten
+		return newsletter.Kept, nil
 	}
 	next := old
 	if next.Name == "" {

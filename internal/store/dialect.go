@@ -53,6 +53,9 @@ type dialect struct {
 	// between them.
 	words, prefix, and string
 	word               func(string) string
+	// erase makes what is deleted be written over, shrink empties the log of
+	// changes; empty where the server does that in its own time.
+	erase, shrink string
 	// now asks for the server's time in milliseconds; empty where there is no
 	// server.
 	now string
@@ -68,10 +71,13 @@ var sqlite = dialect{
 	migrations: "migrations/sqlite",
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
 	incoming: `(SELECT j.key AS n, j.value ->> 'key' AS key, j.value ->> 'email' AS email, j.value ->> 'name' AS name,
-		j.value ->> 'status' AS status, j.value ->> 'tags' AS tags, j.value ->> 'created_at' AS created_at FROM json_each($1) j)`,
+		j.value ->> 'status' AS status, j.value ->> 'tags' AS tags, j.value ->> 'created_at' AS created_at,
+		j.value ->> 'hidden' AS hidden FROM json_each($1) j)`,
 	words:  `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
 	prefix: " *",
 	and:    " AND ",
+	erase:  `PRAGMA secure_delete = ON`,
+	shrink: `PRAGMA wal_checkpoint(TRUNCATE)`,
 	word:   func(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` },
 	busy: func(err error) bool {
 		e, ok := errors.AsType[*driver.Error](err)

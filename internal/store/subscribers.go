@@ -102,6 +102,9 @@ func (s *Store) Suppress(ctx context.Context, key, reason string) (known bool, e
 		if err := s.alone(ctx, tx, aloneAudience); err != nil {
 			return err
 		}
+		if hidden, err := isForgotten(ctx, tx, key); err != nil || hidden {
+			return err
+		}
 		if err := suppress(ctx, tx, key, reason); err != nil {
 			return err
 		}
