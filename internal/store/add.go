@@ -23,11 +23,12 @@ func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber
 		if err := s.alone(ctx, tx, aloneAudience); err != nil {
 			return err
 		}
-		v, err := veiled(ctx, tx)
+		forgotten, err := forgottenAmong(ctx, tx, subs)
 		if err != nil {
 			return err
 		}
-		list, err := encodeIncoming(subs, v)
+		enter := slices.DeleteFunc(slices.Clone(subs), func(sub newsletter.Subscriber) bool { return forgotten[sub.Key] })
+		list, err := encodeIncoming(enter)
 		if err != nil {
 			return err
 		}
@@ -35,12 +36,16 @@ func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber
 		if err := a.enter(ctx, list); err != nil {
 			return err
 		}
-		if len(a.entered) < len(subs) {
+		if len(a.entered) < len(enter) {
 			if err := a.find(ctx, list); err != nil {
 				return err
 			}
 		}
 		for i, sub := range subs {
+			if forgotten[sub.Key] {
+				results[i] = newsletter.Kept
+				continue
+			}
 			if results[i], err = a.add(ctx, sub); err != nil {
 				return fmt.Errorf("add %s: %w", sub.Email, err)
 			}
@@ -61,10 +66,9 @@ type incoming struct {
 	Status    newsletter.SubscriberStatus `json:"status"`
 	Tags      string                      `json:"tags"`
 	CreatedAt int64                       `json:"created_at"`
-	Hidden    string                      `json:"hidden,omitempty"` // the key, of those who were forgotten
 }
 
-func encodeIncoming(subs []newsletter.Subscriber, v veil) (string, error) {
+func encodeIncoming(subs []newsletter.Subscriber) (string, error) {
 	list := make([]incoming, len(subs))
 	now := time.Now()
 	for i, sub := range subs {
@@ -76,7 +80,7 @@ func encodeIncoming(subs []newsletter.Subscriber, v veil) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		list[i] = incoming{sub.Key, sub.Email, plain(sub.Name), sub.Status, tags, ms(created), v.hide(sub.Key)}
+		list[i] = incoming{sub.Key, sub.Email, plain(sub.Name), sub.Status, tags, ms(created)}
 	}
 	b, err := json.Marshal(list)
 	return string(b), err
@@ -103,7 +107,7 @@ func (a *adder) enter(ctx context.Context, list string) error {
 	}, `INSERT INTO subscribers (key, email, name, status, status_at, tags, created_at)
 		SELECT i.key, i.email, i.name, CASE WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.key = i.key) THEN 'suppressed' ELSE i.status END,
 			CAST($2 AS BIGINT), i.tags, i.created_at
-		FROM `+a.incoming+` i WHERE NOT EXISTS (SELECT 1 FROM suppressions f WHERE f.key = i.hidden) ORDER BY i.n ON CONFLICT (key) DO NOTHING RETURNING key, status`, list, msNow())
+		FROM `+a.incoming+` i WHERE TRUE ORDER BY i.n ON CONFLICT (key) DO NOTHING RETURNING key, status`, list, msNow())
 }
 
 func (a *adder) find(ctx context.Context, list string) error {
@@ -135,8 +139,8 @@ const importReason = "imported"
 // complete fills in what is missing of a known subscriber.
 func (a *adder) complete(ctx context.Context, sub newsletter.Subscriber) (newsletter.AddResult, error) {
 	old, known := a.known[sub.Key]
-	if !known { // forgotten
-		return newsletter.Kept, nil
+	if !known {
+		return "", newsletter.ErrNotFound
 	}
 	next := old
 	if next.Name == "" {

@@ -37,8 +37,8 @@ var postgres = dialect{
 		AND CAST(l.classid AS BIGINT) = $1 AND CAST(l.objid AS BIGINT) = n.number) ORDER BY n.id`,
 	notify: `NOTIFY threadmill_site`,
 	incoming: `(SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON))
-		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT, hidden TEXT))
-		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, hidden, n))`,
+		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT))
+		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, n))`,
 	words: `array_to_tsvector(array_remove(string_to_array(x.title_words || x.tag_words || x.text_words, ' '), ''))
 		@@ CAST(CAST($1 AS TEXT) AS TSQUERY)`,
 	prefix: ":*",
