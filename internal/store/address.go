@@ -16,17 +16,18 @@ import (
 func (s *Store) AskMove(ctx context.Context, id int64, email, key string, since time.Time, most int) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		var asked int
-		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM letters WHERE kind = $1 AND created_at > $3 AND (subscriber = $2 OR email = $4)`,
-			newsletter.LetterMove, id, ms(since), email).Scan(&asked)
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM letters WHERE kind IN ('move', 'silent') AND created_at > $2 AND (subscriber = $1 OR email = $3)`,
+			id, ms(since), email).Scan(&asked)
 		if err != nil || asked >= most {
 			return err
 		}
+		l := newsletter.Letter{Subscriber: id, Kind: newsletter.LetterMove, Email: email}
 		if err := mayMove(ctx, tx, key); errors.Is(err, newsletter.ErrAddressTaken) {
-			return nil
+			l.Kind, l.Email = newsletter.LetterSilent, "" // takes as long
 		} else if err != nil {
 			return err
 		}
-		_, err = addLetter(ctx, tx, newsletter.Letter{Subscriber: id, Kind: newsletter.LetterMove, Email: email})
+		_, err = addLetter(ctx, tx, l)
 		return err
 	})
 	if err != nil {
