@@ -124,11 +124,6 @@ func (a *Audience) askMove(ctx context.Context, sub newsletter.Subscriber, addre
 // moveGood is how long the link in a letter about another address is good.
 const moveGood = 7 * 24 * time.Hour
 
-// MoveToken is the link in the letter to another address.
-func (a *Audience) MoveToken(subscriber, letter int64) string {
-	return a.tokens.SignFor(PurposeMove, subscriber, letter)
-}
-
 // Moving returns who would move to which address by a token, without any change.
 // The error is [ErrToken] for one that is forged or too old, or where they asked
 // about yet another address since.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	netmail "net/mail"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"threadmill/internal/mail"
@@ -136,7 +137,8 @@ type Publisher struct {
 	texts texts
 	sent  sent
 	tags  tags
-	began time.Time // when Begin saw the schedule first; zero when it was known
+	next  atomic.Pointer[time.Time] // when the next issue is to come, as the site says
+	began time.Time                 // when Begin saw the schedule first; zero when it was known
 }
 
 // New returns a Publisher.

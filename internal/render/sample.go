@@ -30,7 +30,7 @@ func samples() []sample {
 			pub: newsletter.Publication{
 				Title: "Sample", Description: "A sample.", URL: "https://example.com", Language: "en",
 				Author: newsletter.Person{Name: "Ada", Email: "ada@example.com", URL: "https://example.com/ada", Bio: "A person."},
-				About:  "# A sample\n\nOf a page.", Search: "https://example.com/search",
+				About:  "# A sample\n\nOf a page.", Search: "https://example.com/search", SignUp: "https://example.com/subscribe",
 				Address: "1 Sample Street", Accent: "#b4532a", Zone: time.UTC, Header: "A *header*.", Footer: "A [footer](about/).",
 			},
 			entries: []newsletter.Entry{
@@ -89,6 +89,7 @@ func (s sample) render(t *Templates) error {
 			return err
 		},
 		func() error { return s.goodbye(t) },
+		func() error { return s.signUp(t) },
 		func() error { _, err := t.NotFoundPage(s.pub); return err },
 		func() error { _, err := t.SearchPage(s.pub, Search{}); return err },
 		func() error { _, err := t.SearchPage(s.pub, s.search()); return err },
@@ -125,6 +126,30 @@ func (s sample) goodbye(t *Templates) error {
 	}
 	_, err := t.PreferencesPage(s.pub, Preferences{Saved: true, Refused: "x", Open: true})
 	return err
+}
+
+// signUp takes the pages and letters of a sign-up through their branches.
+func (s sample) signUp(t *Templates) error {
+	for _, p := range []SignUp{{Email: "reader@example.com"}, {Email: "reader", Bad: true}, {Busy: true}} {
+		if _, err := t.SignUpPage(s.pub, p); err != nil {
+			return err
+		}
+	}
+	for _, p := range []Confirm{{Action: s.leave.Action}, {Email: s.leave.Email, Done: true, Next: "Monday 7 December"}, {Invalid: true}} {
+		if _, err := t.ConfirmPage(s.pub, p); err != nil {
+			return err
+		}
+	}
+	for _, kind := range []newsletter.LetterKind{newsletter.LetterConfirm, newsletter.LetterRemind, newsletter.LetterKnown, newsletter.LetterMove, newsletter.LetterMoved} {
+		l := Letter{Kind: kind, From: "news@example.com"}
+		if kind != newsletter.LetterKnown {
+			l.Link, l.Until, l.Answer = "https://example.com/confirm/1", s.entries[0].PublishedAt, true
+		}
+		if _, err := t.Letter(s.pub, l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // search is a page of results with each part of it.

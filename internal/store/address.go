@@ -90,6 +90,11 @@ func (s *Store) MoveSubscriber(ctx context.Context, id int64, email, key string,
 		if err != nil || old.Email == email {
 			return err
 		}
+		if old.Key != key && old.Status == newsletter.SubscriberActive { // in case that it was somebody else
+			if _, err := addLetter(ctx, tx, newsletter.Letter{Subscriber: id, Kind: newsletter.LetterMoved, Email: old.Email}); err != nil {
+				return err
+			}
+		}
 		e.Subscriber = id
 		return addEvent(ctx, tx, e)
 	})

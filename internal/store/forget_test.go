@@ -245,3 +245,28 @@ func TestMoveSubscriber(t *testing.T) {
 		}
 	})
 }
+
+// Whoever was forgotten comes back by answering a mail that they asked for.
+func TestForgottenSignsUp(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		_ = got(s.Forget(ctx, adaKey, adaEmail))(t)
+		asked := time.Now().Truncate(time.Millisecond)
+		if kind := got(s.SignUp(ctx, newsletter.SignUp{Email: adaEmail, Key: adaKey, At: asked, PerDay: 3}))(t); kind != newsletter.LetterConfirm {
+			t.Fatalf("the letter is %q", kind)
+		}
+		// Until then the operator can do no more than before.
+		again := newsletter.Subscriber{Key: adaKey, Email: adaEmail, Status: newsletter.SubscriberActive}
+		if results := got(s.AddSubscribers(ctx, []newsletter.Subscriber{again}))(t); results[0] != newsletter.Kept {
+			t.Errorf("added: %s", results[0])
+		}
+		sub := got(s.SubscriberByKey(ctx, adaKey))(t)
+		if sub.Status != newsletter.SubscriberPending {
+			t.Errorf("the status is %s", sub.Status)
+		}
+		_ = got(s.Confirm(ctx, newsletter.Confirmation{Subscriber: sub.ID, Asked: asked, Since: asked.Add(-time.Hour), At: time.Now()}))(t)
+		if got(s.Forgotten(ctx, adaKey))(t) || got(s.Subscriber(ctx, sub.ID))(t).Status != newsletter.SubscriberActive {
+			t.Error("she is still forgotten")
+		}
+	})
+}

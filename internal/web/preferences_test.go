@@ -259,7 +259,7 @@ func TestMove(t *testing.T) {
 	if err != nil || len(h.Letters) != 2 || h.Email != "ada@example.org" || h.Letters[1].Email != "new@example.org" {
 		t.Fatalf("%+v, %v", h, err)
 	}
-	link := "/preferences/" + tokens.SignFor(audience.PurposeMove, sub.ID, 2)
+	link := "/preferences/" + tokens.SignFor(audience.PurposeMove, sub.ID, 2) // letter 3 tells the former address
 	p.want(t, p.get(t, link), "Use this address?", "new@example.org", `value="move"`)
 	for range 2 {
 		p.want(t, p.post(t, link, "do", "move"), "The address is changed", "new@example.org")
@@ -276,7 +276,7 @@ func TestMove(t *testing.T) {
 	if _, _, err := audience.New(p.db, tokens).Add(t.Context(), "newer@example.org", "", nil); err != nil {
 		t.Fatal(err)
 	}
-	p.want(t, p.post(t, "/preferences/"+tokens.SignFor(audience.PurposeMove, sub.ID, 3), "do", "move"), "cannot be used")
+	p.want(t, p.post(t, "/preferences/"+tokens.SignFor(audience.PurposeMove, sub.ID, 4), "do", "move"), "cannot be used")
 }
 
 func TestDownloadAndErase(t *testing.T) {

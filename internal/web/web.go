@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"threadmill/internal/audience"
 	"threadmill/internal/newsletter"
@@ -27,7 +28,12 @@ type Options struct {
 	// Hubs are the addresses of the WebSub hubs that know when a feed changes.
 	Hubs     []string
 	Audience *audience.Audience
-	Log      *slog.Logger
+	// SignUps, if not nil, takes in who signs up.
+	SignUps *audience.SignUps
+	// Next, if not nil, tells when the next issue comes; the zero time where none
+	// is in sight.
+	Next func() time.Time
+	Log  *slog.Logger
 	// Search, if not nil, answers at /search.
 	Search Searcher
 	// Tags, if not nil, returns the tags of the threads that are out, of which
@@ -103,6 +109,14 @@ func (s *server) routes() http.Handler {
 		mux.Handle("POST "+base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
 		mux.Handle("GET "+base+"/preferences/{token}", s.handler(s.askPreferences))
 		mux.Handle("POST "+base+"/preferences/{token}", s.handler(s.preferences))
+		if s.SignUps != nil {
+			mux.Handle("GET "+base+"/confirm/{token}", s.handler(s.askConfirm))
+			mux.Handle("POST "+base+"/confirm/{token}", s.handler(s.confirm))
+		}
+	}
+	if s.SignUps != nil {
+		mux.Handle("POST "+s.base+"/"+signUpPath, s.handler(s.signUp))
+		mux.Handle("POST "+s.base+"/"+signUpPath+"/{$}", s.handler(s.signUp))
 	}
 	if s.Search != nil {
 		mux.Handle("GET "+s.base+"/"+searchPath, s.handler(s.search))
