@@ -86,7 +86,10 @@ func (a *Audience) Add(ctx context.Context, address, name string, tags []string)
 	if err != nil {
 		return "", none, fmt.Errorf("add subscriber %s: %w", addr.Email, err)
 	}
-	return results[0], sub, nil
+	if results[0] == newsletter.Added {
+		err = a.store.AddEvent(ctx, newsletter.SubscriberEvent{Subscriber: sub.ID, Kind: newsletter.EventAdded, Text: "by the operator"})
+	}
+	return results[0], sub, err
 }
 
 // Readd is Add, also for a mailbox that bounced: it gets mail again. Whoever
