@@ -270,6 +270,14 @@ func TestMove(t *testing.T) {
 	if h, err := p.db.History(t.Context(), sub.ID); err != nil || h.Email != "new@example.org" || p.kinds(t, sub.ID) != "moved" {
 		t.Errorf("%+v, %v", h, err)
 	}
+	// A link is good for a week.
+	old, err := p.db.AddLetter(t.Context(), newsletter.Letter{Subscriber: sub.ID, Kind: newsletter.LetterMove, Email: "old@example.org", CreatedAt: time.Now().Add(-8 * 24 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := p.post(t, "/preferences/"+tokens.SignFor(audience.PurposeMove, sub.ID, old), "do", "move"); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("too old: %s", res.Status)
+	}
 	// A link that was overtaken by another one is good no more, and one whose
 	// address was taken meanwhile says so.
 	p.post(t, path, "do", "save", "name", "Ada", "email", "newer@example.org")
@@ -279,7 +287,7 @@ func TestMove(t *testing.T) {
 	if _, _, err := audience.New(p.db, tokens).Add(t.Context(), "newer@example.org", "", nil); err != nil {
 		t.Fatal(err)
 	}
-	p.want(t, p.post(t, "/preferences/"+tokens.SignFor(audience.PurposeMove, sub.ID, 4), "do", "move"), "cannot be used")
+	p.want(t, p.post(t, "/preferences/"+tokens.SignFor(audience.PurposeMove, sub.ID, 5), "do", "move"), "cannot be used")
 }
 
 func TestDownloadAndErase(t *testing.T) {
