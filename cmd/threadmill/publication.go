@@ -333,7 +333,7 @@ func (p *publication) letterhead() publish.Letterhead {
 		l.UnsubscribeURL = "mailto:" + url.PathEscape(to) + "?subject=unsubscribe%20"
 		return l
 	}
-	l.UnsubscribeURL = p.Web.URL + "/unsubscribe/"
+	l.UnsubscribeURL, l.PreferencesURL = p.Web.URL+"/unsubscribe/", p.Web.URL+"/preferences/"
 	l.OneClick = true
 	return l
 }

@@ -165,6 +165,7 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Log:         p.log,
 		Ready:       p.ready,
 		Search:      p.store,
+		Tags:        p.publisher.Tags,
 		Extra:       extra,
 	}), nil
 }
