@@ -13,22 +13,10 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// ReportKind is what a mail tells about mail of ours.
-type ReportKind string
-
-// The kinds of reports; the zero value is a mail that reports nothing, such as
-// one that a person wrote.
-const (
-	ReportBounce    ReportKind = "bounce"
-	ReportDelay     ReportKind = "delay"     // not delivered yet, which is no bounce
-	ReportComplaint ReportKind = "complaint" // somebody called our mail spam
-	ReportAutomatic ReportKind = "automatic" // an answer that nobody wrote, such as one of a holiday
-)
-
 // Report is what could be read in a mail that came back. Nothing in it is
 // proven but the tokens, once they are verified.
 type Report struct {
-	Kind       ReportKind
+	Kind       newsletter.ReportKind
 	Recipients []Reported
 	// Tokens are what may be tokens of our envelope senders, Links those of the
 	// links to unsubscribe in the mail that is reported on.
@@ -178,30 +166,30 @@ func (r *reading) decide(h message.Header) {
 		// An auth-failure (RFC 6591) and a not-spam (RFC 5965, section 7.3) are
 		// no complaints.
 		if slices.Contains([]string{"abuse", "fraud", "virus", "other", "opt-out", "opt-out-list", "unsubscribe"}, r.feedback) {
-			r.Kind = ReportComplaint
+			r.Kind = newsletter.ReportComplaint
 		} else {
-			r.Kind = ReportAutomatic
+			r.Kind = newsletter.ReportAutomatic
 		}
 	case r.receipt:
-		r.Kind = ReportAutomatic
+		r.Kind = newsletter.ReportAutomatic
 	case r.status && len(r.Recipients) > 0:
 		r.Kind = r.fate()
 	case r.notice(h):
 		r.Kind = r.fate()
 	case r.status, automatic(h):
-		r.Kind = ReportAutomatic
+		r.Kind = newsletter.ReportAutomatic
 	}
 }
 
 // fate is the kind of a report about recipients.
-func (r *reading) fate() ReportKind {
+func (r *reading) fate() newsletter.ReportKind {
 	switch {
 	case slices.ContainsFunc(r.Recipients, Reported.Failed):
-		return ReportBounce
+		return newsletter.ReportBounce
 	case slices.ContainsFunc(r.Recipients, func(d Reported) bool { return d.Action == "delayed" }):
-		return ReportDelay
+		return newsletter.ReportDelay
 	}
-	return ReportAutomatic
+	return newsletter.ReportAutomatic
 }
 
 // automatic tells whether nobody wrote a mail: by RFC 3834, section 5, or by
