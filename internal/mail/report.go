@@ -26,6 +26,9 @@ type Report struct {
 
 	// ID is the Message-ID of the report itself, From and Subject are its own.
 	ID, From, Subject string
+	// Answers are the values of its fields that tell what it answers: to whom it
+	// was sent, and Message-IDs (RFC 5322, section 3.6.4).
+	Answers []string
 }
 
 // Reported is what a report says about one recipient (RFC 3464, section 2.3).
@@ -82,6 +85,11 @@ func ReadReport(raw []byte) (Report, error) {
 	r := reading{}
 	r.ID, r.From, r.Subject = bounded(e.Header.Get("Message-Id")), bounded(e.Header.Get("From")), subjectOf(e.Header)
 	r.tokens(e.Header)
+	for _, field := range []string{"To", "Delivered-To", "X-Original-To", "In-Reply-To", "References"} {
+		for _, value := range e.Header.Values(field) {
+			r.Answers = add(r.Answers, oneLine(strings.ToValidUTF8(value[:min(len(value), 10*maxField)], "")))
+		}
+	}
 	r.part(e, 0)
 	r.decide(e.Header)
 	return r.Report, nil

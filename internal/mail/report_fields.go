@@ -129,10 +129,18 @@ func (r *reading) original(body io.Reader) {
 		}
 	}
 	for _, field := range h.Values("List-Unsubscribe") {
-		for _, m := range unsubscribeLink.FindAllStringSubmatch(field[:min(len(field), 10*maxField)], maxFound) {
-			r.Links = add(r.Links, m[1])
+		for _, token := range LinksIn(field) {
+			r.Links = add(r.Links, token)
 		}
 	}
+}
+
+// LinksIn are what may be tokens in a List-Unsubscribe field.
+func LinksIn(field string) (tokens []string) {
+	for _, m := range unsubscribeLink.FindAllStringSubmatch(field[:min(len(field), 10*maxField)], maxFound) {
+		tokens = append(tokens, m[1])
+	}
+	return tokens
 }
 
 var (

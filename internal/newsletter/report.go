@@ -41,4 +41,8 @@ const (
 	ReportCounted    ReportOutcome = "counted"    // one more issue that did not arrive
 	ReportBounced    ReportOutcome = "bounced"    // the subscriber is off the list
 	ReportComplained ReportOutcome = "complained" // the subscriber is off the list
+
+	// Of mail that a person sent, which is no report.
+	ReportUnsubscribed ReportOutcome = "unsubscribed"
+	ReportConfirmed    ReportOutcome = "confirmed"
 )
