@@ -160,6 +160,8 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Templates:   p.loaded.Load, // the site reads them anew when they change
 		Hubs:        p.Feeds.Hub,
 		Audience:    p.audience,
+		SignUps:     p.signUps,
+		Next:        func() time.Time { return p.publisher.NextIssue() },
 		Log:         p.log,
 		Ready:       p.ready,
 		Search:      p.store,
@@ -276,6 +278,7 @@ func (p *publication) keepSending(ctx context.Context, group *errgroup.Group, se
 	sender.Keep()
 	group.Go(func() error { p.copies(ctx, sender); return nil })
 	group.Go(func() error { p.keepRate(ctx, sender); return nil })
+	group.Go(func() error { p.letters(sender).Run(ctx); return nil })
 	operator := p.operator(sender)
 	group.Go(func() error { operator.Run(ctx, ctx); return nil })
 	return sender.Wake, operator.Again

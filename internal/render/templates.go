@@ -32,6 +32,10 @@ const (
 	subscribeFile   = "subscribe.html"
 	privacyFile     = "privacy.html"
 	searchFile      = "search.html"
+	signUpFile      = "signup.html"
+	confirmFile     = "confirm.html"
+	letterFile      = "letter.html"
+	letterTextFile  = "letter.txt"
 )
 
 // maxOutput bounds what one template may write, in bytes; a loop that never
@@ -48,7 +52,7 @@ const maxTemplate = 1 << 20
 // read-only and may be used by many goroutines.
 type Templates struct {
 	html   map[string]*template.Template
-	text   *texttemplate.Template
+	text   map[string]*texttemplate.Template
 	words  *wordbook
 	common common
 	// digest is that of the files.
@@ -88,7 +92,7 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 var latest atomic.Pointer[Templates]
 
 func parseAll(files map[string]string) (*Templates, error) {
-	t := &Templates{html: make(map[string]*template.Template)}
+	t := &Templates{html: make(map[string]*template.Template), text: make(map[string]*texttemplate.Template)}
 	var err error
 	if t.words, err = readWords(files[builtinWords], files[wordsFile]); err != nil {
 		return nil, err
@@ -100,9 +104,11 @@ func parseAll(files map[string]string) (*Templates, error) {
 			return nil, err
 		}
 	}
-	t.text, err = texttemplate.New(mailTextFile).Funcs(textFuncs()).Option("missingkey=error").Parse(files[mailTextFile])
-	if err != nil {
-		return nil, templateError(err)
+	for _, name := range textFiles() {
+		t.text[name], err = texttemplate.New(name).Funcs(textFuncs()).Option("missingkey=error").Parse(files[name])
+		if err != nil {
+			return nil, templateError(err)
+		}
 	}
 	if err := t.checkWords(); err != nil {
 		return nil, err
@@ -118,12 +124,16 @@ func htmlFiles() []string {
 	return []string{
 		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile,
 		tagFile, tagsFile, aboutFile, subscribeFile, privacyFile, searchFile,
+		signUpFile, confirmFile, letterFile,
 	}
 }
 
+// textFiles are the templates of plain text.
+func textFiles() []string { return []string{mailTextFile, letterTextFile} }
+
 // readFiles returns the text of every template by its name.
 func readFiles(override, embedded fs.FS) (map[string]string, error) {
-	names := append(htmlFiles(), baseFile, mailTextFile)
+	names := append(htmlFiles(), append(textFiles(), baseFile)...)
 	if err := refuseStrangers(override, append(names, wordsFile)); err != nil {
 		return nil, err
 	}
