@@ -120,7 +120,19 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		}
 		p.log.Info("web server", "address", "http://"+server.Addr()+"/")
 	}
-	return p.daemon(ctx, server, work)
+	post, err := p.listenForMail(ctx)
+	if err != nil {
+		return err
+	}
+	if post == nil {
+		return p.daemon(ctx, server, work)
+	}
+	return p.daemon(ctx, server, func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return post.Serve(ctx) })
+		group.Go(func() error { return work(ctx) })
+		return group.Wait()
+	})
 }
 
 // waitForLock takes the lock, and waits while a `publish` holds it; a second
@@ -246,6 +258,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	})
 	group.Go(func() error { onHangup(ctx, reload, again); return nil })
 	group.Go(func() error { p.codings.Run(ctx); return nil })
+	p.keepInbound(ctx, group)
 	return group.Wait()
 }
 
