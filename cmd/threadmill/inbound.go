@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -12,7 +13,9 @@ import (
 
 	"threadmill/internal/audience"
 	"threadmill/internal/inbound"
+	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
+	"threadmill/internal/webhook"
 )
 
 // newReports takes in the mail that comes back.
@@ -89,6 +92,23 @@ func (p *publication) listenForMail(ctx context.Context) (*inbound.Server, error
 		p.log.Info("mail server for reports", "address", s.Addr(), "domain", domain)
 	}
 	return s, err
+}
+
+// webhooks are the handlers for providers that report by HTTP, by their path.
+func (p *publication) webhooks() (map[string]http.Handler, error) {
+	w := p.Mail.Webhooks
+	o := webhook.Options{
+		SES: w.SES, Postmark: w.Postmark.Reveal(), Mailgun: w.Mailgun.Reveal(), SendGrid: w.SendGrid, Log: p.log,
+		Take: func(ctx context.Context, r mail.Report, provider string) error {
+			_, err := p.reports.Told(ctx, r, provider)
+			return err
+		},
+	}
+	if o.SES+o.Postmark+o.Mailgun+o.SendGrid == "" {
+		return nil, nil
+	}
+	h, err := webhook.New(o)
+	return map[string]http.Handler{"/webhooks/": h}, err
 }
 
 // The share of mail that comes back because of us of which the operator hears.

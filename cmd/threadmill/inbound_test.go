@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -39,7 +40,8 @@ Status: %[2]s
 func TestBouncesComeIn(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, newRelay(t), 1, 4, "")
-	p.edit("mail: {", `mail: {bounce: {mode: verp, domain: bounces.example.com, listen: "127.0.0.1:0", maildir: box}, `)
+	p.edit(`listen: "off"`, `listen: "127.0.0.1:0"`)
+	p.edit("mail: {", `mail: {webhooks: {postmark: 0123456789abcdef}, bounce: {mode: verp, domain: bounces.example.com, listen: "127.0.0.1:0", maildir: box}, `)
 	s := p.store()
 	keys, err := s.Keys(t.Context(), store.KeyTokens)
 	if err != nil {
@@ -78,6 +80,11 @@ func TestBouncesComeIn(t *testing.T) {
 	if err := c.SendMail("", []string{"bounce+aaaaaaaaaaaaaaaaaaaaa@bounces.example.com"}, strings.NewReader("A: b\r\n\r\n")); err == nil {
 		t.Error("mail to an address with a forged token is taken")
 	}
+	hook := strings.Replace(d.web, "http://", "http://threadmill:0123456789abcdef@", 1) + "webhooks/postmark"
+	complaint := `{"RecordType": "SpamComplaint", "ID": 1, "Email": "` + reader(3) + `"}`
+	if res, err := http.Post(hook, "application/json", strings.NewReader(complaint)); err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusNoContent {
+		t.Errorf("webhook: %+v, %v", res, err)
+	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(time.Minute); ; <-tick.C { // the folder is read as the daemon begins
@@ -90,7 +97,7 @@ func TestBouncesComeIn(t *testing.T) {
 		}
 	}
 	d.stop()
-	for i, want := range []newsletter.SubscriberStatus{newsletter.SubscriberBounced, newsletter.SubscriberBounced, newsletter.SubscriberActive, newsletter.SubscriberActive} {
+	for i, want := range []newsletter.SubscriberStatus{newsletter.SubscriberBounced, newsletter.SubscriberBounced, newsletter.SubscriberActive, newsletter.SubscriberComplained} {
 		if sub, err := s.SubscriberByKey(t.Context(), reader(i)); err != nil || sub.Status != want {
 			t.Errorf("reader %d is %s, %v, want %s", i, sub.Status, err, want)
 		}
@@ -99,7 +106,7 @@ func TestBouncesComeIn(t *testing.T) {
 		t.Error("the folder is not as it should be")
 	}
 	var rows []issueRow
-	if err := json.Unmarshal([]byte(p.run("issues", "--json")), &rows); err != nil || rows[0].Bounced != 3 || rows[0].Complained != 0 || rows[0].Sent != 4 {
+	if err := json.Unmarshal([]byte(p.run("issues", "--json")), &rows); err != nil || rows[0].Bounced != 3 || rows[0].Complained != 1 || rows[0].Sent != 4 {
 		t.Errorf("issues: %+v, %v", rows, err)
 	}
 }

@@ -111,7 +111,11 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		if err := p.serves(ctx); err != nil {
 			return err
 		}
-		handler, err := p.web(nil)
+		hooks, err := p.webhooks()
+		if err != nil {
+			return err
+		}
+		handler, err := p.web(hooks)
 		if err != nil {
 			return err
 		}
