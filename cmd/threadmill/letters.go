@@ -20,6 +20,7 @@ func (p *publication) newSignUps() *audience.SignUps {
 		Within:     p.Audience.ConfirmWithin,
 		Limits:     audience.Limits(p.Audience.Limits),
 		NetworkKey: p.idKey, // the one that never rotates
+		Proof:      p.Audience.Proof,
 	})
 }
 

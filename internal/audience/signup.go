@@ -36,6 +36,8 @@ type SignUpOptions struct {
 	// it one request can be held against another; without it the hash tells
 	// nothing, though there are few addresses.
 	NetworkKey []byte
+	// Proof is how many bits of a proof of work a form needs; 0 for none.
+	Proof int
 }
 
 // SignUps takes in who wants the mail, by double opt-in: a letter asks whoever
@@ -44,11 +46,16 @@ type SignUpOptions struct {
 type SignUps struct {
 	o     SignUpOptions
 	count hourly
+	slow  hourly // of forms that waited in the place of a proof
 }
 
 // NewSignUps returns SignUps without anybody counted yet.
 func NewSignUps(o SignUpOptions) *SignUps {
-	return &SignUps{o: o, count: hourly{limits: o.Limits}}
+	slow := Limits{}
+	if o.Limits.PerHour > 0 {
+		slow.PerHour = max(o.Limits.PerHour/slowPart, 1)
+	}
+	return &SignUps{o: o, count: hourly{limits: o.Limits}, slow: hourly{limits: slow}}
 }
 
 // Request is where a form came from.
@@ -58,10 +65,13 @@ type Request struct {
 	From netip.Addr // the zero Addr where that is not known
 	// Text is what the page said that they agree to.
 	Text string
+	// Stamp is that of [SignUps.Stamp] which the form held, and Proof what was
+	// found for it; both may be empty.
+	Stamp, Proof string
 }
 
-// Ask takes in a form. A bad address is an [*AddressError], and one form too
-// many ErrTooMany. Whether the address is on the list does not show: not in the
+// Ask takes in a form. A bad address is an [*AddressError], one form too many
+// ErrTooMany, and ErrAgain one that is to be sent once more with a new stamp. Whether the address is on the list does not show: not in the
 // answer, nor in the time that it takes.
 func (s *SignUps) Ask(ctx context.Context, address, name string, tags []string, r Request) error {
 	addr, err := ParseAddress(address)
@@ -69,6 +79,9 @@ func (s *SignUps) Ask(ctx context.Context, address, name string, tags []string, 
 		return fmt.Errorf("sign up: %w", err)
 	}
 	now := now()
+	if err := s.checkStamp(addr, r, now); err != nil {
+		return fmt.Errorf("sign up: %w", err)
+	}
 	if !s.count.take(r.From, now) {
 		return fmt.Errorf("sign up: %w", ErrTooMany)
 	}

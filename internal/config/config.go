@@ -164,6 +164,7 @@ type Retry struct {
 type Audience struct {
 	ConfirmWithin time.Duration // how long the link of a confirmation works
 	Reminder      time.Duration // when who did not confirm is asked once more; 0 for never
+	Proof         int           // bits of the proof of work that a sign-up needs; 0 for none
 	Limits        SignUpLimits
 }
 

@@ -140,6 +140,7 @@ func (c *Config) audienceSettings() []setting {
 	return []setting{
 		bind("audience.confirm_within", &a.ConfirmWithin, parseConfirmWithin),
 		bind("audience.reminder", &a.Reminder, parseReminder),
+		bind("audience.proof_of_work", &a.Proof, integer(0, 22)),
 		bind("audience.limits.per_client", &l.PerClient, integer(0, 1_000_000)),
 		bind("audience.limits.per_network", &l.PerNetwork, integer(0, 1_000_000)),
 		bind("audience.limits.per_hour", &l.PerHour, integer(0, 1_000_000)),

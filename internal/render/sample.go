@@ -103,7 +103,7 @@ func (s sample) render(t *Templates) error {
 
 // signUp takes the pages and letters of a sign-up through their branches.
 func (s sample) signUp(t *Templates) error {
-	for _, p := range []SignUp{{Email: "reader@example.com"}, {Email: "reader", Bad: true}, {Busy: true}} {
+	for _, p := range []SignUp{{Email: "reader@example.com"}, {Email: "reader", Bad: true, Stamp: "a"}, {Busy: true}, {Again: true}, {Again: true, Bits: 16, Script: "proof.js", Tags: []string{"sample"}}} {
 		if _, err := t.SignUpPage(s.pub, p); err != nil {
 			return err
 		}

@@ -14,6 +14,16 @@ type SignUp struct {
 	Email string // as it was written into the form
 	Bad   bool   // that is no address
 	Busy  bool   // there were too many sign-ups
+	// Again says that the form, which had this name and these tags, is to be sent
+	// once more.
+	Again bool
+	Name  string
+	Tags  []string
+	// Stamp is what the form on the page holds, and Bits the proof of work that
+	// Script finds for it; 0 for none.
+	Stamp  string
+	Bits   int
+	Script string
 }
 
 type signUpPage struct {

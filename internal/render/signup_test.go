@@ -50,6 +50,7 @@ func TestSignUpPages(t *testing.T) {
 	}
 	page("signup-sent.html")(tmpl.SignUpPage(pub, SignUp{Email: `"><b>@example.org`}))
 	page("signup-bad.html")(tmpl.SignUpPage(pub, SignUp{Email: "jo", Bad: true}))
+	page("signup-again.html")(tmpl.SignUpPage(pub, SignUp{Email: "jo@example.org", Again: true, Stamp: "abc", Name: "Jo", Tags: []string{"web"}}))
 	page("signup-busy.html")(tmpl.SignUpPage(pub, SignUp{Busy: true}))
 	page("confirm-ask.html")(tmpl.ConfirmPage(pub, Confirm{Action: "/confirm/abc"}))
 	page("confirm-done.html")(tmpl.ConfirmPage(pub, Confirm{Done: true, Email: "j…@e….org", Next: "Monday 7 December"}))

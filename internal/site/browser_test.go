@@ -107,7 +107,7 @@ func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 		Author: newsletter.Person{Name: "Ada Byron", URL: "https://example.org/ada", Bio: "She repairs what others throw away."},
 		About:  "# About the bench\n\nOne thread a week, about one thing.\n\n## Why\n\nIt is [slow](../threads/) on purpose.",
 	}
-	pub.Search = pub.URL + "/search"
+	pub.Search, pub.SignUp = pub.URL+"/search", pub.URL+"/subscribe"
 	out := filepath.Join(t.TempDir(), "public")
 	digest := newsletter.Issue{Number: 1, Title: "Two in one", PublishedAt: s.entries[0].PublishedAt}
 	if n := len(s.entries); n > 1 {
@@ -133,7 +133,7 @@ func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 	s.list(t, db)
 	s.Config.Handler = web.New(web.Options{
 		Dir: out, Publication: pub, Templates: func() *render.Templates { return tmpl }, Log: quiet,
-		Search: db, Audience: audience.New(db, s.tokens),
+		Search: db, Audience: audience.New(db, s.tokens), SignUps: audience.NewSignUps(audience.SignUpOptions{Store: db, Tokens: s.tokens, Within: time.Hour}),
 	})
 	s.Start()
 	t.Cleanup(s.Close)
@@ -212,6 +212,19 @@ func (b *browser) look(t *testing.T, width, height int64, scheme string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// fits holds the page in the tab against the width of the tab, which as tells
+// of.
+func (b *browser) fits(t *testing.T, width int64, as string) {
+	t.Helper()
+	wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wide > width {
+		t.Errorf("%s: what it shows is %d px wide", as, wide)
 	}
 }
 
@@ -347,13 +360,7 @@ func (b *browser) check(t *testing.T, address, script string) {
 	for _, width := range []int64{320, 768, 1440} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.look(t, width, 900, scheme)
-			wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wide > width {
-				t.Errorf("%d px, %s: the page is %d px wide", width, scheme, wide)
-			}
+			b.fits(t, width, fmt.Sprintf("%d px, %s", width, scheme))
 			// A scheme changes colours alone and a width places alone, so two looks are enough, and of a thread one.
 			if script == "" || strings.HasSuffix(address, ".xml") {
 				continue

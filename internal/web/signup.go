@@ -33,19 +33,24 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	page := render.SignUp{Email: strings.TrimSpace(fields.Get("email"))}
 	code := http.StatusOK
 	if fields.Get(trapField) == "" {
-		err = s.SignUps.Ask(r.Context(), page.Email, fields.Get("name"), fields["tags"], s.request(r, origin(r)))
+		from := s.request(r, origin(r))
+		from.Stamp, from.Proof = fields.Get("stamp"), fields.Get("proof")
+		err = s.SignUps.Ask(r.Context(), page.Email, fields.Get("name"), fields["tags"], from)
 	}
 	switch {
+	case errors.Is(err, audience.ErrAgain):
+		code, page.Name, page.Tags = http.StatusPreconditionRequired, fields.Get("name"), fields["tags"]
+		s.again(w.Header(), &page)
 	case errors.Is(err, audience.ErrTooMany):
 		code, page.Busy = http.StatusTooManyRequests, true
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	case isAddressError(err):
-		code, page.Bad = http.StatusUnprocessableEntity, true
+		code, page.Bad, page.Stamp = http.StatusUnprocessableEntity, true, s.SignUps.Stamp("")
 	case err != nil:
 		return err
 	}
 	if wantsJSON(r) {
-		return answerJSON(w, code)
+		return answerJSON(w, code, page)
 	}
 	html, err := s.Templates().SignUpPage(s.Publication, page)
 	if err != nil {
@@ -81,12 +86,25 @@ func wantsJSON(r *http.Request) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
 }
 
-// answerJSON is the answer for a script: {"status": "…"}.
-func answerJSON(w http.ResponseWriter, code int) error {
-	status := map[int]string{
-		http.StatusOK: "look_into_your_mail", http.StatusUnprocessableEntity: "bad_address", http.StatusTooManyRequests: "too_many",
-	}[code]
-	body, err := json.Marshal(map[string]string{"status": status})
+// signUpAnswer is the answer for a script. The form is to be sent again with the
+// stamp where there is one, and with a proof where that needs bits.
+type signUpAnswer struct {
+	Status string `json:"status"`
+	Stamp  string `json:"stamp,omitempty"`
+	Bits   int    `json:"bits,omitempty"`
+}
+
+func answerJSON(w http.ResponseWriter, code int, page render.SignUp) error {
+	answer := signUpAnswer{Status: "look_into_your_mail"}
+	switch {
+	case page.Again:
+		answer = signUpAnswer{"again", page.Stamp, page.Bits}
+	case page.Bad:
+		answer.Status = "bad_address"
+	case page.Busy:
+		answer.Status = "too_many"
+	}
+	body, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}

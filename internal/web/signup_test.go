@@ -31,6 +31,9 @@ func openSignUp(tb testing.TB, limits audience.Limits, change ...func(*web.Optio
 		o.Audience = audience.New(db, tokens)
 		o.Publication.SignUp = o.Publication.URL + "/subscribe"
 		o.Next = func() time.Time { return time.Date(2026, 12, 7, 9, 0, 0, 0, time.UTC) }
+		if o.SignUps != nil {
+			return
+		}
 		o.SignUps = audience.NewSignUps(audience.SignUpOptions{
 			Store: db, Tokens: tokens, Within: 24 * time.Hour, Limits: limits, NetworkKey: []byte("0123456789abcdef"),
 		})
@@ -162,6 +165,47 @@ func TestSignUpRefused(t *testing.T) {
 	}
 	if res := open(t).signUp(t, "/subscribe", "ada@example.org"); res.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("where nobody takes it: %s", res.Status)
+	}
+}
+
+// The page about subscribing has a stamp that is not the same twice, and a form
+// that comes back at once is asked for again.
+func TestStampedForm(t *testing.T) {
+	p := openSignUp(t, audience.Limits{})
+	p.write(t, "subscribe/index.html", `<form><input type="hidden" name="stamp" value=""></form>`)
+	p.write(t, "subscribe/index.html.gz", "old")
+	res := p.get(t, "/subscribe/")
+	_, stamp, _ := strings.Cut(res.body, `name="stamp" value="`)
+	stamp, _, _ = strings.Cut(stamp, `"`)
+	if stamp == "" || res.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%v\n%s", res.Header, res.body)
+	}
+	form := url.Values{"email": {"ada@example.org"}, "name": {"Ada"}, "tags": {"web", "mail"}, "stamp": {stamp}}.Encode()
+	res = p.ask(t, http.MethodPost, "/subscribe", form, "Content-Type", "application/x-www-form-urlencoded")
+	if res.StatusCode != http.StatusPreconditionRequired || strings.Count(res.body, `name="tags"`) != 2 || !strings.Contains(res.body, `value="ada@example.org"`) || strings.Contains(res.body, "<script") {
+		t.Errorf("%s\n%s", res.Status, res.body)
+	}
+	if _, err := p.db.SubscriberByKey(t.Context(), "ada@example.org"); !errors.Is(err, newsletter.ErrNotFound) {
+		t.Errorf("a form that was too quick counts: %v", err)
+	}
+}
+
+func TestProofPage(t *testing.T) {
+	p := openSignUp(t, audience.Limits{}, at("https://example.org/news"), func(o *web.Options) {
+		o.SignUps = audience.NewSignUps(audience.SignUpOptions{Tokens: tokens, Proof: 14})
+	})
+	res := p.signUp(t, "/news/subscribe", "ada@example.org")
+	if res.StatusCode != http.StatusPreconditionRequired || !strings.Contains(res.body, `<script src="/news/subscribe.js" defer>`) || !strings.Contains(res.body, `data-bits="14"`) {
+		t.Errorf("%s\n%s", res.Status, res.body)
+	}
+	if policy := res.Header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "; script-src 'self'") {
+		t.Errorf("the policy is %q", policy)
+	}
+	if res := p.get(t, "/news/subscribe.js"); res.StatusCode != http.StatusOK || !strings.Contains(res.body, "requestSubmit") || strings.Contains(res.Header.Get("Content-Security-Policy"), "script-src") {
+		t.Errorf("%s %v", res.Status, res.Header)
+	}
+	if res := p.signUp(t, "/news/subscribe", "ada@example.org", "Accept", "application/json"); !strings.HasPrefix(res.body, `{"status":"again","stamp":"`) || !strings.HasSuffix(res.body, `"bits":14}`+"\n") {
+		t.Errorf("%s\n%s", res.Status, res.body)
 	}
 }
 

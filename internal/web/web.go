@@ -78,8 +78,9 @@ func newFiles(o Options, base *url.URL) *files {
 // quick answers what is in memory before anybody looks for a route.
 func (s *server) quick(next http.Handler) http.Handler {
 	route := s.base + "/"
+	stamped := s.base + "/" + signUpPath + "/"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.site.quick(w, r) {
+		if (s.SignUps == nil || r.URL.EscapedPath() != stamped) && s.site.quick(w, r) {
 			r.Pattern = route
 			return
 		}
@@ -112,6 +113,8 @@ func (s *server) routes() http.Handler {
 	if s.SignUps != nil {
 		mux.Handle("POST "+s.base+"/"+signUpPath, s.handler(s.signUp))
 		mux.Handle("POST "+s.base+"/"+signUpPath+"/{$}", s.handler(s.signUp))
+		mux.Handle("GET "+s.base+"/"+signUpPath+"/{$}", s.handler(s.subscribePage))
+		mux.Handle("GET "+s.base+"/"+proofPath, s.handler(s.proofScript))
 	}
 	if s.Search != nil {
 		mux.Handle("GET "+s.base+"/"+searchPath, s.handler(s.search))
