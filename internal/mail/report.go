@@ -144,6 +144,11 @@ func (r *reading) part(e *message.Entity, depth int) {
 		}
 		return
 	}
+	r.leaf(e)
+}
+
+// leaf reads a part without parts.
+func (r *reading) leaf(e *message.Entity) {
 	kind, _, _ := e.Header.ContentType() // what cannot be read is taken for text
 	switch kind {
 	case "message/delivery-status", "message/global-delivery-status":
@@ -157,12 +162,13 @@ func (r *reading) part(e *message.Entity, depth int) {
 	case "message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers":
 		r.original(e.Body)
 	case "text/plain", "text/html", "":
-		if r.text == "" {
-			text, _ := io.ReadAll(io.LimitReader(e.Body, maxReportText)) // the rest of one that is cut off
-			r.text = strings.ReplaceAll(strings.ToValidUTF8(string(text), ""), "\r\n", "\n")
-			if kind == "text/html" {
-				r.text = plainOf(r.text)
-			}
+		if r.text != "" {
+			return
+		}
+		text, _ := io.ReadAll(io.LimitReader(e.Body, maxReportText)) // the rest of one that is cut off
+		r.text = strings.ReplaceAll(strings.ToValidUTF8(string(text), ""), "\r\n", "\n")
+		if kind == "text/html" {
+			r.text = plainOf(r.text)
 		}
 	}
 }
