@@ -8,13 +8,18 @@ type SubscriberRecord struct {
 	Subscriber
 	Reason      string    // why the status is what it is
 	Since       time.Time // since when it is
-	Frequency   string    // each or monthly
+	Frequency   Frequency
 	Wants       []string  // tags of the threads that they want; none: all
 	PausedUntil time.Time // no issue before then
 	Bounces     int       // counted since the last mail that arrived
+	// Suppression is why the mailbox never gets mail; empty where it may.
+	Suppression string
 	// Import is the file that brought them; nil where none did.
 	Import *Import
 	Events []SubscriberEvent
+	// Bare is a mailbox that never gets mail and is nobody's on the list: of it
+	// there is Suppression and Since, and nothing else.
+	Bare bool
 }
 
 // Import is a file of subscribers, and what those in it agreed to.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -17,7 +18,8 @@ import (
 // for each what that changed. It never raises anybody from unsubscribed,
 // bounced, complained or suppressed; one who is active or pending takes such a
 // status over. A mailbox that is suppressed enters as suppressed, and one that
-// enters as suppressed stays so for good.
+// enters as suppressed stays so for good. Whoever was forgotten does not enter,
+// and is Kept.
 func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber) ([]newsletter.AddResult, error) {
 	records := make([]newsletter.SubscriberRecord, len(subs))
 	for i, sub := range subs {
@@ -50,6 +52,9 @@ func (s *Store) AddRecords(ctx context.Context, records []newsletter.SubscriberR
 		}
 		a := adder{dialect: s.dialect, tx: tx, now: msNow(), statements: map[int]*sql.Stmt{}, imports: map[*newsletter.Import]int64{}}
 		defer func() { err = errors.Join(err, a.close()) }()
+		if a.veil, err = veiled(ctx, tx); err != nil {
+			return err
+		}
 		for i := 0; i < len(records); i += addRows {
 			end := min(i+addRows, len(records))
 			if err := a.part(ctx, records[i:end], additions[i:end]); err != nil {
@@ -78,6 +83,7 @@ type adder struct {
 	dialect
 	tx           *sql.Tx
 	now          int64
+	veil         veil
 	find, barred *sql.Stmt
 	statements   map[int]*sql.Stmt // that enter so many
 	imports      map[*newsletter.Import]int64
@@ -116,7 +122,7 @@ func (a *adder) look(ctx context.Context, records []newsletter.SubscriberRecord)
 			return err
 		}
 	}
-	keys := make([]string, len(records))
+	keys := make([]string, len(records), 2*len(records))
 	for i, rec := range records {
 		keys[i] = rec.Key
 	}
@@ -133,12 +139,26 @@ func (a *adder) look(ctx context.Context, records []newsletter.SubscriberRecord)
 	if err != nil {
 		return err
 	}
+	if len(a.veil) > 0 {
+		for _, rec := range records {
+			keys = append(keys, a.veil.hide(rec.Key))
+		}
+		if list, err = json.Marshal(keys); err != nil {
+			return err
+		}
+	}
 	return eachOf(ctx, a.barred, func(rows *sql.Rows) error {
 		var key string
 		err := rows.Scan(&key)
 		a.suppressed[key] = true
 		return err
 	}, string(list))
+}
+
+// barredKey tells whether a mailbox never gets mail, and whether its owner was
+// forgotten.
+func (a *adder) barredKey(key string) (suppressed, forgotten bool) {
+	return a.suppressed[key], len(a.veil) > 0 && a.suppressed[a.veil.hide(key)]
 }
 
 func (a *adder) add(ctx context.Context, rec *newsletter.SubscriberRecord) (newsletter.Addition, error) {
@@ -148,24 +168,38 @@ func (a *adder) add(ctx context.Context, rec *newsletter.SubscriberRecord) (news
 	if old, known := a.known[rec.Key]; known {
 		return a.complete(ctx, old, rec.Subscriber)
 	}
+	suppressed, forgotten := a.barredKey(rec.Key)
+	switch {
+	case forgotten:
+		return newsletter.Addition{Result: newsletter.Kept}, nil
+	case rec.Bare && suppressed:
+		return newsletter.Addition{Result: newsletter.Unchanged}, nil
+	case rec.Bare:
+		a.suppressed[rec.Key] = true
+		return newsletter.Addition{Result: newsletter.Added, Became: newsletter.SubscriberSuppressed}, a.suppress(ctx, rec)
+	}
 	enter := *rec
 	a.fresh[rec.Key] = len(a.entering)
 	a.entering = append(a.entering, &enter)
-	switch {
-	case a.suppressed[rec.Key] && rec.Status != newsletter.SubscriberSuppressed:
+	if suppressed && rec.Status != newsletter.SubscriberSuppressed {
 		enter.Status, enter.Reason, enter.Since = newsletter.SubscriberSuppressed, "", time.Time{}
 		return newsletter.Addition{Result: newsletter.Kept}, nil
-	case rec.Status == newsletter.SubscriberSuppressed:
-		return newsletter.Addition{Result: newsletter.Added, Became: rec.Status}, a.suppress(ctx, rec)
 	}
-	return newsletter.Addition{Result: newsletter.Added, Became: rec.Status}, nil
+	added := newsletter.Addition{Result: newsletter.Added, Became: rec.Status}
+	if rec.Status != newsletter.SubscriberSuppressed {
+		return added, nil
+	}
+	return added, a.suppress(ctx, rec)
 }
 
+// suppress keeps the mailbox of a record from ever getting mail, for the reason
+// that it has.
 func (a *adder) suppress(ctx context.Context, rec *newsletter.SubscriberRecord) error {
-	if rec.Reason == "" {
-		return suppress(ctx, a.tx, rec.Key, importReason)
+	at := a.now
+	if !rec.Since.IsZero() {
+		at = ms(rec.Since)
 	}
-	return suppress(ctx, a.tx, rec.Key, rec.Reason)
+	return suppressAt(ctx, a.tx, rec.Key, plain(cmp.Or(rec.Suppression, rec.Reason, importReason)), at)
 }
 
 // importReason stands in the records of what an import changed.
@@ -338,10 +372,10 @@ func (a *adder) row(ctx context.Context, rec *newsletter.SubscriberRecord) error
 	}
 	frequency := rec.Frequency
 	if frequency == "" {
-		frequency = "each"
+		frequency = newsletter.FrequencyEach
 	}
 	a.args = append(a.args, rec.Key, rec.Email, plain(rec.Name), string(rec.Status), plain(rec.Reason), since, tags, created,
-		frequency, wants, msOrNull(rec.PausedUntil), rec.Bounces, origin)
+		string(frequency), wants, msOrNull(rec.PausedUntil), rec.Bounces, origin)
 	return nil
 }
 

@@ -55,6 +55,9 @@ type dialect struct {
 	// between them.
 	words, prefix, and string
 	word               func(string) string
+	// erase makes what is deleted be written over, shrink empties the log of
+	// changes; empty where the server does that in its own time.
+	erase, shrink string
 	// now asks for the server's time in milliseconds; empty where there is no
 	// server.
 	now string
@@ -71,6 +74,8 @@ var sqlite = dialect{
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
 	list:       `SELECT value FROM json_each($1)`,
 	enterRows:  1,
+	erase:      `PRAGMA secure_delete = ON`,
+	shrink:     `PRAGMA wal_checkpoint(TRUNCATE)`,
 	words:      `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
 	prefix:     " *",
 	and:        " AND ",
