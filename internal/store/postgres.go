@@ -36,7 +36,7 @@ var postgres = dialect{
 		WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
 		AND CAST(l.classid AS BIGINT) = $1 AND CAST(l.objid AS BIGINT) = n.number) ORDER BY n.id`,
 	notify:    `NOTIFY threadmill_site`,
-	list:      `SELECT json_array_elements_text(CAST($1 AS JSON))`,
+	list:      `SELECT json_array_elements_text(CAST($1 AS JSON)) AS value`,
 	enterRows: addRows,
 	words: `array_to_tsvector(array_remove(string_to_array(x.title_words || x.tag_words || x.text_words, ' '), ''))
 		@@ CAST(CAST($1 AS TEXT) AS TSQUERY)`,
