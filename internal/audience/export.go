@@ -1,8 +1,10 @@
 package audience
 
 import (
+	"bufio"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -30,6 +32,35 @@ func (a *Audience) Export(ctx context.Context, w io.Writer) error {
 	}
 	out.Flush()
 	if err := out.Error(); err != nil {
+		return fmt.Errorf("export subscribers: %w", err)
+	}
+	return nil
+}
+
+// ExportJSON is Export as a JSON array, whose objects have the columns for
+// keys.
+func (a *Audience) ExportJSON(ctx context.Context, w io.Writer) error {
+	before := "[\n"
+	out := bufio.NewWriter(w)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	for rec, err := range a.store.Records(ctx) {
+		if err == nil {
+			_, err = out.WriteString(before)
+		}
+		if err == nil {
+			err = enc.Encode(ownObject(&rec))
+		}
+		if err != nil {
+			return fmt.Errorf("export subscribers: %w", err)
+		}
+		before = ","
+	}
+	if before != "," {
+		_, _ = out.WriteString(before) // the writer keeps its first error for the end
+	}
+	_, _ = out.WriteString("]\n")
+	if err := out.Flush(); err != nil {
 		return fmt.Errorf("export subscribers: %w", err)
 	}
 	return nil

@@ -66,6 +66,38 @@ func ownRow(rec *newsletter.SubscriberRecord) ([]string, error) {
 	}, nil
 }
 
+// ownObject is ownRow in JSON.
+func ownObject(rec *newsletter.SubscriberRecord) any {
+	type origin struct {
+		File    string    `json:"file"`
+		At      time.Time `json:"at"`
+		Consent string    `json:"consent"`
+	}
+	object := struct {
+		Email       string                      `json:"email"`
+		Name        string                      `json:"name"`
+		Status      newsletter.SubscriberStatus `json:"status"`
+		Tags        []string                    `json:"tags"`
+		CreatedAt   time.Time                   `json:"created_at,omitzero"`
+		Reason      string                      `json:"status_reason"`
+		Since       time.Time                   `json:"status_at,omitzero"`
+		Frequency   newsletter.Frequency        `json:"frequency"`
+		Wants       []string                    `json:"wants"`
+		PausedUntil time.Time                   `json:"paused_until,omitzero"`
+		Bounces     int                         `json:"bounces"`
+		Suppression string                      `json:"suppression"`
+		Import      *origin                     `json:"import,omitempty"`
+		History     []step                      `json:"history"`
+	}{
+		rec.Email, rec.Name, rec.Status, append([]string{}, rec.Tags...), rec.CreatedAt, rec.Reason, rec.Since, rec.Frequency,
+		append([]string{}, rec.Wants...), rec.PausedUntil, rec.Bounces, rec.Suppression, nil, stepsOf(rec.Events),
+	}
+	if rec.Import != nil {
+		object.Import = &origin{rec.Import.File, rec.Import.At, rec.Import.Consent}
+	}
+	return object
+}
+
 // rest reads the columns that only our own export has.
 func (l layout) rest(cells []string, rec *newsletter.SubscriberRecord) (why string) {
 	rec.Reason = l.cell(cells, fieldReason)

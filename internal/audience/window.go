@@ -15,7 +15,7 @@ import (
 
 // The bounds of what an import holds before it is written.
 const (
-	windowRows  = 64_000
+	windowRows  = 50_000
 	windowBytes = 8 << 20
 )
 
