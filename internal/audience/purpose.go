@@ -16,6 +16,7 @@ const (
 	PurposePreferences Purpose = "preferences"
 	PurposeMove        Purpose = "move" // to another address
 	PurposeUndo        Purpose = "undo" // a goodbye
+	PurposeForm        Purpose = "form" // of signing up; the number is when it was shown
 )
 
 // maxPurposeToken is above the longest token: three varints of 10 bytes and the

@@ -26,6 +26,7 @@ type Config struct {
 	Schedule     Schedule
 	Mail         Mail
 	Delivery     Delivery
+	Audience     Audience
 	Operator     Operator
 	Feeds        Feeds
 	Web          Web
@@ -132,6 +133,22 @@ type Retry struct {
 	GiveUp time.Duration // a delivery fails when it is this old
 }
 
+// Audience says how people come onto the list.
+type Audience struct {
+	ConfirmWithin time.Duration // how long the link of a confirmation works
+	Reminder      time.Duration // when who did not confirm is asked once more; 0 for never
+	Proof         int           // bits of the proof of work that a sign-up needs; 0 for none
+	Limits        SignUpLimits
+}
+
+// SignUpLimits bound the sign-ups of an hour; 0 means no limit.
+type SignUpLimits struct {
+	PerClient  int // from one address
+	PerNetwork int // from one network
+	PerHour    int // from everywhere
+	PerAddress int // mails to one address in 24 hours
+}
+
 // Operator says how whoever runs the publication hears of faults.
 type Operator struct {
 	Email     string
@@ -187,6 +204,11 @@ func Default() Config {
 			Probe:       15 * time.Minute,
 			InDoubt:     "resend",
 			StopTimeout: time.Minute,
+		},
+		Audience: Audience{
+			ConfirmWithin: 7 * 24 * time.Hour,
+			Reminder:      24 * time.Hour,
+			Limits:        SignUpLimits{PerClient: 10, PerNetwork: 40, PerHour: 500, PerAddress: 3},
 		},
 		Operator: Operator{WarnDisk: 100},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},

@@ -116,6 +116,11 @@ delivery:
   probe: 5m
   in_doubt: hold
   stop_timeout: 90s
+audience:
+  confirm_within: 48h
+  reminder: 0s
+  proof_of_work: 14
+  limits: {per_client: 1, per_network: 2, per_hour: 3, per_address: 4}
 operator:
   email: op@example.com
   command: cat > /dev/null
@@ -159,6 +164,10 @@ web:
 		},
 		Delivery: config.Delivery{
 			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, Probe: 5 * time.Minute, InDoubt: "hold", StopTimeout: 90 * time.Second,
+		},
+		Audience: config.Audience{
+			ConfirmWithin: 48 * time.Hour, Proof: 14,
+			Limits: config.SignUpLimits{PerClient: 1, PerNetwork: 2, PerHour: 3, PerAddress: 4},
 		},
 		Operator: config.Operator{
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
