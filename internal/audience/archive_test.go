@@ -3,6 +3,7 @@ package audience_test
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ func packed(tb testing.TB, files ...string) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
 	for i := 0; i < len(files); i += 2 {
 		w, err := z.Create(files[i])
 		if err == nil {
