@@ -65,7 +65,7 @@ func (s *Store) AddRecords(ctx context.Context, records []newsletter.SubscriberR
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("add subscribers: %w", err)
+		return nil, fmt.Errorf("add subscribers: %w", cmp.Or(ctx.Err(), err))
 	}
 	for imp, id := range imports {
 		imp.ID = id
@@ -114,11 +114,10 @@ func (a *adder) part(ctx context.Context, records []newsletter.SubscriberRecord,
 // look reads who is known or suppressed.
 func (a *adder) look(ctx context.Context, records []newsletter.SubscriberRecord) (err error) {
 	if a.find == nil {
-		in := ` IN (` + a.list + `)`
-		if a.find, err = a.tx.PrepareContext(ctx, `SELECT `+subscriberColumns+` FROM subscribers WHERE key`+in+` ORDER BY id`+a.forUpdate); err != nil {
+		if a.find, err = a.tx.PrepareContext(ctx, `SELECT `+subscriberColumns+` FROM subscribers WHERE key`+a.among+` ORDER BY id`+a.forUpdate); err != nil {
 			return err
 		}
-		if a.barred, err = a.tx.PrepareContext(ctx, `SELECT key FROM suppressions WHERE key`+in); err != nil {
+		if a.barred, err = a.tx.PrepareContext(ctx, `SELECT key FROM suppressions WHERE key`+a.among); err != nil {
 			return err
 		}
 	}
@@ -305,8 +304,7 @@ func (a *adder) enter(ctx context.Context) error {
 }
 
 func (a *adder) insert(ctx context.Context, list []*newsletter.SubscriberRecord) error {
-	stmt, err := a.entry(ctx, len(list))
-	if err != nil {
+	if err := a.prepare(ctx, len(list)); err != nil {
 		return err
 	}
 	a.args = a.args[:0]
@@ -315,7 +313,7 @@ func (a *adder) insert(ctx context.Context, list []*newsletter.SubscriberRecord)
 			return fmt.Errorf("add %s: %w", rec.Email, err)
 		}
 	}
-	res, err := stmt.ExecContext(ctx, a.args...)
+	res, err := a.statements[len(list)].ExecContext(ctx, a.args...)
 	if err != nil {
 		return err
 	}
@@ -330,10 +328,10 @@ func (a *adder) insert(ctx context.Context, list []*newsletter.SubscriberRecord)
 // did not find; it is run again.
 var errRaced = errors.New("somebody signed up meanwhile")
 
-// entry is the statement that enters n.
-func (a *adder) entry(ctx context.Context, n int) (*sql.Stmt, error) {
-	if stmt := a.statements[n]; stmt != nil {
-		return stmt, nil
+// prepare makes the statement that enters n.
+func (a *adder) prepare(ctx context.Context, n int) (err error) {
+	if a.statements[n] != nil {
+		return nil
 	}
 	var q strings.Builder
 	q.WriteString(`INSERT INTO subscribers (` + enterColumns + `) VALUES `)
@@ -344,9 +342,8 @@ func (a *adder) entry(ctx context.Context, n int) (*sql.Stmt, error) {
 		q.WriteString("(" + numbered(1+i*enterCount, enterCount) + ")")
 	}
 	q.WriteString(` ON CONFLICT (key) DO NOTHING`)
-	stmt, err := a.tx.PrepareContext(ctx, q.String())
-	a.statements[n] = stmt
-	return stmt, err
+	a.statements[n], err = a.tx.PrepareContext(ctx, q.String())
+	return err
 }
 
 // row puts the columns of one who enters behind the arguments.

@@ -45,8 +45,9 @@ type dialect struct {
 	// notify tells those who listen that the site changed, once the transaction
 	// is committed; empty where nobody can.
 	notify string
-	// list selects the texts in $1, a list in JSON.
-	list string
+	// among ends a condition on a text that is to be in $1, a list in JSON, and
+	// amongIDs one on a number; both by the index.
+	among, amongIDs string
 	// enterRows is how many rows one statement inserts. SQLite takes one at a time:
 	// there is no way to save, and its driver looks up each parameter by name.
 	enterRows int
@@ -72,7 +73,8 @@ var sqlite = dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
-	list:       `SELECT value FROM json_each($1)`,
+	among:      ` IN (SELECT value FROM json_each($1))`,
+	amongIDs:   ` IN (SELECT value FROM json_each($1))`,
 	enterRows:  1,
 	erase:      `PRAGMA secure_delete = ON`,
 	shrink:     `PRAGMA wal_checkpoint(TRUNCATE)`,

@@ -35,8 +35,11 @@ var postgres = dialect{
 		JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()
 		WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
 		AND CAST(l.classid AS BIGINT) = $1 AND CAST(l.objid AS BIGINT) = n.number) ORDER BY n.id`,
-	notify:    `NOTIFY threadmill_site`,
-	list:      `SELECT json_array_elements_text(CAST($1 AS JSON)) AS value`,
+	notify: `NOTIFY threadmill_site`,
+	// An array, since the planner takes the whole table where it does not know how
+	// long a list is.
+	among:     ` = ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON))))`,
+	amongIDs:  ` = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST($1 AS JSON)) AS BIGINT)))`,
 	enterRows: addRows,
 	words: `array_to_tsvector(array_remove(string_to_array(x.title_words || x.tag_words || x.text_words, ' '), ''))
 		@@ CAST(CAST($1 AS TEXT) AS TSQUERY)`,

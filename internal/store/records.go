@@ -114,7 +114,7 @@ func (s *Store) addHistories(ctx context.Context, tx *sql.Tx, list []newsletter.
 		rec.Events = append(rec.Events, e)
 		return nil
 	}, `SELECT id, subscriber, at, kind, issue, form, network, text FROM subscriber_events
-		WHERE subscriber IN (SELECT CAST(v.value AS BIGINT) FROM (`+s.list+`) v) ORDER BY subscriber, id`, string(in))
+		WHERE subscriber`+s.amongIDs+` ORDER BY subscriber, id`, string(in))
 }
 
 // barePage reads mailboxes that are suppressed and nobody's.
