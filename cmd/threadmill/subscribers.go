@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"threadmill/internal/audience"
 	"threadmill/internal/newsletter"
 )
 
@@ -88,30 +86,51 @@ func addNote(r newsletter.AddResult, sub newsletter.Subscriber) string {
 
 func (a *app) subscribersList() *cobra.Command {
 	var asJSON bool
+	var who filter
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List every subscriber",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
-				if asJSON {
-					return a.listJSON(cmd.Context(), p)
+				if err := who.check(); err != nil {
+					return err
 				}
-				return a.list(cmd.Context(), p)
+				if asJSON {
+					return a.listJSON(cmd.Context(), p, who)
+				}
+				return a.list(cmd.Context(), p, who)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	cmd.Flags().StringVar(&who.status, "status", "", "only those with this `status`")
+	cmd.Flags().StringVar(&who.tag, "tag", "", "only those with this `tag`")
 	return cmd
 }
 
-func (a *app) list(ctx context.Context, p *publication) error {
+// filter chooses subscribers; what is empty chooses all.
+type filter struct{ status, tag string }
+
+func (f filter) check() error {
+	_, err := statusFlag(f.status)
+	return err
+}
+
+func (f filter) wants(sub newsletter.Subscriber) bool {
+	return (f.status == "" || f.status == string(sub.Status)) && (f.tag == "" || slices.Contains(sub.Tags, f.tag))
+}
+
+func (a *app) list(ctx context.Context, p *publication, who filter) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "EMAIL\tNAME\tSTATUS\tTAGS\tSINCE")
 	n := 0
 	for sub, err := range p.store.Subscribers(ctx) {
 		if err != nil {
 			return err
+		}
+		if !who.wants(sub) {
+			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", sub.Email, sub.Name, sub.Status, strings.Join(sub.Tags, ","), sub.CreatedAt.In(p.facts.Zone).Format(time.DateOnly))
 		if n++; n%1000 == 0 { // columns are aligned a thousand rows at a time, so that memory stays flat
@@ -124,11 +143,14 @@ func (a *app) list(ctx context.Context, p *publication) error {
 }
 
 // listJSON writes the array row by row, so that memory stays flat.
-func (a *app) listJSON(ctx context.Context, p *publication) error {
+func (a *app) listJSON(ctx context.Context, p *publication, who filter) error {
 	before := "["
 	for sub, err := range p.store.Subscribers(ctx) {
 		if err != nil {
 			return err
+		}
+		if !who.wants(sub) {
+			continue
 		}
 		row := subscriberRow{Email: sub.Email, Name: sub.Name, Status: sub.Status, Tags: append([]string{}, sub.Tags...), CreatedAt: sub.CreatedAt}
 		if _, err := io.WriteString(a.stdout, before); err != nil {
@@ -145,79 +167,6 @@ func (a *app) listJSON(ctx context.Context, p *publication) error {
 	}
 	_, err := io.WriteString(a.stdout, "]\n")
 	return err
-}
-
-func (a *app) subscribersImport() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "import FILE",
-		Short: "Import a CSV file, - for standard input",
-		Long: `Import reads a CSV file, its own or one of the well-known services. It is safe to
-repeat, and never raises anybody from unsubscribed, bounced, complained or
-suppressed. Lines that give no subscriber are named and left out.`,
-		Args: one("which file", "subscribers import FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd.Context(), func(p *publication) error { return a.importSubscribers(cmd.Context(), p, args[0], asJSON) })
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
-	return cmd
-}
-
-func (a *app) importSubscribers(ctx context.Context, p *publication, path string, asJSON bool) error {
-	in, size := a.stdin, int64(-1)
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return &usageError{fmt.Errorf("import subscribers: %w", err)}
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
-		}
-		in = f
-	}
-	var opt audience.ImportOptions
-	if terminal(a.stderr) {
-		bar := newBar(a.stderr, size, "import", progressbar.OptionShowBytes(true))
-		opt.Progress = func(read int64) { _ = bar.Set64(read) } // only for the eye
-		defer func() { _ = bar.Finish() }()
-	}
-	report, err := p.audience.Import(ctx, in, opt)
-	for _, r := range report.Refused {
-		fmt.Fprintf(a.stderr, "%s:%d: %s: %s\n", path, r.Line, r.Why, r.Text)
-	}
-	if hidden := report.RefusedRows - len(report.Refused); hidden > 0 {
-		fmt.Fprintf(a.stderr, "%s: %d more lines were refused\n", path, hidden)
-	}
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(a.stdout, map[string]int{
-			"rows": report.Rows, "added": report.Added, "completed": report.Completed,
-			"unchanged": report.Unchanged, "kept": report.Kept, "refused": report.RefusedRows,
-		})
-	}
-	fmt.Fprintf(a.stdout, "%s: %d added, %d completed, %d unchanged, %d kept as they are, %d refused.\n",
-		plural(report.Rows, "row"), report.Added, report.Completed, report.Unchanged, report.Kept, report.RefusedRows)
-	return nil
-}
-
-func (a *app) subscribersExport() *cobra.Command {
-	return &cobra.Command{
-		Use:   "export [FILE]",
-		Short: "Write all subscribers as CSV",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd.Context(), func(p *publication) error {
-				if len(args) == 0 || args[0] == "-" {
-					return p.audience.Export(cmd.Context(), a.stdout)
-				}
-				return writeWhole(args[0], func(w io.Writer) error { return p.audience.Export(cmd.Context(), w) })
-			})
-		},
-	}
 }
 
 func (a *app) subscribersRemove() *cobra.Command {

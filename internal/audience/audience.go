@@ -25,6 +25,11 @@ type Store interface {
 	// ignored. It never raises anybody from unsubscribed, bounced, complained
 	// or suppressed; somebody who gets mail takes such a status over.
 	AddSubscribers(ctx context.Context, subs []newsletter.Subscriber) ([]newsletter.AddResult, error)
+	// AddRecords is AddSubscribers with all that is known of them.
+	AddRecords(ctx context.Context, records []newsletter.SubscriberRecord) ([]newsletter.Addition, error)
+	// Records yields all that is kept of everybody, in the order of the keys, and
+	// stops after an error.
+	Records(ctx context.Context) iter.Seq2[newsletter.SubscriberRecord, error]
 	// SubscriberByKey returns an error that is newsletter.ErrNotFound where
 	// nobody has the key.
 	SubscriberByKey(ctx context.Context, key string) (newsletter.Subscriber, error)

@@ -1,6 +1,7 @@
 package audience
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,12 +27,31 @@ const (
 	// that has them often has no status.
 	fieldLeft
 	fieldBounced
+	// A column with the mails that somebody gets; none when it is empty.
+	fieldReceives
+	// Names that mean a status in the files of one service, and something else in
+	// others.
+	fieldState
+	fieldType
+	fieldPlace // a town or land, beside which a state is none of a subscription
+	// Columns of our own export.
+	fieldReason
+	fieldSince
+	fieldFrequency
+	fieldWants
+	fieldPaused
+	fieldBounces
+	fieldSuppression
+	fieldImportFile
+	fieldImportAt
+	fieldConsent
+	fieldHistory
 	fields
 )
 
 // fieldOf knows the columns of our own export and those of Mailchimp,
-// Substack, Buttondown, Kit, Ghost, MailerLite, listmonk, Brevo and Google
-// Contacts. A name is compared by its letters and digits alone.
+// Substack, Buttondown, Beehiiv, Kit, Ghost, MailerLite, listmonk, Brevo and
+// Google Contacts. A name is compared by its letters and digits alone.
 func fieldOf(header string) field {
 	switch letters(header) {
 	case "email", "emailaddress", "mail", "mailaddress", "useremail", "subscriberemail", "subscriber", "email1value":
@@ -44,14 +64,51 @@ func fieldOf(header string) field {
 		return fieldLast
 	case "status", "subscribed", "subscriberstatus", "subscriptionstatus", "emailstatus", "subscribertype", "subscribedtoemails":
 		return fieldStatus
+	case "state":
+		return fieldState
+	case "type":
+		return fieldType
+	case "city", "country", "zip", "zipcode", "postalcode", "town", "region", "address":
+		return fieldPlace
 	case "tags", "tag", "labels":
 		return fieldTags
-	case "createdat", "created", "creationdate", "subscribedat", "optintime", "dateadded", "addedat", "signupdate":
+	case "createdat", "created", "creationdate", "subscribedat", "optintime", "dateadded", "addedat", "signupdate", "subscriptiondate":
 		return fieldCreated
-	case "unsubtime", "unsubscribedat", "unsubscriptiondate", "emaildisabled", "emailblacklisted", "emailblocklisted", "unsubscribed":
+	case "unsubtime", "unsubscribedat", "unsubscriptiondate", "emaildisabled", "emailblacklisted", "emailblocklisted", "unsubscribed", "deletedat":
 		return fieldLeft
-	case "cleantime", "cleanedat", "bouncedat":
+	case "cleantime", "cleanedat", "bouncedat", "undeliverabilitydate":
 		return fieldBounced
+	case "receivingemailsfor":
+		return fieldReceives
+	}
+	return ownFieldOf(header)
+}
+
+// ownFieldOf knows the columns that only our own export has.
+func ownFieldOf(header string) field {
+	switch header {
+	case "status_reason":
+		return fieldReason
+	case "status_at":
+		return fieldSince
+	case "frequency":
+		return fieldFrequency
+	case "wants":
+		return fieldWants
+	case "paused_until":
+		return fieldPaused
+	case "bounces":
+		return fieldBounces
+	case "suppression":
+		return fieldSuppression
+	case "import_file":
+		return fieldImportFile
+	case "import_at":
+		return fieldImportAt
+	case "consent":
+		return fieldConsent
+	case "history":
+		return fieldHistory
 	}
 	return fieldOther
 }
@@ -60,6 +117,29 @@ func fieldOf(header string) field {
 type layout struct {
 	column [fields]int
 	width  int // number of columns in the header, 0 without one
+	// said is the status that the file's name tells, silent that of rows that
+	// tell none.
+	said, silent newsletter.SubscriberStatus
+}
+
+// own tells whether the file is our own export.
+func (l layout) own() bool {
+	return l.column[fieldReason] >= 0 && l.column[fieldSuppression] >= 0 && l.column[fieldHistory] >= 0
+}
+
+// settle decides what the names mean that mean several things: state is Kit's
+// status where there is no place beside it, type Buttondown's beside its date.
+func (l *layout) settle(cells []string) {
+	if l.column[fieldStatus] >= 0 {
+		return
+	}
+	buttondown := l.column[fieldCreated] >= 0 && letters(cells[l.column[fieldCreated]]) == "creationdate"
+	switch {
+	case l.column[fieldState] >= 0 && l.column[fieldPlace] < 0:
+		l.column[fieldStatus] = l.column[fieldState]
+	case l.column[fieldType] >= 0 && buttondown:
+		l.column[fieldStatus] = l.column[fieldType]
+	}
 }
 
 // readLayout takes the first row for the header, or for a subscriber when it
@@ -76,6 +156,7 @@ func readLayout(cells []string) (l layout, header bool, err error) {
 	switch {
 	case l.column[fieldEmail] >= 0:
 		l.width = len(cells)
+		l.settle(cells)
 		return l, true, nil
 	case strings.Contains(cells[0], "@"):
 		bare := layout{column: l.column}
@@ -100,22 +181,22 @@ func (l layout) cell(cells []string, f field) string {
 	return ""
 }
 
-// subscriber reads one row, or says why it cannot. CreatedAt is zero where the
+// record reads one row, or says why it cannot. CreatedAt is zero where the
 // row has no date that can be read.
-func (l layout) subscriber(cells []string) (sub newsletter.Subscriber, why string) {
+func (l layout) record(cells []string) (rec newsletter.SubscriberRecord, why string) {
 	if l.width > 0 && len(cells) > l.width && !blank(cells[l.width:]) {
-		return sub, fmt.Sprintf("has %d cells where the header has %d", len(cells), l.width)
+		return rec, fmt.Sprintf("has %d cells where the header has %d", len(cells), l.width)
 	}
 	if l.column[fieldStatus] >= len(cells) {
-		return sub, "ends before its status"
+		return rec, "ends before its status"
 	}
 	addr, why := parseCell(l.cell(cells, fieldEmail))
 	if why != "" {
-		return sub, why
+		return rec, why
 	}
 	status, why := l.status(cells)
 	if why != "" {
-		return sub, why
+		return rec, why
 	}
 	name := CleanName(l.cell(cells, fieldName))
 	if name == "" {
@@ -124,11 +205,15 @@ func (l layout) subscriber(cells []string) (sub newsletter.Subscriber, why strin
 	if name == "" {
 		name = addr.Name
 	}
-	return newsletter.Subscriber{
+	rec.Subscriber = newsletter.Subscriber{
 		Email: addr.Email, Key: addr.Key, Name: name, Status: status,
 		Tags:      cleanTags([]string{l.cell(cells, fieldTags)}),
 		CreatedAt: parseTime(l.cell(cells, fieldCreated)),
-	}, ""
+	}
+	if l.own() {
+		why = l.rest(cells, &rec)
+	}
+	return rec, why
 }
 
 func parseCell(s string) (Address, string) {
@@ -139,10 +224,11 @@ func parseCell(s string) (Address, string) {
 	return addr, ""
 }
 
-// status is active unless a column says otherwise. A sign that somebody left
-// counts for more than a status, which may be that of another list.
+// status is active unless a column, the name of the file or the operator says
+// otherwise. A sign that somebody left counts for more than a status, which may
+// be that of another list.
 func (l layout) status(cells []string) (status newsletter.SubscriberStatus, why string) {
-	status = newsletter.SubscriberActive
+	status = cmp.Or(l.silent, newsletter.SubscriberActive)
 	if s := l.cell(cells, fieldStatus); s != "" {
 		if status = statusOf(s); status == "" {
 			return "", fmt.Sprintf("has an unknown status %q; known are active, pending, unsubscribed, bounced, complained, suppressed", clip(s, 40))
@@ -154,21 +240,23 @@ func (l layout) status(cells []string) (status newsletter.SubscriberStatus, why 
 	switch {
 	case said(l.cell(cells, fieldBounced)):
 		return newsletter.SubscriberBounced, ""
-	case said(l.cell(cells, fieldLeft)):
+	case said(l.cell(cells, fieldLeft)), l.column[fieldReceives] >= 0 && !said(l.cell(cells, fieldReceives)):
 		return newsletter.SubscriberUnsubscribed, ""
 	}
-	return status, ""
+	return cmp.Or(l.said, status), ""
 }
 
 // statusOf translates the statuses of other services; empty for an unknown
 // one.
 func statusOf(s string) newsletter.SubscriberStatus {
 	switch s = letters(s); s {
-	case "active", "subscribed", "confirmed", "true", "yes", "1", "enabled", "regular", "premium", "optedin":
+	case "active", "subscribed", "confirmed", "true", "yes", "1", "enabled", "regular", "premium", "optedin",
+		"gifted", "trialed", "unpaid", "churning", "churned", "pastdue": // Buttondown: what they pay, not whether they left
 		return newsletter.SubscriberActive
-	case "pending", "unconfirmed", "unactivated":
+	case "pending", "unconfirmed", "unactivated", "validating", "needsattention":
 		return newsletter.SubscriberPending
-	case "unsubscribed", "false", "no", "0", "inactive", "disabled", "canceled", "cancelled", "optedout":
+	case "unsubscribed", "false", "no", "0", "inactive", "disabled", "canceled", "cancelled", "optedout", "paused", "upcoming",
+		"nonsubscribed", "transactional", "archived":
 		return newsletter.SubscriberUnsubscribed
 	case "bounced", "cleaned", "undeliverable", "invalid":
 		return newsletter.SubscriberBounced

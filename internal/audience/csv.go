@@ -33,12 +33,13 @@ type record struct {
 // parses each record; the records are cut here, so that it can go on with the
 // line after a bad one.
 type records struct {
-	in    *bufio.Reader
-	count int    // lines read from in
-	back  []line // lines read ahead and not used
-	comma rune
-	text  bytes.Reader // the record that csv parses
-	csv   *csv.Reader
+	in     *bufio.Reader
+	count  int    // lines read from in
+	back   []line // lines read ahead and not used
+	comma  rune
+	legacy int          // the first line that was read as Windows-1252, 0 for none
+	text   bytes.Reader // the record that csv parses
+	csv    *csv.Reader
 }
 
 // line is a line with its break, or without its text when that is too long.
@@ -49,17 +50,38 @@ type line struct {
 }
 
 // newRecords finds out what separates the cells. A byte order mark decides
-// between UTF-8 and UTF-16.
+// between UTF-8 and UTF-16; without one, the zeros of UTF-16 do.
 func newRecords(r io.Reader) (*records, error) {
-	r = transform.NewReader(r, unicode.BOMOverride(transform.Nop))
+	ahead := bufio.NewReader(r)
+	begin, _ := ahead.Peek(4) // an error is met again
+	r = transform.NewReader(ahead, unicode.BOMOverride(wide(begin)))
 	rs := &records{in: bufio.NewReaderSize(r, maxRecordBytes)}
 	first, err := rs.first()
 	if err != nil {
 		return nil, err
 	}
-	rs.comma = delimiter(first)
+	// Excel takes a first line of sep=; for what separates the cells.
+	if mark, ok := bytes.CutPrefix(bytes.TrimRight(first, "\r\n"), []byte("sep=")); ok && len(mark) == 1 && mark[0] != '"' {
+		rs.back = nil
+		rs.comma = rune(mark[0])
+	} else {
+		rs.comma = delimiter(first)
+	}
 	rs.reset()
 	return rs, nil
+}
+
+// wide decodes UTF-16 that begins with two ASCII letters and no mark.
+func wide(begin []byte) transform.Transformer {
+	if len(begin) == 4 {
+		switch zero := [4]bool{begin[0] == 0, begin[1] == 0, begin[2] == 0, begin[3] == 0}; zero {
+		case [4]bool{false, true, false, true}:
+			return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
+		case [4]bool{true, false, true, false}:
+			return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
+		}
+	}
+	return transform.Nop
 }
 
 // first returns the first line that is not blank, and keeps it for next.
@@ -77,7 +99,7 @@ func (rs *records) first() ([]byte, error) {
 	}
 }
 
-// delimiter returns which of comma, semicolon and tab a header uses most.
+// delimiter returns which of comma, semicolon, tab and | a header uses most.
 func delimiter(header []byte) rune {
 	counts := make(map[byte]int)
 	quoted := false
@@ -90,7 +112,7 @@ func delimiter(header []byte) rune {
 		}
 	}
 	best := byte(',')
-	for _, c := range []byte{';', '\t'} {
+	for _, c := range []byte{';', '\t', '|'} {
 		if counts[c] > counts[best] {
 			best = c
 		}
@@ -192,6 +214,9 @@ func (rs *records) line() (line, error) {
 		}
 	}
 	if err == nil && !utf8.Valid(l.text) {
+		if rs.legacy == 0 {
+			rs.legacy = rs.count
+		}
 		l.text, err = charmap.Windows1252.NewDecoder().Bytes(l.text)
 	}
 	return l, err

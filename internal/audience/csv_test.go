@@ -55,7 +55,7 @@ func readAll(tb testing.TB, r io.Reader) (accepted, refused int) {
 	if err != nil {
 		return 0, 0
 	}
-	var im importing
+	im := (&Audience{}).importing(ImportOptions{})
 	for line := 0; ; {
 		rec, err := rows.next()
 		if errors.Is(err, io.EOF) {
@@ -69,17 +69,23 @@ func readAll(tb testing.TB, r io.Reader) (accepted, refused int) {
 		}
 		if line == 0 {
 			line = rec.line
-			if header, err := im.header(rec); err != nil {
+			if header, err := im.header(rec, ""); err != nil {
 				return 0, 0
 			} else if header {
 				continue
 			}
 		}
 		line = rec.line
-		im.chunk = im.chunk[:0]
-		im.row(rec)
-		for _, sub := range im.chunk {
+		im.window.reset()
+		if err := im.row(rec); err != nil {
+			tb.Fatal(err)
+		}
+		for _, place := range im.window.places {
 			accepted++
+			sub, _, err := im.window.row(place)
+			if err != nil {
+				tb.Fatal(err)
+			}
 			if a, err := ParseAddress(sub.Email); err != nil || a.Key != sub.Key || sub.Status == "" || sub.Name != CleanName(sub.Name) {
 				tb.Fatalf("line %d gives %+v (%v)", line, sub, err)
 			}

@@ -1,27 +1,32 @@
 package audience
 
 import (
+	"bufio"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"time"
-
-	"threadmill/internal/newsletter"
 )
 
-// Export writes the whole list as CSV with the columns email, name, status,
-// tags and created_at. Import reads it back to the same list.
+// Export writes all that is kept of everybody as CSV, by their addresses:
+// first the columns of the list, then the rest. Mailboxes that are only
+// suppressed are among them, without a created_at. Import reads it back to the
+// same list.
 func (a *Audience) Export(ctx context.Context, w io.Writer) error {
 	out := csv.NewWriter(w)
 	// The writer keeps its first error for the end.
-	_ = out.Write([]string{"email", "name", "status", "tags", "created_at"})
-	for sub, err := range a.store.Subscribers(ctx) {
+	_ = out.Write(ownColumns[:])
+	for rec, err := range a.store.Records(ctx) {
 		if err != nil {
 			return fmt.Errorf("export subscribers: %w", err)
 		}
-		if err := out.Write(row(sub)); err != nil {
+		row, err := ownRow(&rec)
+		if err == nil {
+			err = out.Write(row)
+		}
+		if err != nil {
 			return fmt.Errorf("export subscribers: %w", err)
 		}
 	}
@@ -32,11 +37,33 @@ func (a *Audience) Export(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-func row(sub newsletter.Subscriber) []string {
-	return []string{
-		guard(sub.Email), guard(sub.Name), string(sub.Status), guard(strings.Join(sub.Tags, ",")),
-		sub.CreatedAt.UTC().Format(time.RFC3339Nano),
+// ExportJSON is Export as a JSON array, whose objects have the columns for
+// keys.
+func (a *Audience) ExportJSON(ctx context.Context, w io.Writer) error {
+	before := "[\n"
+	out := bufio.NewWriter(w)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	for rec, err := range a.store.Records(ctx) {
+		if err == nil {
+			_, err = out.WriteString(before)
+		}
+		if err == nil {
+			err = enc.Encode(ownObject(&rec))
+		}
+		if err != nil {
+			return fmt.Errorf("export subscribers: %w", err)
+		}
+		before = ","
 	}
+	if before != "," {
+		_, _ = out.WriteString(before) // the writer keeps its first error for the end
+	}
+	_, _ = out.WriteString("]\n")
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("export subscribers: %w", err)
+	}
+	return nil
 }
 
 // guard keeps a spreadsheet from running a cell as a formula: one that begins

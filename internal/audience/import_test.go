@@ -64,6 +64,21 @@ func TestImport(t *testing.T) {
 			want: []string{"ada@example.org|Zoë 👩‍🚀|active|"},
 		},
 		{
+			name: "UTF-16 without a mark",
+			csv:  utf16le("email;name\r\nada@example.org;Zoë\r\n"),
+			want: []string{"ada@example.org|Zoë|active|"},
+		},
+		{
+			name: "what Excel says of the cells",
+			csv:  "sep=|\r\nemail|name\r\nada@example.org|Ada, of course; yes\r\n",
+			want: []string{"ada@example.org|Ada, of course; yes|active|"},
+		},
+		{
+			name: "a state that is a place",
+			csv:  "email,city,state\nada@example.org,Reno,NV\n",
+			want: []string{"ada@example.org||active|"},
+		},
+		{
 			name: "Windows-1252",
 			csv:  "email,name\nada@example.org,Zo\xeb \x96 M\xfcller\n",
 			want: []string{"ada@example.org|Zoë – Müller|active|"},
@@ -166,6 +181,56 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// A list that tells no status has that which is given; where it has a column,
+// that counts.
+func TestImportStatus(t *testing.T) {
+	a, db := open(t)
+	for _, file := range []struct{ name, csv, warning string }{
+		{"a.csv", "a@example.org\n", ""},
+		{"b.csv", "email,status\nb@example.org,active\nc@example.org,\n", `has a column of statuses, "status"; the status that was given is only for rows where it is empty`},
+		{"cleaned_x.csv", "email\nd@example.org\nZo\xeb <e@example.org>\n", "line 3 is not UTF-8; such lines were read as Windows-1252, look at their names"},
+	} {
+		report, err := a.Import(t.Context(), strings.NewReader(file.csv), audience.ImportOptions{Status: newsletter.SubscriberPending, File: file.name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(report.Warnings, "\n"); got != file.warning {
+			t.Errorf("%s warns %q, want %q", file.name, got, file.warning)
+		}
+	}
+	want := []string{"a@example.org||pending|", "b@example.org||active|", "c@example.org||pending|", "d@example.org||bounced|", "e@example.org|Zoë|bounced|"}
+	if diff := cmp.Diff(want, list(t, db)); diff != "" {
+		t.Errorf("the list (-want +got)\n%s", diff)
+	}
+}
+
+// A list longer than a window is written in the order of the addresses, and the
+// first of a mailbox stays the first.
+func TestImportSorted(t *testing.T) {
+	a, db := open(t)
+	var file strings.Builder
+	file.WriteString("email,name\n")
+	const n = 5000
+	for i := range n {
+		fmt.Fprintf(&file, "reader%d@example.org,first\n", (i*7919)%n)
+	}
+	file.WriteString("reader7@example.org,second\n")
+	report, err := a.Import(t.Context(), strings.NewReader(file.String()), audience.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Added != n || report.Unchanged != 1 {
+		t.Errorf("got %+v", report)
+	}
+	last := ""
+	for _, sub := range everybody(t, db) {
+		if sub.Key <= last || sub.Name != "first" {
+			t.Fatalf("%s, %s comes after %s", sub.Key, sub.Name, last)
+		}
+		last = sub.Key
+	}
+}
+
 func refused(report audience.ImportReport) []string {
 	var lines []string
 	for _, r := range report.Refused {
@@ -207,6 +272,21 @@ func TestImportServices(t *testing.T) {
 		{"ghost.csv", []string{"ada@example.org|Ada|active|math,tea", "bob@example.org|Bob|unsubscribed|"}},
 		{"kit.csv", []string{"ada@example.org|Ada|active|math", "bob@example.org|Bob|unsubscribed|", "cyd@example.org|Cyd|bounced|"}},
 		{"listmonk.csv", []string{"ada@example.org|Ada|active|", "bob@example.org|Bob|suppressed|", "cyd@example.org|Cyd|unsubscribed|"}},
+		{"beehiiv.csv", []string{
+			"ada@example.org|Ada Lovelace|active|", "bob@example.org|Bob|unsubscribed|", "cyd@example.org||pending|",
+			"dan@example.org||pending|", "eve@example.org||bounced|", "fay@example.org||unsubscribed|",
+		}},
+		{"kit-state.csv", []string{
+			"ada@example.org|Ada|active|math,tea", "bob@example.org|Bob|unsubscribed|",
+			"cyd@example.org|Cyd|complained|", "dan@example.org|Dan|unsubscribed|",
+		}},
+		{"buttondown-type.csv", []string{
+			"ada@example.org||active|math,tea", "bob@example.org||active|", "cyd@example.org||unsubscribed|",
+			"dan@example.org||unsubscribed|", "eve@example.org||bounced|", "fay@example.org||suppressed|",
+		}},
+		{"substack-details.csv", []string{"ada@example.org|Ada|active|", "bob@example.org|Bob|unsubscribed|"}},
+		{"substack-digest.csv", []string{"ada@example.org||active|", "bob@example.org||unsubscribed|"}},
+		{"ghost-tiers.csv", []string{"ada@example.org|Ada|active|math,tea", "bob@example.org|Bob|unsubscribed|", "cyd@example.org|Cyd|unsubscribed|"}},
 		{"brevo.csv", []string{"ada@example.org|Ada Lovelace|active|", "bob@example.org|Bob B|unsubscribed|"}},
 	}
 	for _, tt := range tests {
@@ -239,7 +319,7 @@ func TestImportRepeated(t *testing.T) {
 		csv  string
 		want audience.ImportReport
 	}{
-		{file, audience.ImportReport{Rows: 2, Added: 2}},
+		{file, audience.ImportReport{Rows: 2, Added: 2, Became: map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 2}}},
 		{file, audience.ImportReport{Rows: 2, Unchanged: 2}},
 		{"email,name\nbob@example.org,Bob\nada@example.org,Augusta\n", audience.ImportReport{Rows: 2, Completed: 1, Unchanged: 1}},
 	}
@@ -376,10 +456,10 @@ func TestImportChunks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(audience.ImportReport{Rows: 1201, Added: 1201}, report); diff != "" {
+	if diff := cmp.Diff(audience.ImportReport{Rows: 1201, Added: 1201, Became: map[newsletter.SubscriberStatus]int{newsletter.SubscriberActive: 1201}}, report); diff != "" {
 		t.Errorf("report (-want +got)\n%s", diff)
 	}
-	if len(seen) != 3 || seen[2] != int64(file.Len()) {
+	if seen[len(seen)-1] != int64(file.Len()) {
 		t.Errorf("progress was %v of %d bytes", seen, file.Len())
 	}
 	if all := list(t, db); len(all) != 1201 || all[1200] != "reader1200@example.org|Reader 1200|active|" {

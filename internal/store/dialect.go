@@ -45,9 +45,12 @@ type dialect struct {
 	// notify tells those who listen that the site changed, once the transaction
 	// is committed; empty where nobody can.
 	notify string
-	// incoming is the table of the subscribers in $1, a list in JSON, with n for
-	// their order.
-	incoming string
+	// among ends a condition on a text that is to be in $1, a list in JSON, and
+	// amongIDs one on a number; both by the index.
+	among, amongIDs string
+	// enterRows is how many rows one statement inserts. SQLite takes one at a time:
+	// there is no way to save, and its driver looks up each parameter by name.
+	enterRows int
 	// words is the condition on thread_texts x that the index finds $1 there: words
 	// as word writes them, prefix behind one that only begins a word, and and
 	// between them.
@@ -70,19 +73,20 @@ var sqlite = dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
-	incoming: `(SELECT j.key AS n, j.value ->> 'key' AS key, j.value ->> 'email' AS email, j.value ->> 'name' AS name,
-		j.value ->> 'status' AS status, j.value ->> 'tags' AS tags, j.value ->> 'created_at' AS created_at FROM json_each($1) j)`,
-	words:  `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
-	prefix: " *",
-	and:    " AND ",
-	erase:  `PRAGMA secure_delete = ON`,
-	shrink: `PRAGMA wal_checkpoint(TRUNCATE)`,
-	word:   func(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` },
+	among:      ` IN (SELECT value FROM json_each($1))`,
+	amongIDs:   ` IN (SELECT value FROM json_each($1))`,
+	enterRows:  1,
+	erase:      `PRAGMA secure_delete = ON`,
+	shrink:     `PRAGMA wal_checkpoint(TRUNCATE)`,
+	words:      `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
+	prefix:     " *",
+	and:        " AND ",
+	word:       func(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` },
 	busy: func(err error) bool {
 		e, ok := errors.AsType[*driver.Error](err)
 		return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
 	},
-	conflict: func(error) bool { return false },
+	conflict: func(err error) bool { return errors.Is(err, errRaced) },
 }
 
 func (d dialect) folder() fs.FS {

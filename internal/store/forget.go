@@ -9,8 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"threadmill/internal/newsletter"
 )
@@ -83,41 +81,6 @@ func isForgotten(ctx context.Context, q queryer, key string) (yes bool, err erro
 		return false, fmt.Errorf("look for a mailbox that was forgotten: %w", err)
 	}
 	return yes, nil
-}
-
-// lookAtOnce bounds how many mailboxes one statement asks for.
-const lookAtOnce = 250
-
-// forgottenAmong returns the keys of those who were forgotten. While that is
-// nobody, it costs one look whoever is asked for.
-func forgottenAmong(ctx context.Context, q queryer, subs []newsletter.Subscriber) (map[string]bool, error) {
-	v, err := veiled(ctx, q)
-	if err != nil || v == nil {
-		return nil, err
-	}
-	keys := map[string]string{} // by what hides them
-	found := map[string]bool{}
-	for part := range slices.Chunk(subs, lookAtOnce) {
-		clear(keys)
-		var in strings.Builder
-		var args []any
-		for _, sub := range part {
-			hidden := v.hide(sub.Key)
-			keys[hidden] = sub.Key
-			args = append(args, hidden)
-			fmt.Fprintf(&in, ", $%d", len(args))
-		}
-		err := each(ctx, q, func(rows *sql.Rows) error {
-			var hidden string
-			err := rows.Scan(&hidden)
-			found[keys[hidden]] = true
-			return err
-		}, `SELECT key FROM suppressions WHERE key IN (`+in.String()[2:]+`)`, args...)
-		if err != nil {
-			return nil, fmt.Errorf("look who was forgotten: %w", err)
-		}
-	}
-	return found, nil
 }
 
 // Recall lets mail go again to a mailbox that was forgotten, whose owner said so

@@ -36,9 +36,11 @@ var postgres = dialect{
 		WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
 		AND CAST(l.classid AS BIGINT) = $1 AND CAST(l.objid AS BIGINT) = n.number) ORDER BY n.id`,
 	notify: `NOTIFY threadmill_site`,
-	incoming: `(SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON))
-		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT))
-		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, n))`,
+	// An array, since the planner takes the whole table where it does not know how
+	// long a list is.
+	among:     ` = ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON))))`,
+	amongIDs:  ` = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST($1 AS JSON)) AS BIGINT)))`,
+	enterRows: addRows,
 	words: `array_to_tsvector(array_remove(string_to_array(x.title_words || x.tag_words || x.text_words, ' '), ''))
 		@@ CAST(CAST($1 AS TEXT) AS TSQUERY)`,
 	prefix: ":*",
@@ -47,7 +49,7 @@ var postgres = dialect{
 	busy:   func(error) bool { return false },
 	conflict: func(err error) bool {
 		e, ok := errors.AsType[*pgconn.PgError](err)
-		return ok && (e.Code == "40001" || e.Code == "40P01") // serialization failure, deadlock
+		return ok && (e.Code == "40001" || e.Code == "40P01") || errors.Is(err, errRaced) // serialization failure, deadlock
 	},
 }
 

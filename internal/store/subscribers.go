@@ -130,9 +130,13 @@ func (s *Store) Suppress(ctx context.Context, key, reason string) (known bool, e
 // suppress takes the place of a suppression that a bounce left, which can be
 // lifted.
 func suppress(ctx context.Context, tx *sql.Tx, key, reason string) error {
+	return suppressAt(ctx, tx, key, reason, msNow())
+}
+
+func suppressAt(ctx context.Context, tx *sql.Tx, key, reason string, at int64) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO suppressions (key, reason, created_at) VALUES ($1, $2, $3)
 		ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, created_at = excluded.created_at
-		WHERE suppressions.reason = '`+bounced+`'`, key, reason, msNow())
+		WHERE suppressions.reason = '`+bounced+`'`, key, reason, at)
 	return err
 }
 
