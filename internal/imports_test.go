@@ -43,6 +43,8 @@ var arrows = map[string][]string{
 	"wikilink": {"newsletter"},
 
 	"mailcheck": {"dnsname"},
+	"inbound":   {}, // mail comes in here, and nothing of ours is known
+	"webhook":   {"newsletter", "mail"},
 
 	"site":     {"newsletter", "render", "feed", "picture"},
 	"publish":  {"newsletter", "render", "mail", "site"},
@@ -55,7 +57,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck",
+		"mailcheck", "inbound", "webhook",
 	},
 }
 
@@ -73,6 +75,8 @@ var homes = map[string][]string{
 	"blitiri.com.ar/go/spf":    {"mailcheck"},
 	"github.com/spf13":         {"cmd"},
 	"golang.org/x/image":       {"picture"},
+
+	"github.com/emersion/go-imap": {"inbound"},
 }
 
 // TestArrows reads the imports of the whole tree. Test files are free: they

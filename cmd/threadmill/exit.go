@@ -15,6 +15,7 @@ const (
 	statusFailed      = 1
 	statusUsage       = 2
 	statusPartly      = 3
+	statusTempFail    = 75 // EX_TEMPFAIL of sysexits.h
 	statusInterrupted = 130
 )
 
@@ -33,9 +34,12 @@ var errInterrupted = errors.New("interrupted")
 func exitStatus(ctx context.Context, err error) int {
 	_, usage := errors.AsType[*usageError](err)
 	_, moved := errors.AsType[*store.MovedError](err) // the config names the old database
+	_, again := errors.AsType[*tempFailError](err)
 	switch {
 	case err == nil:
 		return statusDone
+	case again:
+		return statusTempFail
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return statusInterrupted
 	case usage, moved, errors.Is(err, config.ErrInvalid):

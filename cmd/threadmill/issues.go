@@ -22,6 +22,8 @@ type issueRow struct {
 	PublishedAt time.Time  `json:"published_at"`
 	SiteReady   bool       `json:"site_ready"`
 	FinishedAt  *time.Time `json:"finished_at"`
+	Bounced     int        `json:"bounced"` // whom reports named after it was sent, outside the sum of the counts
+	Complained  int        `json:"complained"`
 }
 
 // issueDetail is what `issues show --json` prints.
@@ -93,7 +95,7 @@ func issueNumber(text string) (int64, error) {
 }
 
 func newIssueRow(r store.IssueRow) issueRow {
-	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt)}
+	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt), Bounced: r.Bounced, Complained: r.Complained}
 	row.Threads = append(row.Threads, r.ThreadIDs...)
 	row.Counts = r.Counts
 	if r.Hold != nil {
@@ -119,11 +121,11 @@ func (a *app) issues(ctx context.Context, p *publication, asJSON bool) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ISSUE\tPUBLISHED\tSTATE\tRECIPIENTS\tPENDING\tSENT\tDEFERRED\tFAILED\tCANCELED\tIN DOUBT\tTITLE")
+	fmt.Fprintln(w, "ISSUE\tPUBLISHED\tSTATE\tRECIPIENTS\tPENDING\tSENT\tDEFERRED\tFAILED\tCANCELED\tIN DOUBT\tBOUNCED\tCOMPLAINED\tTITLE")
 	for _, r := range list {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.PublishedAt.In(p.facts.Zone).Format("2006-01-02 15:04"),
 			stateWord(r), thousands(r.Recipients), thousands(r.Pending), thousands(r.Sent), thousands(r.Deferred),
-			thousands(r.Failed), thousands(r.Canceled), thousands(r.InDoubt), r.Title)
+			thousands(r.Failed), thousands(r.Canceled), thousands(r.InDoubt), thousands(r.Bounced), thousands(r.Complained), r.Title)
 	}
 	return w.Flush()
 }
@@ -163,6 +165,9 @@ func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Ho
 		fmt.Fprintf(w, "Mail\t%s\n", strings.TrimPrefix(note, "is "))
 	}
 	fmt.Fprintf(w, "Recipients\t%s\n", strings.TrimSuffix(thousands(r.Recipients)+": "+countsNote(r.Counts), ": "))
+	if r.Bounced+r.Complained > 0 {
+		fmt.Fprintf(w, "Reports\t%s came back later, %s complained\n", thousands(r.Bounced), thousands(r.Complained))
+	}
 	printHolds(w, holds, p.facts.Zone)
 	if r.InDoubt > 0 {
 		fmt.Fprintf(w, "In doubt\t%s\n", doubtNote([]store.Doubt{{Issue: r.Number, N: r.InDoubt}}))

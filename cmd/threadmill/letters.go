@@ -68,10 +68,6 @@ func (p *publication) sendLetters(ctx context.Context, sender *deliver.Sender) {
 	}
 }
 
-// readsReplies tells whether an answer to a letter is read by the program, so
-// that it confirms.
-func (p *publication) readsReplies() bool { return false }
-
 // pausedLook is when a letter is looked at again while somebody holds all mail
 // without an end.
 const pausedLook = time.Minute

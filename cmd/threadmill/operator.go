@@ -31,6 +31,7 @@ func faults() map[string]string {
 		newsletter.WarningThreadExpiring: newsletter.WarningThreadExpiring,
 		newsletter.WarningInDoubt:        newsletter.WarningInDoubt,
 		newsletter.WarningDiskLow:        newsletter.WarningDiskLow,
+		newsletter.WarningBlamed:         newsletter.WarningBlamed,
 	}
 }
 
@@ -55,6 +56,7 @@ func (p *publication) operator(sender *deliver.Sender) *operator.Operator {
 				},
 			},
 			{Kinds: []string{newsletter.WarningDiskLow}, Every: diskLook, Look: p.lookAtDisk},
+			{Kinds: []string{newsletter.WarningBlamed}, Every: blamedLook, Look: p.lookForBlame},
 			{Kinds: []string{newsletter.WarningInDoubt}, Every: doubtLook, Look: p.lookForDoubt},
 		},
 		Faults: faults(),

@@ -47,6 +47,7 @@ type publication struct {
 	exposed   error        // files of its keys that others can read
 	audience  *audience.Audience
 	signUps   *audience.SignUps // nil where no mail is sent
+	reports   *audience.Reports
 	publisher *publish.Publisher
 	codings   *site.Compressor
 	keeper    atomic.Bool                      // this process holds the lock, among many nodes
@@ -200,6 +201,7 @@ func (p *publication) join(ctx context.Context) error {
 	p.idKey = ids[len(ids)-1].Secret
 	p.audience = audience.New(p.store, p.tokens)
 	p.signUps = p.newSignUps()
+	p.reports = p.newReports()
 	if p.facts.Search, p.facts.SignUp, err = p.forms(ctx); err != nil {
 		return err
 	}
@@ -333,7 +335,7 @@ func (p *publication) letterhead() publish.Letterhead {
 		l.UnsubscribeURL = "mailto:" + url.PathEscape(to) + "?subject=unsubscribe%20"
 		return l
 	}
-	l.UnsubscribeURL = p.Web.URL + "/unsubscribe/"
+	l.UnsubscribeURL, l.PreferencesURL = p.Web.URL+"/unsubscribe/", p.Web.URL+"/preferences/"
 	l.OneClick = true
 	return l
 }

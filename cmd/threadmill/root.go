@@ -23,6 +23,7 @@ const exitStatusHelp = `EXIT STATUS
   1    failed
   2    usage or configuration
   3    published, but some deliveries failed for good
+  75   bounce: not now; the mail server is to try again
   130  interrupted`
 
 // execute is run without the signals.
@@ -69,7 +70,7 @@ Begin your own:  threadmill init`,
 		a.initCommand(), a.demoCommand(), a.threadsCommand(), a.nextCommand(), a.previewCommand(), a.checkCommand(),
 		a.buildCommand(), a.publishCommand(), a.runCommand(), a.issuesCommand(), a.statusCommand(),
 		a.subscribersCommand(), a.importCommand(), a.pauseCommand(), a.resumeCommand(), a.archiveCommand(),
-		a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.migrateCommand(), a.dkimCommand(),
+		a.bounceCommand(), a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.migrateCommand(), a.dkimCommand(),
 		a.configCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

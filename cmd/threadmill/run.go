@@ -111,7 +111,11 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		if err := p.serves(ctx); err != nil {
 			return err
 		}
-		handler, err := p.web(nil)
+		hooks, err := p.webhooks()
+		if err != nil {
+			return err
+		}
+		handler, err := p.web(hooks)
 		if err != nil {
 			return err
 		}
@@ -120,7 +124,19 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		}
 		p.log.Info("web server", "address", "http://"+server.Addr()+"/")
 	}
-	return p.daemon(ctx, server, work)
+	post, err := p.listenForMail(ctx)
+	if err != nil {
+		return err
+	}
+	if post == nil {
+		return p.daemon(ctx, server, work)
+	}
+	return p.daemon(ctx, server, func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return post.Serve(ctx) })
+		group.Go(func() error { return work(ctx) })
+		return group.Wait()
+	})
 }
 
 // waitForLock takes the lock, and waits while a `publish` holds it; a second
@@ -165,6 +181,7 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Log:         p.log,
 		Ready:       p.ready,
 		Search:      p.store,
+		Tags:        p.publisher.Tags,
 		Extra:       extra,
 	}), nil
 }
@@ -246,6 +263,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	})
 	group.Go(func() error { onHangup(ctx, func() { again(); askFor(reload) }); return nil })
 	group.Go(func() error { p.codings.Run(ctx); return nil })
+	p.keepInbound(ctx, group)
 	return group.Wait()
 }
 

@@ -31,7 +31,8 @@ func (a *app) subscribersCommand() *cobra.Command {
 		Use:   "subscribers",
 		Short: "Keep the list of those who get the mail",
 	}
-	cmd.AddCommand(a.subscribersAdd(), a.subscribersList(), a.subscribersImport(), a.subscribersExport(), a.subscribersRemove())
+	cmd.AddCommand(a.subscribersAdd(), a.subscribersList(), a.subscribersImport(), a.subscribersExport(), a.subscribersRemove(),
+		a.subscribersShow(), a.subscribersUnsubscribe(), a.subscribersForget())
 	return cmd
 }
 
@@ -72,6 +73,9 @@ func addNote(r newsletter.AddResult, sub newsletter.Subscriber) string {
 	case newsletter.Kept:
 		if sub.Status == newsletter.SubscriberBounced {
 			return fmt.Sprintf("is bounced and stays so; if it is good now: `threadmill subscribers add --again %s`", sub.Email)
+		}
+		if sub.ID == 0 {
+			return "asked to be forgotten and gets no mail; who owns it may sign up again"
 		}
 		return fmt.Sprintf("is %s and stays so", sub.Status)
 	case newsletter.Unchanged:

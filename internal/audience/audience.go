@@ -43,6 +43,7 @@ type Store interface {
 	SetSubscriberStatus(ctx context.Context, id int64, status newsletter.SubscriberStatus, reason string) error
 	// Subscribers yields everybody, and stops after an error.
 	Subscribers(ctx context.Context) iter.Seq2[newsletter.Subscriber, error]
+	ReaderStore
 }
 
 // Audience is the list of subscribers and its rules. It may be used by several
@@ -61,7 +62,7 @@ func New(store Store, tokens *Tokens) *Audience {
 // Add puts one mailbox on the list as active, or fills in the name and tags of
 // one that is on it. An empty name is taken from "Name <address>". The result
 // is newsletter.Kept for somebody who left or was removed: they stay away, and
-// the subscriber says how. A bad address is an [*AddressError].
+// the subscriber says how; one without an ID was forgotten. A bad address is an [*AddressError].
 func (a *Audience) Add(ctx context.Context, address, name string, tags []string) (newsletter.AddResult, newsletter.Subscriber, error) {
 	none := newsletter.Subscriber{}
 	addr, err := ParseAddress(address)
@@ -79,10 +80,16 @@ func (a *Audience) Add(ctx context.Context, address, name string, tags []string)
 		return "", none, fmt.Errorf("add subscriber %s: %w", addr.Email, err)
 	}
 	sub, err := a.store.SubscriberByKey(ctx, addr.Key)
+	if errors.Is(err, newsletter.ErrNotFound) && results[0] == newsletter.Kept {
+		return newsletter.Kept, newsletter.Subscriber{Email: addr.Email, Status: newsletter.SubscriberSuppressed}, nil
+	}
 	if err != nil {
 		return "", none, fmt.Errorf("add subscriber %s: %w", addr.Email, err)
 	}
-	return results[0], sub, nil
+	if results[0] == newsletter.Added {
+		err = a.store.AddEvent(ctx, newsletter.SubscriberEvent{Subscriber: sub.ID, Kind: newsletter.EventAdded, Text: "by the operator"})
+	}
+	return results[0], sub, err
 }
 
 // Readd is Add, also for a mailbox that bounced: it gets mail again. Whoever
@@ -116,46 +123,6 @@ func (a *Audience) Remove(ctx context.Context, address string) (known bool, err 
 		return false, fmt.Errorf("remove subscriber %s: %w", addr.Email, err)
 	}
 	return known, nil
-}
-
-// Recipient returns the subscriber whom a token names, without any change. The
-// error is [ErrToken] for a forged token. Of somebody who was forgotten only
-// the ID and the status unsubscribed are left, since they get no mail either.
-func (a *Audience) Recipient(ctx context.Context, token string) (newsletter.Subscriber, error) {
-	sub, _, err := a.recipient(ctx, token)
-	return sub, err
-}
-
-func (a *Audience) recipient(ctx context.Context, token string) (sub newsletter.Subscriber, issue int64, err error) {
-	id, issue, err := a.tokens.Verify(token)
-	if err != nil {
-		return newsletter.Subscriber{}, 0, err
-	}
-	sub, err = a.store.Subscriber(ctx, id)
-	switch {
-	case errors.Is(err, newsletter.ErrNotFound):
-		return newsletter.Subscriber{ID: id, Status: newsletter.SubscriberUnsubscribed}, issue, nil
-	case err != nil:
-		return newsletter.Subscriber{}, 0, fmt.Errorf("look up subscriber %d: %w", id, err)
-	}
-	return sub, issue, nil
-}
-
-// Unsubscribe ends the subscription that a token names and returns the
-// subscriber as they are then. It may be repeated; somebody who bounced,
-// complained or was removed stays so. The error is [ErrToken] for a forged
-// token.
-func (a *Audience) Unsubscribe(ctx context.Context, token string) (newsletter.Subscriber, error) {
-	sub, issue, err := a.recipient(ctx, token)
-	if err != nil || !Subscribed(sub) {
-		return sub, err
-	}
-	reason := fmt.Sprintf("link in issue %d", issue)
-	if err := a.store.SetSubscriberStatus(ctx, sub.ID, newsletter.SubscriberUnsubscribed, reason); err != nil {
-		return newsletter.Subscriber{}, fmt.Errorf("unsubscribe subscriber %d: %w", sub.ID, err)
-	}
-	sub.Status = newsletter.SubscriberUnsubscribed
-	return sub, nil
 }
 
 // Subscribed tells whether sub gets mail now or will after confirming.

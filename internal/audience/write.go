@@ -56,6 +56,9 @@ func (w *Writer) Write(l newsletter.Letter, sub newsletter.Subscriber) (mail.Mes
 			replyTo = netmail.Address{Name: w.From.Name, Address: address}
 		}
 	}
+	if l.Kind == newsletter.LetterMove {
+		view.Link, view.Until = w.Base+"/preferences/"+w.Tokens.SignFor(PurposeMove, sub.ID, l.ID), l.CreatedAt.Add(moveGood)
+	}
 	tmpl, err := w.Templates()
 	if err != nil {
 		return fail(err)

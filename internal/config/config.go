@@ -92,13 +92,40 @@ type Mail struct {
 	Images      string            // "hosted" or "embedded"
 	Greeting    string            // on or off
 	Bounce      Bounce
+	Webhooks    Webhooks // of providers that report by HTTP
 	DKIM        DKIMKeys // sign every message
 }
 
 // Bounce says where reports of non-delivery go.
 type Bounce struct {
-	Mode   string // from, plus or verp
-	Domain string // of verp
+	Mode          string // from, plus or verp
+	Domain        string // of verp
+	SuppressAfter int    // issues in a row; 0 for never
+	Listen        string // host:port of a mail server for them; empty means none
+	Maildir       string // folder they are delivered to; empty means none
+	IMAP          IMAP
+}
+
+// IMAP is a mailbox that reports are fetched from.
+type IMAP struct {
+	Host         string // empty means none
+	Port         int    // when not given, by TLS: 993 for implicit, else 143
+	Username     string
+	Password     Secret
+	PasswordFile string // where Password was read from, if from a file
+	Folder       string
+	TLS          string // implicit, mandatory or none
+}
+
+// Webhooks are what proves that a provider sends a report; an empty one is not
+// answered.
+type Webhooks struct {
+	SES          string // ARN of the SNS topic
+	Postmark     Secret
+	PostmarkFile string
+	Mailgun      Secret // signing key
+	MailgunFile  string
+	SendGrid     string // public key, as the provider shows it
 }
 
 // SMTP is the relay.
@@ -196,7 +223,7 @@ func Default() Config {
 				FinalTimeout:          10 * time.Minute,
 			},
 			Unsubscribe: "https", Images: "hosted", Greeting: "off",
-			Bounce: Bounce{Mode: "from"},
+			Bounce: Bounce{Mode: "from", SuppressAfter: 5, IMAP: IMAP{Port: 993, Folder: "INBOX", TLS: "implicit"}},
 		},
 		Delivery: Delivery{
 			Batch:       500,

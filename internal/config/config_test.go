@@ -101,7 +101,18 @@ mail:
   daily: 300
   provider: mailgun
   region: eu
-  bounce: {mode: verp, domain: bounces.example.com}
+  bounce:
+    mode: verp
+    domain: bounces.example.com
+    suppress_after: 0
+    listen: :25
+    maildir: mail/bounces
+    imap: {host: imap.example.com, username: jo, password: hunter3, folder: Bounces, tls: mandatory}
+  webhooks:
+    ses: arn:aws:sns:eu-west-1:123456789012:bounces
+    postmark: 0123456789abcdef
+    mailgun: key-0123456789abcdef
+    sendgrid: MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==
   unsubscribe: mailto
   images: embedded
   greeting: on
@@ -156,7 +167,14 @@ web:
 				Connections: 4, Timeout: 90 * time.Second, FinalTimeout: 5 * time.Minute,
 			},
 			Rate: 0.5, Daily: 300, Unsubscribe: "mailto", Images: "embedded", Greeting: "on",
-			Provider: "mailgun", Region: "eu", Bounce: config.Bounce{Mode: "verp", Domain: "bounces.example.com"},
+			Provider: "mailgun", Region: "eu", Bounce: config.Bounce{
+				Mode: "verp", Domain: "bounces.example.com", Listen: ":25", Maildir: "mail/bounces",
+				IMAP: config.IMAP{Host: "imap.example.com", Port: 143, Username: "jo", Password: "hunter3", Folder: "Bounces", TLS: "mandatory"},
+			},
+			Webhooks: config.Webhooks{
+				SES: "arn:aws:sns:eu-west-1:123456789012:bounces", Postmark: "0123456789abcdef", Mailgun: "key-0123456789abcdef",
+				SendGrid: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==",
+			},
 			Headers: map[string]string{
 				"X-Campaign": "weekly", "X-Number": "0x10",
 				"x-mailgun-track": "htmlonly", "X-Mailgun-Track-Clicks": "no", "X-Mailgun-Track-Opens": "no",

@@ -61,15 +61,23 @@ func TestProviderHeaders(t *testing.T) {
 
 func TestProviderFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"{provider: mailchimp}":     "mail.provider: \"mailchimp\" is not known; write ses, postmark",
-		"{provider: ses}":           "mail.region: missing beside mail.provider ses",
-		"{region: EU West}":         "mail.region: \"EU West\" is not a region",
-		"{bounce: {mode: verp}}":    "mail.bounce.domain: missing beside mail.bounce.mode verp",
-		"{bounce: {mode: bcc}}":     "mail.bounce.mode: \"bcc\" is not known; write from, plus or verp",
-		"{bounce: {domain: a@b.c}}": "mail.bounce.domain: \"a@b.c\" is not a domain",
-		"{bounce: {domain: nodot}}": "mail.bounce.domain: \"nodot\" is not a domain",
-		"{from: jörg@example.com}":  "letters before the @ that are not ASCII",
-		"{reply_to: 'a@-bad-.com'}": "mail.reply_to: \"a@-bad-.com\" has no valid domain",
+		"{provider: mailchimp}":                             "mail.provider: \"mailchimp\" is not known; write ses, postmark",
+		"{provider: ses}":                                   "mail.region: missing beside mail.provider ses",
+		"{region: EU West}":                                 "mail.region: \"EU West\" is not a region",
+		"{bounce: {mode: verp}}":                            "mail.bounce.domain: missing beside mail.bounce.mode verp",
+		"{bounce: {mode: bcc}}":                             "mail.bounce.mode: \"bcc\" is not known; write from, plus or verp",
+		"{bounce: {domain: a@b.c}}":                         "mail.bounce.domain: \"a@b.c\" is not a domain",
+		"{bounce: {listen: ':25'}}":                         "mail.bounce.listen: takes only mail to addresses with a token",
+		"{bounce: {imap: {host: a.example}}}":               "mail.bounce.imap.username: missing",
+		"{bounce: {imap: {host: a.example, username: jo}}}": "mail.bounce.imap.password: missing beside a username",
+		"{bounce: {imap: {tls: maybe}}}":                    "mail.bounce.imap.tls: \"maybe\" is not known",
+		"{bounce: {suppress_after: -1}}":                    "mail.bounce.suppress_after: \"-1\" is not a whole number",
+		"{webhooks: {ses: bounces}}":                        "mail.webhooks.ses: \"bounces\" is not the ARN",
+		"{webhooks: {sendgrid: bounces}}":                   "mail.webhooks.sendgrid: \"bounces\"… is not a verification key",
+		"{webhooks: {postmark: short}}":                     "mail.webhooks.postmark: has 5 characters",
+		"{bounce: {domain: nodot}}":                         "mail.bounce.domain: \"nodot\" is not a domain",
+		"{from: jörg@example.com}":                          "letters before the @ that are not ASCII",
+		"{reply_to: 'a@-bad-.com'}":                         "mail.reply_to: \"a@-bad-.com\" has no valid domain",
 		"{bounce: {mode: plus}, from: " + strings.Repeat("j", 30) + "@example.com}": "mail.bounce.mode: plus has no room",
 	} {
 		_, err := config.Load(write(t, map[string]string{"config.yaml": site + "mail: " + text + "\n"}), nil)

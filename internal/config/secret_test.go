@@ -108,7 +108,7 @@ func TestSecretFiles(t *testing.T) {
 			t.Errorf("warnings: %q", c.Warnings)
 		}
 		got := c.Redacted()
-		if strings.Contains(got, "hunter2") || strings.Contains(got, "password:") || !strings.Contains(got, "    password_file: pw\n") {
+		if strings.Contains(got, "hunter2") || strings.Contains(got, "\n    password:") || !strings.Contains(got, "    password_file: pw\n") {
 			t.Errorf("Redacted:\n%s", got)
 		}
 	}

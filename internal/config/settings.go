@@ -63,7 +63,7 @@ func (c *Config) siteSettings() []setting {
 }
 
 func (c *Config) mailSettings() []setting {
-	m, s := &c.Mail, &c.Mail.SMTP
+	m, s, i := &c.Mail, &c.Mail.SMTP, &c.Mail.Bounce.IMAP
 	return []setting{
 		bind("mail.from", &m.From, parseMailbox),
 		bind("mail.reply_to", &m.ReplyTo, parseMailbox),
@@ -86,6 +86,22 @@ func (c *Config) mailSettings() []setting {
 		bind("mail.daily", &m.Daily, integer(0, 1_000_000_000)),
 		bind("mail.bounce.mode", &m.Bounce.Mode, oneOf("from", "plus", "verp")),
 		bind("mail.bounce.domain", &m.Bounce.Domain, parseMailDomain),
+		bind("mail.bounce.suppress_after", &m.Bounce.SuppressAfter, integer(0, 1000)),
+		bind("mail.bounce.listen", &m.Bounce.Listen, parseListen),
+		bind("mail.bounce.maildir", &m.Bounce.Maildir, parseOptionalPath),
+		bind("mail.bounce.imap.host", &i.Host, parseHost),
+		bind("mail.bounce.imap.port", &i.Port, integer(1, 65535)),
+		bind("mail.bounce.imap.username", &i.Username, parseLine),
+		bind("mail.bounce.imap.password", &i.Password, parseSecret),
+		bind("mail.bounce.imap.password_file", &i.PasswordFile, parseOptionalPath),
+		bind("mail.bounce.imap.folder", &i.Folder, parseLine),
+		bind("mail.bounce.imap.tls", &i.TLS, oneOf("implicit", "mandatory", "none")),
+		bind("mail.webhooks.ses", &m.Webhooks.SES, parseTopic),
+		bind("mail.webhooks.postmark", &m.Webhooks.Postmark, parseSecret),
+		bind("mail.webhooks.postmark_file", &m.Webhooks.PostmarkFile, parseOptionalPath),
+		bind("mail.webhooks.mailgun", &m.Webhooks.Mailgun, parseSecret),
+		bind("mail.webhooks.mailgun_file", &m.Webhooks.MailgunFile, parseOptionalPath),
+		bind("mail.webhooks.sendgrid", &m.Webhooks.SendGrid, parsePublicKey),
 		bind("mail.unsubscribe", &m.Unsubscribe, oneOf("https", "mailto")),
 		bind(dkimKey, &m.DKIM, parseDKIM),
 		bind("mail.images", &m.Images, oneOf("hosted", "embedded")),

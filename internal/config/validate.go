@@ -67,6 +67,9 @@ func (c *Config) complete() {
 			c.Mail.SMTP.Port = 25
 		}
 	}
+	if !c.Given("mail.bounce.imap.port") && c.Mail.Bounce.IMAP.Port == Default().Mail.Bounce.IMAP.Port && c.Mail.Bounce.IMAP.TLS != "implicit" {
+		c.Mail.Bounce.IMAP.Port = 143
+	}
 	if c.Web.URL == "" {
 		c.Web.URL = c.Publication.URL
 	}
@@ -87,6 +90,7 @@ func (c *Config) conflicts(known problems) problems {
 	c.addresses(add)
 	c.legible(add)
 	c.bounces(add)
+	c.intake(add)
 	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
 	switch {
 	case smtp.Password != "" && smtp.Username == "":
@@ -169,6 +173,10 @@ func (c *Config) exposed(add func(key, format string, args ...any)) {
 		{"templates", c.Templates},
 		{"mail.folder", c.Mail.Folder},
 		{"mail.smtp.password_file", c.Mail.SMTP.PasswordFile},
+		{"mail.bounce.maildir", c.Mail.Bounce.Maildir},
+		{"mail.bounce.imap.password_file", c.Mail.Bounce.IMAP.PasswordFile},
+		{"mail.webhooks.postmark_file", c.Mail.Webhooks.PostmarkFile},
+		{"mail.webhooks.mailgun_file", c.Mail.Webhooks.MailgunFile},
 		{"database_file", c.DatabaseFile},
 	}
 	if !strings.Contains(c.Database.Reveal(), "://") {

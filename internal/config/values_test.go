@@ -140,7 +140,7 @@ func TestSuggestions(t *testing.T) {
 		{"title", `did you mean "publication.title"?`},
 		{"publication.author.mail", `did you mean "email"?`},
 		{"delivery.retry.x", "the keys here are first, max, give_up"},
-		{"mail.quota", "the keys here are from, reply_to, transport, folder, provider, region, smtp, rate, daily, bounce, unsubscribe, dkim, images, greeting, headers"},
+		{"mail.quota", "the keys here are from, reply_to, transport, folder, provider, region, smtp, rate, daily, bounce, webhooks, unsubscribe, dkim, images, greeting, headers"},
 		{"feeds." + strings.Repeat("x", 69), "the keys here are items"},
 		{"feeds." + strings.Repeat("é", 80), "unknown key; the keys here are items"},
 	}

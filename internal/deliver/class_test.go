@@ -61,7 +61,7 @@ func TestClassify(t *testing.T) {
 		if got := classify(r); got != tt.want {
 			t.Errorf("%v: class %d, want %d", r, got, tt.want)
 		}
-		if got := bounceOf(r); got != tt.bounce {
+		if got := r.Bounce(); got != tt.bounce {
 			t.Errorf("%v: bounce %q, want %q", r, got, tt.bounce)
 		}
 	}

@@ -110,7 +110,7 @@ func (r Retry) refused(d newsletter.Delivery, end newsletter.DeliveryEnd, refusa
 		return unsent(end, false)
 	case refusal.Temporary():
 		o := outcome{end: r.deferred(d, end, now), class: about}
-		if o.end.State == newsletter.DeliveryFailed && bounceOf(refusal) == newsletter.BounceFull {
+		if o.end.State == newsletter.DeliveryFailed && refusal.Bounce() == newsletter.BounceFull {
 			o.end.Bounce = newsletter.BounceFull
 		}
 		if about == aboutPace && (refusal.Code != 421 || !used) {
@@ -119,7 +119,7 @@ func (r Retry) refused(d newsletter.Delivery, end newsletter.DeliveryEnd, refusa
 		return o
 	}
 	end.Attempts++
-	end.State, end.Bounce = newsletter.DeliveryFailed, bounceOf(refusal)
+	end.State, end.Bounce = newsletter.DeliveryFailed, refusal.Bounce()
 	return outcome{end: end, class: about}
 }
 

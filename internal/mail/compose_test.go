@@ -81,6 +81,34 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// The token also ends addresses that are no unsubscribe link, in both parts and
+// after a snapshot.
+func TestTokenSlot(t *testing.T) {
+	s := NewSlots()
+	l := letter(s)
+	l.Text += "Preferences: https://example.org/preferences/" + s.Token + "\n"
+	l.HTML += `<a href="https://example.org/preferences/` + s.Token + `">Preferences</a>` + "\n"
+	snapshot, err := compose(t, l, s).MarshalBinary()
+	if err != nil || snapshot[0] != 3 {
+		t.Fatalf("version %d, %v", snapshot[0], err)
+	}
+	var m Template
+	if err := m.UnmarshalBinary(snapshot); err != nil {
+		t.Fatal(err)
+	}
+	r := recipient
+	r.UnsubscribeToken = `k1.AA<"&` + "\r\nAA"
+	p := parse(t, m.Append(nil, r))
+	const want = "https://example.org/preferences/k1.AAAA"
+	if !strings.Contains(p.text, "Preferences: "+want+"\n") || !strings.Contains(p.html, `<a href="`+want+`">Preferences</a>`) {
+		t.Errorf("the address lacks the token:\n%s\n%s", p.text, p.html)
+	}
+	older, err := compose(t, letter(s), s).MarshalBinary()
+	if err != nil || older[0] != 2 {
+		t.Errorf("without it the version is %d, %v", older[0], err)
+	}
+}
+
 // parsed is a message as go-message, a reader that is not ours, sees it.
 type parsed struct {
 	header     *message.Header

@@ -57,6 +57,8 @@ type Slots struct {
 	Joined string
 	// Greeting is a line of its own: it depends on whether there is a name.
 	Greeting string
+	// Token is the end of further addresses that are the recipient's alone.
+	Token string
 }
 
 // NewSlots returns marks that no author can have written.
@@ -67,6 +69,7 @@ func NewSlots() Slots {
 		UnsubscribeURL: "SlotUnsubscribe" + rand.Text(),
 		Joined:         "SlotJoined" + rand.Text(),
 		Greeting:       "SlotGreeting" + rand.Text(),
+		Token:          "SlotToken" + rand.Text(),
 	}
 }
 

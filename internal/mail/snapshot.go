@@ -9,14 +9,21 @@ import (
 
 // snapshotVersion is the first byte of a snapshot. A change of the format or
 // of the meaning of a slot needs a new one. Version 2 added slots and the
-// greeting; without them a snapshot is one of version 1, which older programs
-// read.
-const snapshotVersion = 2
+// greeting, version 3 the slot for the token; without them a snapshot is one of
+// an earlier version, which older programs read.
+const snapshotVersion = 3
 
 // version is the first that knows all of t.
 func (t *Template) version() byte {
-	if t.greeting != (Greeting{}) || slices.ContainsFunc(t.cuts, func(c cut) bool { return c.slot >= slotTextJoined }) {
+	newest := slotTo
+	for _, c := range t.cuts {
+		newest = max(newest, c.slot)
+	}
+	switch {
+	case newest >= slotToken:
 		return snapshotVersion
+	case newest >= slotTextJoined || t.greeting != (Greeting{}):
+		return 2
 	}
 	return 1
 }

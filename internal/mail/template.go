@@ -43,6 +43,7 @@ const (
 	slotHTMLJoined
 	slotTextGreeting
 	slotHTMLGreeting
+	slotToken // since version 3; a token needs no escape
 	slotCount
 )
 
@@ -78,6 +79,7 @@ func (t *Template) body(l Letter, s Slots, body []byte) {
 		{s.UnsubscribeURL, slotTextURL},
 		{s.Joined, slotTextJoined},
 		{s.Greeting, slotTextGreeting},
+		{s.Token, slotToken},
 	})
 	t.part(html, [...]mark{
 		{s.Email, slotHTMLEmail},
@@ -85,6 +87,7 @@ func (t *Template) body(l Letter, s Slots, body []byte) {
 		{s.UnsubscribeURL, slotHTMLURL},
 		{s.Joined, slotHTMLJoined},
 		{s.Greeting, slotHTMLGreeting},
+		{s.Token, slotToken},
 	})
 }
 
@@ -93,7 +96,7 @@ type mark struct {
 	slot slot
 }
 
-func (t *Template) part(b []byte, marks [5]mark) {
+func (t *Template) part(b []byte, marks [6]mark) {
 	for len(b) > 0 {
 		at, n, s := next(b, marks)
 		t.literals = append(t.literals, b[:at]...)
@@ -106,7 +109,7 @@ func (t *Template) part(b []byte, marks [5]mark) {
 
 // next finds the first mark in b: where it begins, the octets it takes with
 // the soft break after it, and its slot. Without one it returns len(b), 0.
-func next(b []byte, marks [5]mark) (at, n int, s slot) {
+func next(b []byte, marks [6]mark) (at, n int, s slot) {
 	for at = range b {
 		for _, m := range marks {
 			if n := marked(b[at:], m.text); n > 0 {
@@ -202,6 +205,8 @@ func (t *Template) fill(dst []byte, s slot, r *Recipient, wire bool) []byte {
 		return appendValue(dst, r.Name, s == slotHTMLName, wire)
 	case slotTextURL, slotHTMLURL:
 		return appendValue(dst, r.UnsubscribeURL, s == slotHTMLURL, wire)
+	case slotToken:
+		return appendValue(dst, keep(r.UnsubscribeToken, inToken), false, wire)
 	case slotTextJoined, slotHTMLJoined:
 		return appendValue(dst, r.Joined, s == slotHTMLJoined, wire)
 	case slotTextGreeting, slotHTMLGreeting:

@@ -21,6 +21,7 @@ const (
 	WarningThreadExpiring = "thread_expiring"
 	WarningInDoubt        = "in_doubt"
 	WarningDiskLow        = "disk_low"
+	WarningBlamed         = "mail_blamed" // many bounces that are about us
 )
 
 // The kinds of warnings of mail that is held.

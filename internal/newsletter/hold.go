@@ -33,6 +33,8 @@ type Bounce string
 
 // The kinds of bounces; the zero value says nothing about the address.
 const (
-	BounceDead Bounce = "dead" // there is no such address: it gets no mail any more
-	BounceFull Bounce = "full" // full or disabled: counted
+	BounceDead   Bounce = "dead"   // there is no such address: it gets no mail any more
+	BounceFull   Bounce = "full"   // full or disabled: counted
+	BounceSoft   Bounce = "soft"   // given up after the relay took it, for a reason that says nothing: counted
+	BouncePolicy Bounce = "policy" // about us, told after the relay took it: nobody is blamed
 )

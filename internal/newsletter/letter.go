@@ -25,5 +25,6 @@ const (
 	LetterRemind  LetterKind = "remind" // the same question, once more
 	LetterKnown   LetterKind = "known"  // signed up already
 	LetterMove    LetterKind = "move"   // confirms another address
+	LetterMoved   LetterKind = "moved"  // tells the former address
 	LetterSilent  LetterKind = "silent"
 )

@@ -111,6 +111,8 @@ func subject(event string) string {
 		return "deliveries are in doubt"
 	case newsletter.WarningDiskLow:
 		return "little disk is left"
+	case newsletter.WarningBlamed:
+		return "mail comes back because of how it is sent"
 	}
 	return "mail is held by a fault"
 }

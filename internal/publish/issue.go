@@ -367,8 +367,12 @@ func (p *Publisher) compose(templates *render.Templates, issue newsletter.Issue,
 	} else if greeting, err = p.greeting(templates, issue, slots.Name); err != nil {
 		return nil, err
 	}
+	preferences := p.o.Letterhead.PreferencesURL
+	if preferences != "" {
+		preferences += slots.Token
+	}
 	m, err := templates.Mail(p.o.Publication, issue, render.Recipient{
-		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL, Joined: slots.Joined, Greeting: slots.Greeting,
+		Email: slots.Email, Name: slots.Name, UnsubscribeURL: slots.UnsubscribeURL, PreferencesURL: preferences, Joined: slots.Joined, Greeting: slots.Greeting,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render the mail of %q: %w", issue.Title, err)

@@ -54,6 +54,9 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, is
 	}
 	v.Issue.Threads = pictured
 	reader := render.Recipient{Email: to, UnsubscribeURL: inert, Joined: today}
+	if p.o.Letterhead.PreferencesURL != "" {
+		reader.PreferencesURL = p.o.Letterhead.PreferencesURL + "test"
+	}
 	if p.o.Letterhead.Greeting {
 		if reader.Greeting, err = templates.Greeting(p.o.Publication, v.Issue, ""); err != nil {
 			return Preview{}, err

@@ -89,6 +89,8 @@ type Letterhead struct {
 	// UnsubscribeURL is the address to which a recipient's token is appended:
 	// https, or mailto where there is no server.
 	UnsubscribeURL string
+	// PreferencesURL is the same for the page of what they chose; empty for none.
+	PreferencesURL string
 	// OneClick adds the header of RFC 8058; it needs an https address.
 	OneClick bool
 	// Greeting begins each mail with a line for its reader.
@@ -134,6 +136,7 @@ type Publisher struct {
 	taken taken
 	texts texts
 	sent  sent
+	tags  tags
 	next  atomic.Pointer[time.Time] // when the next issue is to come, as the site says
 	began time.Time                 // when Begin saw the schedule first; zero when it was known
 }

@@ -15,6 +15,8 @@ import (
 type Recipient struct {
 	Email, Name, UnsubscribeURL string
 	Joined                      string // the day of signing up
+	// PreferencesURL is the page of what they chose, empty for none.
+	PreferencesURL string
 	// Greeting is the line above the mail, empty for none.
 	Greeting string
 }

@@ -76,7 +76,7 @@ func TestManualIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, data := range map[string]any{
-		threadFile: threadPage{}, archiveFile: archivePage{}, issueFile: issuePage{}, mailFile: mailPage{}, unsubscribeFile: unsubscribePage{},
+		threadFile: threadPage{}, archiveFile: archivePage{}, issueFile: issuePage{}, mailFile: mailPage{}, unsubscribeFile: unsubscribePage{}, preferencesFile: preferencesPage{},
 		notFoundFile: notFoundPage{}, tagFile: tagPage{}, tagsFile: tagsPage{}, aboutFile: aboutPage{}, subscribeFile: subscribePage{},
 		privacyFile: privacyPage{}, searchFile: searchPage{},
 	} {

@@ -74,29 +74,6 @@ func (t *Templates) IssuePage(pub newsletter.Publication, issue newsletter.Issue
 	return t.page(issueFile, data)
 }
 
-// Unsubscribe is what the page behind an unsubscribe link shows: the question
-// with a button, that it is done, or that the link is not valid.
-type Unsubscribe struct {
-	Action string // where the button posts to
-	Email  string // masked: the page may be seen by others
-	Done   bool
-	// Invalid says that the link's token is not one of ours.
-	Invalid bool
-}
-
-type unsubscribePage struct {
-	page
-	Unsubscribe
-}
-
-// UnsubscribePage is one sentence and, where there is something to decide, one
-// button. It holds no script and changes nothing when it is fetched.
-func (t *Templates) UnsubscribePage(pub newsletter.Publication, p Unsubscribe) ([]byte, error) {
-	data := unsubscribePage{page: t.placeless(pub), Unsubscribe: p}
-	data.Title = data.say("unsubscribe")
-	return t.page(unsubscribeFile, data)
-}
-
 // NotFoundPage is what a web server shows for an address that leads nowhere.
 func (t *Templates) NotFoundPage(pub newsletter.Publication) ([]byte, error) {
 	data := notFoundPage{page: t.placeless(pub)}

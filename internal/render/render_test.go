@@ -122,7 +122,7 @@ func kettle() newsletter.Entry {
 }
 
 func reader() Recipient {
-	return Recipient{Email: "reader+news@example.net", Name: "Reader", UnsubscribeURL: "https://bench.example.org/unsubscribe/abc?x=1&y=2", Joined: "4 March 2025"}
+	return Recipient{Email: "reader+news@example.net", Name: "Reader", UnsubscribeURL: "https://bench.example.org/unsubscribe/abc?x=1&y=2", PreferencesURL: "https://bench.example.org/preferences/abc", Joined: "4 March 2025"}
 }
 
 func single() newsletter.Issue {
@@ -162,6 +162,18 @@ func TestGoldenPages(t *testing.T) {
 		"issue.html": func() ([]byte, error) { return tmpl.IssuePage(pub, digest(), entries[1:]) },
 		"unsubscribe.html": func() ([]byte, error) {
 			return tmpl.UnsubscribePage(pub, Unsubscribe{Action: "https://bench.example.org/unsubscribe/abc", Email: "r…@example.net"})
+		},
+		"unsubscribed.html": func() ([]byte, error) {
+			return tmpl.UnsubscribePage(pub, Unsubscribe{Email: "r…@example.net", Choose: "/preferences/abc", Done: true, Fresh: true, Return: true})
+		},
+		"preferences.html": func() ([]byte, error) {
+			return tmpl.PreferencesPage(pub, Preferences{
+				Action: "/preferences/abc", Leave: "/unsubscribe/abc", Email: "r…@example.net", Name: `"Reader" & co`, Saved: true, Asked: "reader@example.org",
+				Topics: []Option{{"tags/home/", "Home", true}, {"tags/tools/", "Tools", false}}, PausedUntil: time.Date(2026, 1, 12, 9, 0, 0, 0, time.UTC),
+			})
+		},
+		"erase.html": func() ([]byte, error) {
+			return tmpl.PreferencesPage(pub, Preferences{Step: StepErase, Action: "/preferences/abc", Leave: "/unsubscribe/abc", Email: "r…@example.net"})
 		},
 		"page.html": func() ([]byte, error) {
 			return tmpl.ArchivePage(pub, Listing{Entries: entries, Path: "page/7/", Number: 7, Older: &Neighbour{"page/6/", 6}, Newer: &Neighbour{}})

@@ -37,7 +37,7 @@ func samples() []sample {
 				{Thread: rich, PublishedAt: day.AddDate(0, 0, 7), UpdatedAt: day.AddDate(0, 0, 7), CorrectedAt: day.AddDate(0, 0, 9), Issue: 2},
 				{Thread: bare, PublishedAt: day, UpdatedAt: day, Issue: 1},
 			},
-			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1", Joined: "1 December 2024", Greeting: "Hello Reader,"},
+			to:    Recipient{Email: "reader@example.com", Name: "Reader", UnsubscribeURL: "https://example.com/u/1", PreferencesURL: "https://example.com/p/1", Joined: "1 December 2024", Greeting: "Hello Reader,"},
 			leave: Unsubscribe{Action: "https://example.com/u/1", Email: "r…@example.com"},
 		},
 		{
@@ -88,6 +88,7 @@ func (s sample) render(t *Templates) error {
 			_, err := t.UnsubscribePage(s.pub, Unsubscribe{Email: s.leave.Email, Done: true})
 			return err
 		},
+		func() error { return s.goodbye(t) },
 		func() error { return s.signUp(t) },
 		func() error { _, err := t.NotFoundPage(s.pub); return err },
 		func() error { _, err := t.SearchPage(s.pub, Search{}); return err },
@@ -99,6 +100,32 @@ func (s sample) render(t *Templates) error {
 		}
 	}
 	return nil
+}
+
+// goodbye takes the pages behind the links of mails through each of their steps.
+func (s sample) goodbye(t *Templates) error {
+	until := time.Date(2024, 12, 18, 0, 0, 0, 0, time.UTC)
+	leave := s.leave
+	leave.Choose, leave.Done, leave.Return, leave.Fresh = "https://example.com/p/1", true, true, true
+	said, back, paused := leave, leave, leave
+	said.Thanks, back.Back, paused.PausedUntil = true, true, until
+	for _, p := range []Unsubscribe{leave, said, back, paused} {
+		if _, err := t.UnsubscribePage(s.pub, p); err != nil {
+			return err
+		}
+	}
+	form := Preferences{
+		Action: leave.Choose, Leave: leave.Action, Email: s.leave.Email, Saved: true, Asked: "reader@example.org", Name: "Reader",
+		Topics: []Option{{"go", "Go", true}}, Monthly: true, PausedUntil: until,
+	}
+	for _, step := range []PreferencesStep{StepForm, StepErase, StepErased, StepMove, StepMoved, StepTaken, StepBad} {
+		form.Step = step
+		if _, err := t.PreferencesPage(s.pub, form); err != nil {
+			return err
+		}
+	}
+	_, err := t.PreferencesPage(s.pub, Preferences{Saved: true, Refused: "x", Open: true})
+	return err
 }
 
 // signUp takes the pages and letters of a sign-up through their branches.
@@ -113,7 +140,7 @@ func (s sample) signUp(t *Templates) error {
 			return err
 		}
 	}
-	for _, kind := range []newsletter.LetterKind{newsletter.LetterConfirm, newsletter.LetterRemind, newsletter.LetterKnown} {
+	for _, kind := range []newsletter.LetterKind{newsletter.LetterConfirm, newsletter.LetterRemind, newsletter.LetterKnown, newsletter.LetterMove, newsletter.LetterMoved} {
 		l := Letter{Kind: kind, From: "news@example.com"}
 		if kind != newsletter.LetterKnown {
 			l.Link, l.Until, l.Answer = "https://example.com/confirm/1", s.entries[0].PublishedAt, true

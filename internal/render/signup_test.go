@@ -20,6 +20,8 @@ func TestLetters(t *testing.T) {
 		{newsletter.LetterConfirm, "en", ask},
 		{newsletter.LetterRemind, "de", ask},
 		{newsletter.LetterKnown, "en", Letter{From: "news@example.org"}},
+		{newsletter.LetterMove, "en", Letter{Link: "https://example.org/preferences/abc", Until: until, From: "news@example.org"}},
+		{newsletter.LetterMoved, "de", Letter{From: "news@example.org"}},
 	} {
 		pub.Language, tt.l.Kind = tt.lang, tt.kind
 		m, err := builtin(t).Letter(pub, tt.l)

@@ -25,6 +25,7 @@ const (
 	archiveFile     = "archive.html"
 	issueFile       = "issue.html"
 	unsubscribeFile = "unsubscribe.html"
+	preferencesFile = "preferences.html"
 	notFoundFile    = "404.html"
 	tagFile         = "tag.html"
 	tagsFile        = "tags.html"
@@ -131,7 +132,7 @@ func (t *Templates) prove() error {
 // htmlFiles are the templates that stand on baseFile.
 func htmlFiles() []string {
 	return []string{
-		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile,
+		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, preferencesFile, notFoundFile,
 		tagFile, tagsFile, aboutFile, subscribeFile, privacyFile, searchFile,
 		signUpFile, confirmFile, letterFile,
 	}

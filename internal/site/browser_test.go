@@ -133,7 +133,8 @@ func browse(t *testing.T, files fs.FS, more ...newsletter.Thread) *live {
 	s.list(t, db)
 	s.Config.Handler = web.New(web.Options{
 		Dir: out, Publication: pub, Templates: func() *render.Templates { return tmpl }, Log: quiet,
-		Search: db, Audience: audience.New(db, s.tokens), SignUps: audience.NewSignUps(audience.SignUpOptions{Store: db, Tokens: s.tokens, Within: time.Hour}),
+		Search: db, Audience: audience.New(db, s.tokens), Tags: func(context.Context) ([]string, error) { return []string{"Tools", "C++"}, nil },
+		SignUps: audience.NewSignUps(audience.SignUpOptions{Store: db, Tokens: s.tokens, Within: time.Hour}),
 	})
 	s.Start()
 	t.Cleanup(s.Close)
@@ -313,7 +314,8 @@ func TestBrowser(t *testing.T) {
 			paths = append(paths, e.Path())
 		}
 	}
-	paths = append(paths, "search", "search?q=a", "search?q=%3F%3F%3F", "search?q="+strings.Repeat("nothing", 28), "unsubscribe/"+s.token, "unsubscribe/no-such-token")
+	paths = append(paths, "search", "search?q=a", "search?q=%3F%3F%3F", "search?q="+strings.Repeat("nothing", 28), "unsubscribe/"+s.token, "unsubscribe/no-such-token",
+		"preferences/"+s.token, "preferences/"+s.token+"?erase", "preferences/no-such-token")
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) { b.check(t, s.URL+"/"+path, script) })
 	}

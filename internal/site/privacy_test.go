@@ -23,7 +23,7 @@ var told = map[string]map[string]string{
 	"subscribers": {
 		"id": "", "key": "your address", "email": "your address", "name": "a name", "tags": "tags",
 		"status": "whether you get the mail", "status_reason": "why", "status_at": "since when", "created_at": "since when you are on the list",
-		"bounces": "how often your address refused mail", "frequency": "", "wants": "", "paused_until": "", "import": "",
+		"bounces": "how often your address refused mail", "frequency": "how often mail comes", "wants": "which topics", "paused_until": "until when it is paused", "import": "if a file brought you",
 	},
 	"deliveries": {
 		"id": "", "issue": "for each issue", "subscriber": "", "batch": "", "state": "was sent", "attempts": "how often that was tried",
@@ -31,6 +31,19 @@ var told = map[string]map[string]string{
 		"answer": "the last answer of the mail server", "hold": "", "retried_at": "", "bounce": "the last answer of the mail server",
 	},
 	"suppressions": {"key": "the address", "reason": "why", "created_at": "when"},
+	"subscriber_events": {
+		"id": "", "subscriber": "", "at": "each step of your subscription with its time", "kind": "each step", "issue": "the issue whose link you used",
+		"form": "on which page", "network": "a code made of the network address", "text": "what you agreed to",
+	},
+	"letters": {
+		"id": "", "subscriber": "", "kind": "mails to you that were no issue", "email": "to which other address", "created_at": "when", "next_at": "",
+		"attempts": "", "sent_at": "when", "answer": "the answer of the mail server",
+	},
+	"reports": {
+		"id": "", "digest": "", "at": "when", "subscriber": "", "issue": "for which issue", "kind": "that it came back", "class": "called spam",
+		"source": "how they told it", "status": "their words", "text": "their words",
+	},
+	"imports": {"id": "", "at": "", "file": "its name", "consent": "the consent that the author noted"},
 }
 
 func privacy(t *testing.T, p render.Privacy) string {

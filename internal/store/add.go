@@ -15,27 +15,37 @@ import (
 // for each what that changed. It never raises anybody from unsubscribed,
 // bounced, complained or suppressed; one who is active or pending takes such a
 // status over. A mailbox that is suppressed enters as suppressed, and one that
-// enters as suppressed stays so for good.
+// enters as suppressed stays so for good. Whoever was forgotten does not enter,
+// and is Kept.
 func (s *Store) AddSubscribers(ctx context.Context, subs []newsletter.Subscriber) ([]newsletter.AddResult, error) {
-	list, err := encodeIncoming(subs)
-	if err != nil {
-		return nil, fmt.Errorf("add subscribers: %w", err)
-	}
 	results := make([]newsletter.AddResult, len(subs))
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
 		if err := s.alone(ctx, tx, aloneAudience); err != nil {
+			return err
+		}
+		forgotten, err := forgottenAmong(ctx, tx, subs)
+		if err != nil {
+			return err
+		}
+		enter := slices.DeleteFunc(slices.Clone(subs), func(sub newsletter.Subscriber) bool { return forgotten[sub.Key] })
+		list, err := encodeIncoming(enter)
+		if err != nil {
 			return err
 		}
 		a := adder{dialect: s.dialect, tx: tx}
 		if err := a.enter(ctx, list); err != nil {
 			return err
 		}
-		if len(a.entered) < len(subs) {
+		if len(a.entered) < len(enter) {
 			if err := a.find(ctx, list); err != nil {
 				return err
 			}
 		}
 		for i, sub := range subs {
+			if forgotten[sub.Key] {
+				results[i] = newsletter.Kept
+				continue
+			}
 			if results[i], err = a.add(ctx, sub); err != nil {
 				return fmt.Errorf("add %s: %w", sub.Email, err)
 			}

@@ -53,6 +53,9 @@ type dialect struct {
 	// between them.
 	words, prefix, and string
 	word               func(string) string
+	// erase makes what is deleted be written over, shrink empties the log of
+	// changes; empty where the server does that in its own time.
+	erase, shrink string
 	// now asks for the server's time in milliseconds; empty where there is no
 	// server.
 	now string
@@ -72,6 +75,8 @@ var sqlite = dialect{
 	words:  `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
 	prefix: " *",
 	and:    " AND ",
+	erase:  `PRAGMA secure_delete = ON`,
+	shrink: `PRAGMA wal_checkpoint(TRUNCATE)`,
 	word:   func(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` },
 	busy: func(err error) bool {
 		e, ok := errors.AsType[*driver.Error](err)

@@ -141,23 +141,24 @@ const bounced = "bounced"
 
 // bounce blames a refusal on its subscriber, who was active when the delivery
 // was marked and may have left since.
-func bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
-	if e.Bounce == newsletter.BounceFull {
-		_, err := tx.ExecContext(ctx, `UPDATE subscribers SET bounces = bounces + 1
-			WHERE id = (SELECT subscriber FROM deliveries WHERE id = $1)`, e.ID)
-		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE deliveries SET bounce = $2 WHERE id = $1`, e.ID, e.Bounce)
-		}
-		return err
-	}
-	const of = ` WHERE status = 'active' AND id = (SELECT subscriber FROM deliveries WHERE id = $1)`
-	_, err := tx.ExecContext(ctx, `INSERT INTO suppressions (key, reason, created_at)
-		SELECT key, $2, $3 FROM subscribers`+of+` ON CONFLICT (key) DO NOTHING`, e.ID, bounced, msNow())
+func (s *Store) bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd) error {
+	var subscriber, issue int64
+	err := tx.QueryRowContext(ctx, `SELECT subscriber, issue FROM deliveries WHERE id = $1`, e.ID).Scan(&subscriber, &issue)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE subscribers SET status = 'bounced', status_reason = $2, status_at = $3`+of,
-		e.ID, fmt.Sprintf("%d %s", e.Code, plain(e.Answer)), msNow())
+	words := fmt.Sprintf("%d %s", e.Code, e.Answer)
+	if e.Bounce != newsletter.BounceFull {
+		return drop(ctx, tx, subscriber, issue, words)
+	}
+	known, err := missed(ctx, tx, subscriber, issue)
+	if err != nil || known {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE deliveries SET bounce = $2 WHERE id = $1`, e.ID, e.Bounce); err != nil {
+		return err
+	}
+	_, err = s.count(ctx, tx, subscriber, issue, words)
 	return err
 }
 
@@ -181,6 +182,7 @@ func (s *Store) undo(ctx context.Context, tx *sql.Tx, ids []int64) (int, error) 
 	failed := `SELECT subscriber FROM deliveries WHERE state = 'failed' AND id IN (` + in + `)`
 	counted := ` FROM deliveries d WHERE d.subscriber = subscribers.id AND d.state = 'failed' AND d.bounce = '` + string(newsletter.BounceFull) + `' AND d.id IN (` + in + `)`
 	for _, statement := range []string{
+		`DELETE FROM subscriber_events WHERE kind = 'bounced' AND (subscriber, issue) IN (SELECT subscriber, issue FROM deliveries WHERE state = 'failed' AND id IN (` + in + `))`,
 		`DELETE FROM suppressions WHERE reason = '` + bounced + `' AND key IN (SELECT key FROM subscribers WHERE status = 'bounced' AND id IN (` + failed + `))`,
 		`UPDATE subscribers SET status = 'active', status_reason = '' WHERE status = 'bounced' AND id IN (` + failed + `)`,
 		`UPDATE subscribers SET bounces = bounces - (SELECT count(*)` + counted + `) WHERE id IN (` + failed + `)`,

@@ -52,7 +52,7 @@ func (s *Store) transacted(ctx context.Context, node string, entries []newslette
 	write := func(width int64) error {
 		return s.tx(ctx, func(tx *sql.Tx) error {
 			clear(goes)
-			c := commit{journal: &s.journal, tx: tx, fence: s.fence, node: node}
+			c := commit{store: s, journal: &s.journal, tx: tx, fence: s.fence, node: node}
 			if err := c.record(ctx, entries); err != nil {
 				return err
 			}
@@ -77,6 +77,7 @@ type journal struct {
 
 // commit is one transaction of the journal.
 type commit struct {
+	store *Store
 	*journal
 	tx    *sql.Tx
 	fence string // see [dialect]
@@ -219,7 +220,7 @@ func (c *commit) record(ctx context.Context, entries []newsletter.JournalEntry) 
 			if d.State == newsletter.DeliverySent {
 				continue
 			}
-			if err := recordOther(ctx, c.tx, other, d, now); err != nil {
+			if err := c.recordOther(ctx, other, d, now); err != nil {
 				return fmt.Errorf("record delivery %d: %w", d.ID, err)
 			}
 		}
@@ -234,12 +235,12 @@ func (c *commit) record(ctx context.Context, entries []newsletter.JournalEntry) 
 
 // recordOther writes how a delivery ended that was not simply sent, and what
 // that says about its address.
-func recordOther(ctx context.Context, tx *sql.Tx, other statement, d newsletter.DeliveryEnd, now int64) error {
+func (c *commit) recordOther(ctx context.Context, other statement, d newsletter.DeliveryEnd, now int64) error {
 	hold := sql.NullString{String: d.Hold, Valid: d.Hold != ""}
 	res, err := other(ctx, d.ID, d.State, d.Attempts, d.Doubts, msOrNull(d.NextAt), d.Code, plain(d.Answer), now, hold)
 	if err == nil && (d.State == newsletter.DeliveryPending || d.State == newsletter.DeliveryDeferred) {
 		// Its issue may have been withdrawn while it was under way.
-		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
+		_, err = c.tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
 			AND EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`, d.ID, d.State)
 	}
 	if err != nil || d.Bounce == "" {
@@ -248,7 +249,7 @@ func recordOther(ctx context.Context, tx *sql.Tx, other statement, d newsletter.
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
-	return bounce(ctx, tx, d)
+	return c.store.bounce(ctx, c.tx, d)
 }
 
 // errSomeStay says that not all of a run may be sent, and nobody knows which.

@@ -37,8 +37,14 @@ func (m *mover) copyTable(ctx context.Context, from *sql.Tx, to pgx.Tx, t moveTa
 		if !c.identity {
 			continue
 		}
-		_, err := to.Exec(ctx, `SELECT setval(pg_get_serial_sequence($1, $2), coalesce(max(`+quoted(c.name)+`), 0) + 1, false)
-			FROM `+quoted(t.name), quoted(t.name), c.name)
+		// Whoever was forgotten may have had a number above all that are left, which
+		// their links still hold.
+		var last int64
+		err := from.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = $1`, t.name).Scan(&last)
+		if err == nil {
+			_, err = to.Exec(ctx, `SELECT setval(pg_get_serial_sequence($1, $2), greatest(coalesce(max(`+quoted(c.name)+`), 0), $3) + 1, false)
+				FROM `+quoted(t.name), quoted(t.name), c.name, last)
+		}
 		if err != nil {
 			return "", fmt.Errorf("number further rows: %w", err)
 		}

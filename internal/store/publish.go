@@ -185,6 +185,8 @@ func (s *Store) SiteWritten(ctx context.Context, issues []int64) error {
 type IssueRow struct {
 	newsletter.Issue
 	newsletter.Counts
+	Bounced    int // whom reports named after it was sent, outside the sum
+	Complained int
 	ThreadIDs  []string
 	SiteReady  bool
 	FinishedAt time.Time  // zero while something is left to send
@@ -243,6 +245,9 @@ func fillIssue(ctx context.Context, tx *sql.Tx, i *IssueRow) error {
 		return err
 	}, `SELECT thread FROM issue_threads WHERE issue = $1 ORDER BY position`, i.Number)
 	if err != nil {
+		return err
+	}
+	if i.Bounced, i.Complained, err = reportsOf(ctx, tx, i.Number); err != nil {
 		return err
 	}
 	return countIssue(ctx, tx, i.Number, &i.Counts)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,6 +27,8 @@ type Store struct {
 	schema  fs.FS // the migrations
 	log     *slog.Logger
 	journal journal
+
+	suppressAfter atomic.Int64 // see SuppressAfter
 }
 
 // Open opens the SQLite file at path and creates it, readable by its owner

@@ -102,6 +102,9 @@ func (s *Store) Suppress(ctx context.Context, key, reason string) (known bool, e
 		if err := s.alone(ctx, tx, aloneAudience); err != nil {
 			return err
 		}
+		if hidden, err := isForgotten(ctx, tx, key); err != nil || hidden {
+			return err
+		}
 		if err := suppress(ctx, tx, key, reason); err != nil {
 			return err
 		}
@@ -113,7 +116,10 @@ func (s *Store) Suppress(ctx context.Context, key, reason string) (known bool, e
 		if err != nil || sub.Status == newsletter.SubscriberSuppressed {
 			return err
 		}
-		return setStatus(ctx, tx, sub.ID, newsletter.SubscriberSuppressed, reason)
+		if err := setStatus(ctx, tx, sub.ID, newsletter.SubscriberSuppressed, reason); err != nil {
+			return err
+		}
+		return addEvent(ctx, tx, newsletter.SubscriberEvent{Subscriber: sub.ID, Kind: newsletter.EventSuppressed, Text: reason})
 	})
 	if err != nil {
 		return false, fmt.Errorf("suppress a mailbox: %w", err)

@@ -36,6 +36,9 @@ type Options struct {
 	Log  *slog.Logger
 	// Search, if not nil, answers at /search.
 	Search Searcher
+	// Tags, if not nil, returns the tags of the threads that are out, of which
+	// readers may choose.
+	Tags func(context.Context) ([]string, error)
 	// Ready, if not nil, tells what keeps the daemon from its work. The text
 	// of its error is shown to whoever asks.
 	Ready func(context.Context) error
@@ -105,6 +108,8 @@ func (s *server) routes() http.Handler {
 	for _, base := range s.bases() {
 		mux.Handle("GET "+base+"/unsubscribe/{token}", s.handler(s.askUnsubscribe))
 		mux.Handle("POST "+base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
+		mux.Handle("GET "+base+"/preferences/{token}", s.handler(s.askPreferences))
+		mux.Handle("POST "+base+"/preferences/{token}", s.handler(s.preferences))
 		if s.SignUps != nil {
 			mux.Handle("GET "+base+"/confirm/{token}", s.handler(s.askConfirm))
 			mux.Handle("POST "+base+"/confirm/{token}", s.handler(s.confirm))

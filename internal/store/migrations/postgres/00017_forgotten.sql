@@ -1,0 +1,4 @@
+-- +goose Up
+
+-- Here no number is given twice anyway; on SQLite this makes it so.
+SELECT 1;
