@@ -103,6 +103,7 @@ func TestSignUpAndConfirm(t *testing.T) {
 			}
 		}
 	}
+	p.Close() // the last requests are logged then
 	if strings.Contains(p.log.String(), "ada") || strings.Contains(p.log.String(), path) {
 		t.Errorf("the log tells who came:\n%s", p.log)
 	}
