@@ -111,7 +111,7 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		if err := p.serves(ctx); err != nil {
 			return err
 		}
-		handler, err := p.web(nil)
+		handler, err := p.web(ctx, nil)
 		if err != nil {
 			return err
 		}
@@ -150,8 +150,12 @@ func (p *publication) waitForLock(ctx context.Context) (*holding, error) {
 
 // web is the handler of the publication's web server; extra handlers stand
 // below their paths.
-func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
+func (p *publication) web(ctx context.Context, extra map[string]http.Handler) (http.Handler, error) {
 	if _, err := p.templates(); err != nil {
+		return nil, err
+	}
+	id, err := p.store.PublicationID(ctx)
+	if err != nil {
 		return nil, err
 	}
 	return web.New(web.Options{
@@ -164,6 +168,12 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Ready:       p.ready,
 		Search:      p.store,
 		Extra:       extra,
+
+		TrustedProxies: p.Web.TrustedProxies,
+		MetricsFrom:    p.Web.MetricsFrom,
+		AdminFrom:      p.Web.AdminFrom,
+		AccessLog:      p.Web.AccessLog == "on",
+		Health:         web.Health{Publication: id, URL: p.facts.URL},
 	}), nil
 }
 
