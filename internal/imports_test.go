@@ -49,12 +49,13 @@ var arrows = map[string][]string{
 	"audience": {"newsletter", "render", "mail"},
 	"operator": {"newsletter", "mail"},
 	"cluster":  {"newsletter"},
+	"metrics":  {"newsletter"},
 	"web":      {"newsletter", "render", "feed", "site", "audience", "search"},
 
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck",
+		"mailcheck", "metrics",
 	},
 }
 
@@ -72,6 +73,9 @@ var homes = map[string][]string{
 	"blitiri.com.ar/go/spf":    {"mailcheck"},
 	"github.com/spf13":         {"cmd"},
 	"golang.org/x/image":       {"picture"},
+
+	"github.com/prometheus":           {"metrics"},
+	"golang.org/x/crypto/acme":        {"web"},
 }
 
 // TestArrows reads the imports of the whole tree. Test files are free: they

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/deliver"
+	"threadmill/internal/metrics"
+	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
 	"threadmill/internal/store"
 	"threadmill/internal/web"
@@ -158,6 +160,7 @@ func (p *publication) web(ctx context.Context, extra map[string]http.Handler) (h
 	if err != nil {
 		return nil, err
 	}
+	counted := metrics.New(metrics.Options{Version: version, Read: p.figures, Log: p.log})
 	return web.New(web.Options{
 		Dir:         p.Path(p.Output),
 		Publication: p.facts,
@@ -172,9 +175,27 @@ func (p *publication) web(ctx context.Context, extra map[string]http.Handler) (h
 		TrustedProxies: p.Web.TrustedProxies,
 		MetricsFrom:    p.Web.MetricsFrom,
 		AdminFrom:      p.Web.AdminFrom,
+		Metrics:        counted.Handler(),
+		Observe:        counted.Observe,
 		AccessLog:      p.Web.AccessLog == "on",
 		Health:         web.Health{Publication: id, URL: p.facts.URL},
 	}), nil
+}
+
+// figures are the numbers that /metrics shows.
+func (p *publication) figures(ctx context.Context) (newsletter.Figures, error) {
+	f, err := p.store.Figures(ctx)
+	if err != nil {
+		return f, err
+	}
+	now := time.Now()
+	if f.NextSlot, _, err = p.publisher.NextSlot(ctx, now); err != nil {
+		return f, err
+	}
+	c, err := p.publisher.Catalogue(ctx)
+	ready, waiting := c.Left(now)
+	f.ThreadsLeft = ready + waiting
+	return f, err
 }
 
 // ready tells what keeps the daemon from its work.

@@ -1,8 +1,13 @@
 package web
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
+
+	"threadmill/internal/newsletter"
 )
 
 // TestNear asks who may see what is for this machine and for some networks.
@@ -36,5 +41,25 @@ func TestNear(t *testing.T) {
 				t.Errorf("near = %v", got)
 			}
 		})
+	}
+}
+
+// TestGuarded asks the routes themselves.
+func TestGuarded(t *testing.T) {
+	h := New(Options{
+		Dir: t.TempDir(), Log: discard(), MetricsFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Publication: newsletter.Publication{URL: "https://shed.example.org/letters"},
+		Metrics:     http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "figures") }),
+	})
+	for _, path := range []string{"/metrics", "/letters/metrics"} {
+		for peer, want := range map[string]int{"127.0.0.1:1": http.StatusOK, "10.1.1.1:1": http.StatusOK, "192.0.2.1:1": http.StatusNotFound} {
+			r := request(peer)
+			r.Host, r.URL.Path = "localhost", path
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != want || (want == http.StatusOK) != (w.Body.String() == "figures") {
+				t.Errorf("%s from %s: %d %s", path, peer, w.Code, w.Body)
+			}
+		}
 	}
 }
