@@ -74,8 +74,8 @@ var homes = map[string][]string{
 	"github.com/spf13":         {"cmd"},
 	"golang.org/x/image":       {"picture"},
 
-	"github.com/prometheus":           {"metrics"},
-	"golang.org/x/crypto/acme":        {"web"},
+	"github.com/prometheus":    {"metrics"},
+	"golang.org/x/crypto/acme": {"web"},
 }
 
 // TestArrows reads the imports of the whole tree. Test files are free: they

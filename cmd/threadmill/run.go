@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/idna"
 	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/deliver"
@@ -117,12 +121,49 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		if err != nil {
 			return err
 		}
-		if server, err = web.Listen(ctx, p.Web.Listen, handler, p.log); err != nil {
+		if server, err = p.listen(ctx, handler); err != nil {
 			return err
 		}
-		p.log.Info("web server", "address", "http://"+server.Addr()+"/")
 	}
 	return p.daemon(ctx, server, work)
+}
+
+// listen takes the address of the web server, with TLS where it gets its own
+// certificates.
+func (p *publication) listen(ctx context.Context, h http.Handler) (*web.Server, error) {
+	if p.Web.TLS != "auto" {
+		server, err := web.Listen(ctx, p.Web.Listen, h, p.log)
+		if err == nil {
+			p.log.Info("web server", "address", "http://"+server.Addr()+"/")
+		}
+		return server, err
+	}
+	c := web.Certificates{Hosts: p.hosts(), Email: p.Web.ACMEEmail, Directory: p.Web.ACMEDirectory, Store: p.store}
+	if host, port, err := net.SplitHostPort(p.Web.Listen); err == nil && port == "443" {
+		c.Plain = net.JoinHostPort(host, "80")
+	}
+	server, err := web.ListenTLS(ctx, p.Web.Listen, c, h, p.log)
+	if err == nil {
+		p.log.Info("web server", "address", "https://"+server.Addr()+"/", "hosts", c.Hosts)
+	}
+	return server, err
+}
+
+// hosts are the names by which readers come: now, by the addresses in mails, and
+// by those of before.
+func (p *publication) hosts() []string {
+	var list []string
+	for _, address := range append([]string{p.Publication.URL, p.Web.URL}, p.Publication.FormerURLs...) {
+		u, err := url.Parse(address)
+		if err != nil {
+			continue
+		}
+		host, err := idna.Lookup.ToASCII(u.Hostname())
+		if err == nil && !slices.Contains(list, host) {
+			list = append(list, host)
+		}
+	}
+	return list
 }
 
 // waitForLock takes the lock, and waits while a `publish` holds it; a second
@@ -175,6 +216,7 @@ func (p *publication) web(ctx context.Context, extra map[string]http.Handler) (h
 		TrustedProxies: p.Web.TrustedProxies,
 		MetricsFrom:    p.Web.MetricsFrom,
 		AdminFrom:      p.Web.AdminFrom,
+		Strict:         p.Web.TLS == "auto",
 		Metrics:        counted.Handler(),
 		Observe:        counted.Observe,
 		AccessLog:      p.Web.AccessLog == "on",
