@@ -266,7 +266,7 @@ func (p *publication) daemon(ctx context.Context, server *web.Server, work func(
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return work(ctx) })
 	if p.signer != nil {
-		group.Go(func() error { p.renewKeys(ctx); return nil })
+		group.Go(func() error { onHangup(ctx, p.renewKeys); return nil })
 	}
 	if server != nil {
 		group.Go(func() error { return server.Serve(ctx) })
@@ -315,7 +315,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 		wake := publish.Signals{Reload: reload, Notice: p.notice}
 		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released(); after() })
 	})
-	group.Go(func() error { onHangup(ctx, reload, again); return nil })
+	group.Go(func() error { onHangup(ctx, func() { again(); askFor(reload) }); return nil })
 	group.Go(func() error { p.codings.Run(ctx); return nil })
 	return group.Wait()
 }
@@ -323,23 +323,26 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 // showsSite notes that the output folder was written.
 func (p *publication) showsSite() { p.shown.Store(true) }
 
-// onHangup asks for a new site and calls again at each SIGHUP, until ctx is
-// done.
-func onHangup(ctx context.Context, reload chan<- struct{}, again func()) {
+// onHangup does something at each SIGHUP, until ctx is done.
+func onHangup(ctx context.Context, do func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
-			again()
-			select {
-			case reload <- struct{}{}:
-			default:
-			}
+			do()
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// askFor leaves word on a channel that holds one, unless there is some.
+func askFor(what chan<- struct{}) {
+	select {
+	case what <- struct{}{}:
+	default:
 	}
 }
 

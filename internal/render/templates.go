@@ -62,11 +62,12 @@ func (t *Templates) Digest() string { return t.digest }
 // the embedded one of the same name; a template file in override that has no
 // such namesake is refused, since it is most likely a misspelt name.
 //
-// Each template is tried on sample data, so an unknown field or an endless
-// recursion is an error of Load, with the template's file and line, and never
-// one of a day of publication.
+// Where override replaces anything each template is tried on sample data, so an
+// unknown field or an endless recursion is an error of Load, with the template's
+// file and line, and never one of a day of publication. The embedded ones alone
+// are proven by tests.
 func Load(override, embedded fs.FS) (*Templates, error) {
-	files, err := readFiles(override, embedded)
+	files, replaced, err := readFiles(override, embedded)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +76,9 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 		return t, nil
 	}
 	t, err := parseAll(files)
+	if err == nil && replaced {
+		err = t.prove()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +108,18 @@ func parseAll(files map[string]string) (*Templates, error) {
 	if err != nil {
 		return nil, templateError(err)
 	}
+	return t, nil
+}
+
+// prove finds the faults that templates show when they are used.
+func (t *Templates) prove() error {
 	if err := t.checkWords(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := t.try(); err != nil {
-		return nil, fmt.Errorf("try the templates on sample data: %w", err)
+		return fmt.Errorf("try the templates on sample data: %w", err)
 	}
-	return t, nil
+	return nil
 }
 
 // htmlFiles are the templates that stand on baseFile.
@@ -121,24 +130,28 @@ func htmlFiles() []string {
 	}
 }
 
-// readFiles returns the text of every template by its name.
-func readFiles(override, embedded fs.FS) (map[string]string, error) {
+// readFiles returns the text of every template by its name, and whether any is
+// that of override.
+func readFiles(override, embedded fs.FS) (files map[string]string, replaced bool, err error) {
 	names := append(htmlFiles(), baseFile, mailTextFile)
 	if err := refuseStrangers(override, append(names, wordsFile)); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	files := make(map[string]string, len(names))
+	files = make(map[string]string, len(names))
 	for _, name := range names {
 		text, err := readFile(override, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			text, err = readFile(embedded, name)
+		} else {
+			replaced = true
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read template %s: %w", name, err)
+			return nil, false, fmt.Errorf("read template %s: %w", name, err)
 		}
 		files[name] = text
 	}
-	return files, readWordFiles(files, override, embedded)
+	err = readWordFiles(files, override, embedded)
+	return files, replaced || files[wordsFile] != "", err
 }
 
 // builtinWords names the embedded words among the files: those of the
