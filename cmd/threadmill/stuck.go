@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/netip"
+	"net/url"
 
 	"threadmill/internal/mailcheck"
 	"threadmill/internal/newsletter"
@@ -19,18 +20,14 @@ func (e *stuckError) Unwrap() error { return e.error }
 // there. Where no mail leaves this machine, or readers unsubscribe by mail, or
 // there are none, nothing does.
 func (p *publication) mayMail(ctx context.Context) error {
-	if p.Mail.Unsubscribe == "mailto" || p.Mail.Transport == "folder" || here(p.Mail.SMTP.Host) {
+	if p.Mail.Unsubscribe == "mailto" || p.Mail.Transport == "folder" || newsletter.Loopback(p.Mail.SMTP.Host) {
 		return nil
 	}
 	counts, err := p.store.CountSubscribers(ctx)
 	if err != nil || counts[newsletter.SubscriberActive] == 0 {
 		return err
 	}
-	id, err := p.store.PublicationID(ctx)
-	if err != nil {
-		return err
-	}
-	fault := mailcheck.Reach(ctx, mailcheck.Options{Web: mailcheck.Web{URL: p.Web.URL, Publication: id}})
+	fault := p.reached(ctx)
 	if fault == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -42,8 +39,18 @@ func (p *publication) mayMail(ctx context.Context) error {
 		"behind a server with a certificate or with web.tls: auto (docs/server.md); or set mail.unsubscribe to mailto", p.Position(key), key, p.Web.URL, fault)}
 }
 
-// here tells whether a host is this machine by its name.
-func here(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+// reached tells why readers could not come to the web server.
+func (p *publication) reached(ctx context.Context) error {
+	u, err := url.Parse(p.Web.URL)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "https" && !newsletter.Loopback(u.Hostname()) {
+		return errors.New("it is not https, and mail programs take no other for one click (RFC 8058)")
+	}
+	id, err := p.store.PublicationID(ctx)
+	if err != nil {
+		return err
+	}
+	return mailcheck.Reach(ctx, mailcheck.Options{Web: mailcheck.Web{URL: p.Web.URL, Publication: id}})
 }

@@ -45,19 +45,6 @@ func say(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
 }
 
-func TestReachNeedsTLS(t *testing.T) {
-	t.Parallel()
-	got := Reach(t.Context(), Options{Web: Web{URL: "http://shed.example.org"}})
-	if got == nil || !strings.Contains(got.Error(), "it is not https") {
-		t.Errorf("got %v", got)
-	}
-	s := httptest.NewServer(say(`{"status":"ok"}`)) // on this machine
-	defer s.Close()
-	if got := Reach(t.Context(), Options{Web: Web{URL: s.URL}}); got != nil {
-		t.Errorf("here: %v", got)
-	}
-}
-
 // TestReachLate asks a server that takes too long at first.
 func TestReachLate(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -95,17 +94,9 @@ func (c *checker) healthy(ctx context.Context, client *http.Client) error {
 // reachTries bounds how often a web server is asked that gives no answer in time.
 const reachTries = 3
 
-// Reach tells what keeps readers from unsubscribing at o.Web: its address is not
-// https, save on this machine, or no server of the publication answers there. A
-// server that does not answer in time is asked again.
-func Reach(ctx context.Context, o Options) error {
-	u, err := url.Parse(o.Web.URL)
-	if err != nil {
-		return err
-	}
-	if u.Scheme != "https" && !loopback(u.Hostname()) {
-		return errors.New("it is not https, and mail programs take no other for one click (RFC 8058)")
-	}
+// Reach tells why no server of the publication answers at o.Web. One that does not
+// in time is asked again.
+func Reach(ctx context.Context, o Options) (err error) {
 	c := newChecker(o)
 	client := c.httpClient()
 	defer client.CloseIdleConnections()
@@ -123,12 +114,6 @@ func (c *checker) reach(ctx context.Context, client *http.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	return c.healthy(ctx, client)
-}
-
-// loopback tells whether a host is this machine by its name.
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // oneClick sends the request of a mail program for nobody: only whoever has

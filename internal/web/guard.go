@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+
+	"threadmill/internal/newsletter"
 )
 
 // guarded answers those on this machine and in the networks, and nobody else:
@@ -35,9 +37,7 @@ func (s *server) near(r *http.Request, networks []netip.Prefix) bool {
 // loopbackHost tells whether a request names this machine and no site that
 // stands on it.
 func loopbackHost(host string) bool {
-	name := (&url.URL{Host: host}).Hostname()
-	addr, err := netip.ParseAddr(name)
-	return name == "localhost" || err == nil && addr.Unmap().IsLoopback()
+	return newsletter.Loopback((&url.URL{Host: host}).Hostname())
 }
 
 // sameOrigin keeps pages of other sites from posting in the name of a reader,
