@@ -231,8 +231,12 @@ func (p *publication) figures(ctx context.Context) (newsletter.Figures, error) {
 		return f, err
 	}
 	now := time.Now()
-	if f.NextSlot, _, err = p.publisher.NextSlot(ctx, now); err != nil {
+	next, due, err := p.publisher.NextSlot(ctx, now)
+	if err != nil {
 		return f, err
+	}
+	if f.NextSlot = next; due != nil { // and late
+		f.NextSlot = due.Due
 	}
 	c, err := p.publisher.Catalogue(ctx)
 	ready, waiting := c.Left(now)

@@ -54,7 +54,7 @@ func newFigures(o Options) *figures {
 		letters:         desc("letters_total", "Mails to one person that came to an end, by how.", "result"),
 		reports:         desc("reports_total", "Reports of other servers about mail that had been sent, by kind.", "kind"),
 		warnings:        desc("warnings", "Faults that stand, by kind.", "kind"),
-		slot:            desc("next_slot_timestamp_seconds", "When the schedule publishes next."),
+		slot:            desc("next_slot_timestamp_seconds", "When the schedule publishes next; a slot that is late stays the next one."),
 		threads:         desc("threads_left", "Threads that are ready or wait for their day."),
 	}
 }

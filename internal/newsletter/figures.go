@@ -20,7 +20,8 @@ type Figures struct {
 	Reports map[string]int
 	// Warnings are the faults that stand, by kind.
 	Warnings map[string]int
-	// NextSlot is zero where there is no schedule.
+	// NextSlot is zero where there is no schedule. One that is due and not over
+	// is the next.
 	NextSlot    time.Time
 	ThreadsLeft int // that are ready or wait for their day
 }

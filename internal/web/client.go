@@ -18,6 +18,11 @@ const maxHops = 32
 func (s *server) clientAddr(r *http.Request) netip.Addr {
 	peer := peerAddr(r)
 	if !within(s.TrustedProxies, peer) {
+		if relayed(r.Header) && (peer.IsLoopback() || peer.IsPrivate()) {
+			s.strange.Do(func() {
+				s.Log.Warn("a server passes requests on and is not named in web.trusted_proxies, so all its readers count as one", "server", peer)
+			})
+		}
 		return peer
 	}
 	hops := hopsOf(r.Header)

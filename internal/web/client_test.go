@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -10,7 +12,7 @@ import (
 
 // behind is a server behind proxies.
 func behind(proxies ...string) *server {
-	s := &server{}
+	s := &server{Options: Options{Log: discard()}}
 	for _, p := range proxies {
 		s.TrustedProxies = append(s.TrustedProxies, netip.MustParsePrefix(p))
 	}
@@ -71,6 +73,20 @@ func TestClientAddr(t *testing.T) {
 				t.Errorf("got %v, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// TestStrangeProxy tells once of a proxy that somebody forgot to name.
+func TestStrangeProxy(t *testing.T) {
+	var told bytes.Buffer
+	s := &server{Options: Options{Log: slog.New(slog.NewTextHandler(&told, nil))}}
+	s.clientAddr(request("192.0.2.1:1", "X-Forwarded-For: 198.51.100.7")) // anybody may say so
+	s.clientAddr(request("10.1.1.1:1"))
+	for range 2 {
+		s.clientAddr(request("10.1.1.1:1", "X-Forwarded-For: 198.51.100.7"))
+	}
+	if text := told.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "web.trusted_proxies") || !strings.Contains(text, "server=10.1.1.1") || strings.Contains(text, "198.51") {
+		t.Errorf("told:\n%s", text)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"threadmill/internal/audience"
@@ -105,6 +106,8 @@ type server struct {
 	site *files
 
 	policy []string // Content-Security-Policy of all answers
+
+	strange sync.Once // for the word about a proxy that is not trusted
 
 	searching chan struct{} // holds one for each search under way
 }
