@@ -95,7 +95,7 @@ func forwardedFor(element string) string {
 		if !strings.EqualFold(name, "for") {
 			continue
 		}
-		if quoted := strings.TrimPrefix(value, `"`); quoted != value {
+		if quoted, ok := strings.CutPrefix(value, `"`); ok {
 			value = strings.TrimSuffix(quoted, `"`)
 		}
 		return value
