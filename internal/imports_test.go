@@ -52,12 +52,13 @@ var arrows = map[string][]string{
 	"audience": {"newsletter", "render", "mail"},
 	"operator": {"newsletter", "mail"},
 	"cluster":  {"newsletter"},
+	"metrics":  {"newsletter"},
 	"web":      {"newsletter", "render", "feed", "site", "audience", "search"},
 
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck", "inbound", "webhook",
+		"mailcheck", "inbound", "webhook", "metrics",
 	},
 }
 
@@ -77,6 +78,8 @@ var homes = map[string][]string{
 	"golang.org/x/image":       {"picture"},
 
 	"github.com/emersion/go-imap": {"inbound"},
+	"github.com/prometheus":       {"metrics"},
+	"golang.org/x/crypto/acme":    {"web"},
 }
 
 // TestArrows reads the imports of the whole tree. Test files are free: they

@@ -28,6 +28,9 @@ func (a *app) checkNet(ctx context.Context, p *publication, server string, r *ch
 	if err != nil {
 		return err
 	}
+	if o.Web.Publication, err = p.store.PublicationID(ctx); err != nil {
+		return err
+	}
 	r.Net = mailcheck.Run(ctx, o)
 	for _, f := range r.Net {
 		fmt.Fprintln(r.out, f)

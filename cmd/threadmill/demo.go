@@ -79,7 +79,7 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 	if err := p.serves(ctx); err != nil {
 		return err
 	}
-	if site, err = p.web(map[string]http.Handler{"/mail/": box.Handler()}); err != nil {
+	if site, err = p.web(ctx, map[string]http.Handler{"/mail/": box.Handler()}); err != nil {
 		return err
 	}
 	lock, err := p.waitForLock(ctx)

@@ -33,6 +33,7 @@ var errInterrupted = errors.New("interrupted")
 // exitStatus is the one table from errors to exit statuses.
 func exitStatus(ctx context.Context, err error) int {
 	_, usage := errors.AsType[*usageError](err)
+	_, stuck := errors.AsType[*stuckError](err)
 	_, moved := errors.AsType[*store.MovedError](err) // the config names the old database
 	_, again := errors.AsType[*tempFailError](err)
 	switch {
@@ -42,7 +43,7 @@ func exitStatus(ctx context.Context, err error) int {
 		return statusTempFail
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return statusInterrupted
-	case usage, moved, errors.Is(err, config.ErrInvalid):
+	case usage, stuck, moved, errors.Is(err, config.ErrInvalid):
 		return statusUsage
 	case errors.Is(err, errPartly):
 		return statusPartly

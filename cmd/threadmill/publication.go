@@ -224,6 +224,7 @@ func (p *publication) join(ctx context.Context) error {
 		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),
 		EmbedPictures:   p.Mail.Images == "embedded",
+		MayMail:         p.mayMail,
 		Log:             p.log,
 	}
 	if p.Threads != "" {

@@ -41,6 +41,12 @@ it then; where the grace is longer, that is left to the next call or the daemon.
 With --now somebody asked for it now: its mail leaves at once, unless --grace is
 given.
 
+Before anything is claimed it asks whether readers can unsubscribe: the address in
+the mail (web.url, or else publication.url) must be https, and /healthz there must
+answer for this publication. Where it does not, publish ends with 2, run tries
+again, and the slot stays due. With mail.unsubscribe: mailto, with the transport
+folder and with a relay on this machine nothing is asked.
+
 Mail that a relay, a pause or mail.daily holds is not failed: publish ends with
 0, says on stderr what holds it and when that is tried again, and the next call
 or the daemon goes on with it. The JSON then has the same as "held".`,
@@ -138,7 +144,8 @@ func (p *publication) tellGrace(ctx context.Context, wait time.Duration) error {
 // noteSlot keeps a fault of a slot for the operator and tells them, as the
 // daemon does, where this process has its part.
 func (p *publication) noteSlot(ctx context.Context, mine bool, fault error) error {
-	if !mine || ctx.Err() != nil || exitStatus(ctx, fault) == statusUsage {
+	_, stuck := errors.AsType[*stuckError](fault) // which a call by cron tells nobody
+	if !mine || ctx.Err() != nil || exitStatus(ctx, fault) == statusUsage && !stuck {
 		return fault
 	}
 	if fault == nil {

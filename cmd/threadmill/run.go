@@ -5,17 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/idna"
 	"golang.org/x/sync/errgroup"
 
 	"threadmill/internal/deliver"
+	"threadmill/internal/metrics"
+	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
 	"threadmill/internal/store"
 	"threadmill/internal/web"
@@ -115,14 +121,13 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		if err != nil {
 			return err
 		}
-		handler, err := p.web(hooks)
+		handler, err := p.web(ctx, hooks)
 		if err != nil {
 			return err
 		}
-		if server, err = web.Listen(ctx, p.Web.Listen, handler, p.log); err != nil {
+		if server, err = p.listen(ctx, handler); err != nil {
 			return err
 		}
-		p.log.Info("web server", "address", "http://"+server.Addr()+"/")
 	}
 	post, err := p.listenForMail(ctx)
 	if err != nil {
@@ -137,6 +142,44 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		group.Go(func() error { return work(ctx) })
 		return group.Wait()
 	})
+}
+
+// listen takes the address of the web server, with TLS where it gets its own
+// certificates.
+func (p *publication) listen(ctx context.Context, h http.Handler) (*web.Server, error) {
+	if p.Web.TLS != "auto" {
+		server, err := web.Listen(ctx, p.Web.Listen, h, p.log)
+		if err == nil {
+			p.log.Info("web server", "address", "http://"+server.Addr()+"/")
+		}
+		return server, err
+	}
+	c := web.Certificates{Hosts: p.hosts(), Email: p.Web.ACMEEmail, Directory: p.Web.ACMEDirectory, Store: p.store}
+	if host, port, err := net.SplitHostPort(p.Web.Listen); err == nil && port == "443" {
+		c.Plain = net.JoinHostPort(host, "80")
+	}
+	server, err := web.ListenTLS(ctx, p.Web.Listen, c, h, p.log)
+	if err == nil {
+		p.log.Info("web server", "address", "https://"+server.Addr()+"/", "hosts", c.Hosts)
+	}
+	return server, err
+}
+
+// hosts are the names by which readers come: now, by the addresses in mails, and
+// by those of before.
+func (p *publication) hosts() []string {
+	var list []string
+	for _, address := range append([]string{p.Publication.URL, p.Web.URL}, p.Publication.FormerURLs...) {
+		u, err := url.Parse(address)
+		if err != nil {
+			continue
+		}
+		host, err := idna.Lookup.ToASCII(u.Hostname())
+		if err == nil && !slices.Contains(list, host) {
+			list = append(list, host)
+		}
+	}
+	return list
 }
 
 // waitForLock takes the lock, and waits while a `publish` holds it; a second
@@ -166,10 +209,15 @@ func (p *publication) waitForLock(ctx context.Context) (*holding, error) {
 
 // web is the handler of the publication's web server; extra handlers stand
 // below their paths.
-func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
+func (p *publication) web(ctx context.Context, extra map[string]http.Handler) (http.Handler, error) {
 	if _, err := p.templates(); err != nil {
 		return nil, err
 	}
+	id, err := p.store.PublicationID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counted := metrics.New(metrics.Options{Version: version, Read: p.figures, Log: p.log})
 	return web.New(web.Options{
 		Dir:         p.Path(p.Output),
 		Publication: p.facts,
@@ -183,7 +231,36 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Search:      p.store,
 		Tags:        p.publisher.Tags,
 		Extra:       extra,
+
+		TrustedProxies: p.Web.TrustedProxies,
+		MetricsFrom:    p.Web.MetricsFrom,
+		AdminFrom:      p.Web.AdminFrom,
+		Strict:         p.Web.TLS == "auto",
+		Metrics:        counted.Handler(),
+		Observe:        counted.Observe,
+		AccessLog:      p.Web.AccessLog == "on",
+		Health:         web.Health{Publication: id, URL: p.facts.URL},
 	}), nil
+}
+
+// figures are the numbers that /metrics shows.
+func (p *publication) figures(ctx context.Context) (newsletter.Figures, error) {
+	f, err := p.store.Figures(ctx)
+	if err != nil {
+		return f, err
+	}
+	now := time.Now()
+	next, due, err := p.publisher.NextSlot(ctx, now)
+	if err != nil {
+		return f, err
+	}
+	if f.NextSlot = next; due != nil { // and late
+		f.NextSlot = due.Due
+	}
+	c, err := p.publisher.Catalogue(ctx)
+	ready, waiting := c.Left(now)
+	f.ThreadsLeft = ready + waiting
+	return f, err
 }
 
 // ready tells what keeps the daemon from its work.

@@ -135,11 +135,8 @@ func (p *publication) statusThreads(ctx context.Context, now time.Time, s *statu
 	if err != nil {
 		return err
 	}
-	for _, t := range c.Threads {
-		if state := t.State(now); state == newsletter.ThreadReady || state == newsletter.ThreadWaiting {
-			s.ThreadsLeft++
-		}
-	}
+	ready, waiting := c.Left(now)
+	s.ThreadsLeft = ready + waiting
 	for _, problem := range c.Problems {
 		if problem.Severity == newsletter.Error {
 			s.Warnings = append(s.Warnings, store.Warning{Kind: newsletter.WarningThreadBroken, Text: problem.String(), Since: now.UTC().Truncate(time.Second)})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,7 @@ func TestServerFollowsTemplates(t *testing.T) {
 		})
 	}
 	shows("One")
+	checkWatched(t, d)
 	for _, text := range []string{"<p>Two</p>\n", "<p>{{.Nothing}}</p>\n", "<p>Three</p>\n"} {
 		p.write("looks/search.html", text)
 		if err := d.Process.Signal(syscall.SIGHUP); err != nil {
@@ -83,6 +85,26 @@ func TestServerFollowsTemplates(t *testing.T) {
 			})
 			shows("Two")
 		}
+	}
+}
+
+// checkWatched asks a daemon who it is and how it does.
+func checkWatched(t *testing.T, d *daemon) {
+	t.Helper()
+	if res, body := d.get("healthz"); res.StatusCode != http.StatusOK || !strings.Contains(body, `{"status":"ok","publication":"`) || !strings.Contains(body, `"url":"https://news.example.com"}`) {
+		t.Errorf("healthz: %s %s", res.Status, body)
+	}
+	_, body := d.get("metrics")
+	for _, line := range []string{
+		"threadmill_database_up 1", `threadmill_subscribers{status="active"} 1`, "threadmill_threads_left 1",
+		`threadmill_http_requests_total{code="200",route="/search"} `, "go_goroutines ",
+	} {
+		if !strings.Contains(body, "\n"+line) {
+			t.Errorf("metrics lack %s", line)
+		}
+	}
+	if strings.Contains(body, "example.com") {
+		t.Error("metrics name a person or a place")
 	}
 }
 

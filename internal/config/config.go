@@ -196,6 +196,15 @@ type Feeds struct {
 type Web struct {
 	Listen string // host:port; empty means no server
 	URL    string // base of the dynamic addresses; the publication's URL when not given
+	// TLS is off or auto. With auto the server gets its certificates itself
+	// (RFC 8555), and Listen is where it speaks TLS, :443 when not given.
+	TLS            string
+	ACMEEmail      string   // where the authority may write to; may be empty
+	ACMEDirectory  string   // of the authority
+	TrustedProxies Networks // whose word about the client is taken
+	MetricsFrom    Networks // that may read /metrics, besides this machine
+	AdminFrom      Networks // the same for /admin/
+	AccessLog      string   // on or off
 }
 
 // Default returns the configuration of an empty file. It lacks the address of
@@ -239,7 +248,10 @@ func Default() Config {
 		},
 		Operator: Operator{WarnDisk: 100},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},
-		Web:      Web{Listen: "127.0.0.1:8080"},
+		Web: Web{
+			Listen: "127.0.0.1:8080", TLS: "off", AccessLog: "off",
+			ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory",
+		},
 	}
 }
 

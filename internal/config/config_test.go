@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +50,14 @@ func load(t *testing.T, text string) config.Config {
 
 // ignored is what tells of the file and not of the settings.
 func ignored() cmp.Option {
-	return cmp.Options{cmpopts.IgnoreUnexported(config.Config{}), cmpopts.IgnoreFields(config.Config{}, "Dir")}
+	return cmp.Options{cmpopts.IgnoreUnexported(config.Config{}), cmpopts.IgnoreFields(config.Config{}, "Dir"), cmpopts.EquateComparable(netip.Prefix{})}
+}
+
+func networks(list ...string) (n config.Networks) {
+	for _, text := range list {
+		n = append(n, netip.MustParsePrefix(text))
+	}
+	return n
 }
 
 // site is the least valid config, for tests about other keys.
@@ -142,6 +150,13 @@ feeds: {items: 20, max_bytes: 500 KB, hub: [https://hub.example/, https://push.e
 web:
   listen: off
   url: https://letters.example.com
+  tls: "off"
+  acme_email: admin@example.com
+  acme_directory: http://127.0.0.1:14000/dir
+  trusted_proxies: [127.0.0.1, "::1", "::ffff:10.1.2.0/120", 127.0.0.1]
+  metrics_from: 10.0.0.0/8 fd00::/8
+  admin_from: 192.0.2.7
+  access_log: on
 `,
 		".env": "# secrets\nDB_PASSWORD='from the file'\nSMTP_PASSWORD=loses\n",
 	})
@@ -191,7 +206,11 @@ web:
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},
 		Feeds: config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
-		Web:   config.Web{URL: "https://letters.example.com"},
+		Web: config.Web{
+			URL: "https://letters.example.com", TLS: "off", ACMEEmail: "admin@example.com", ACMEDirectory: "http://127.0.0.1:14000/dir",
+			TrustedProxies: networks("127.0.0.1/32", "::1/128", "10.1.2.0/24"), MetricsFrom: networks("10.0.0.0/8", "fd00::/8"),
+			AdminFrom: networks("192.0.2.7/32"), AccessLog: "on",
+		},
 	}
 	if diff := cmp.Diff(want, got, ignored()); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)

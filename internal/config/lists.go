@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,62 @@ func parseFormerURLs(text string) (URLs, error) {
 		return nil, fmt.Errorf("%d addresses; write %d at most", len(list), maxURLs)
 	}
 	return list, nil
+}
+
+// Networks is a list of networks; an address alone is one that holds no other.
+type Networks []netip.Prefix
+
+// String is the form of the config.
+func (n Networks) String() string {
+	words := make([]string, len(n))
+	for i, p := range n {
+		words[i] = p.String()
+		if p.IsSingleIP() {
+			words[i] = p.Addr().String()
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// maxNetworks is above the list of any proxy service.
+const maxNetworks = 100
+
+// parseNetworks reads addresses and networks with spaces between, each once.
+func parseNetworks(text string) (Networks, error) {
+	var list Networks
+	for word := range strings.FieldsSeq(text) {
+		network, err := parseNetwork(word)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, network) {
+			list = append(list, network)
+		}
+	}
+	if len(list) > maxNetworks {
+		return nil, fmt.Errorf("%d networks; write %d at most", len(list), maxNetworks)
+	}
+	return list, nil
+}
+
+// parseNetwork reads an address or a network (RFC 4632, section 3.1). One of IPv4
+// that is written in IPv6 becomes what it stands for.
+func parseNetwork(word string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(word); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(word)
+	if err != nil {
+		return p, fmt.Errorf("%q is not an address or a network; write one such as 127.0.0.1, 10.0.0.0/8 or fd00::/8", word)
+	}
+	if addr, bits := p.Addr(), p.Bits(); addr.Is4In6() && bits >= 96 {
+		p = netip.PrefixFrom(addr.Unmap(), bits-96)
+	}
+	if p.Masked() != p {
+		return p, fmt.Errorf("%q names an address in a network; write %s for the network, or the address alone", word, p.Masked())
+	}
+	return p, nil
 }
 
 // Size counts bytes.

@@ -163,6 +163,13 @@ func (c *Config) servingSettings() []setting {
 
 		bind("web.listen", &c.Web.Listen, parseListen),
 		bind("web.url", &c.Web.URL, parseURL),
+		bind("web.tls", &c.Web.TLS, oneOf("off", "auto")),
+		bind("web.acme_email", &c.Web.ACMEEmail, parseAddress),
+		bind("web.acme_directory", &c.Web.ACMEDirectory, parseDirectory),
+		listed(bind("web.trusted_proxies", &c.Web.TrustedProxies, parseNetworks)),
+		listed(bind("web.metrics_from", &c.Web.MetricsFrom, parseNetworks)),
+		listed(bind("web.admin_from", &c.Web.AdminFrom, parseNetworks)),
+		bind("web.access_log", &c.Web.AccessLog, oneOf("on", "off")),
 	}
 }
 

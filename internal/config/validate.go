@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -73,6 +74,9 @@ func (c *Config) complete() {
 	if c.Web.URL == "" {
 		c.Web.URL = c.Publication.URL
 	}
+	if c.Web.TLS == "auto" && !c.Given("web.listen") {
+		c.Web.Listen = ":443"
+	}
 	if u, err := url.Parse(c.Publication.URL); err == nil && c.Publication.Title == "" {
 		c.Publication.Title = u.Hostname()
 	}
@@ -108,6 +112,7 @@ func (c *Config) conflicts(known problems) problems {
 		add("audience.reminder", "%s is not shorter than audience.confirm_within, which is %s: the link would be dead", written(a.Reminder), written(a.ConfirmWithin))
 	}
 	c.signatures(add)
+	c.certified(add)
 	c.exposed(add)
 	return found
 }
@@ -125,6 +130,32 @@ func (c *Config) addresses(add func(key, format string, args ...any)) {
 	}
 	if at, below := pathOf(c.Web.URL), pathOf(pub.URL); c.Web.URL != "" && at != below && c.Web.Listen != "" {
 		add("web.url", "its path is %q and that of publication.url is %q, below which run serves everything; write the same path behind the host", at, below)
+	}
+}
+
+// certified finds what keeps a certificate authority from giving a certificate
+// for the names of the publication.
+func (c *Config) certified(add func(key, format string, args ...any)) {
+	if c.Web.TLS != "auto" {
+		return
+	}
+	if c.Web.Listen == "" {
+		add("web.tls", "auto gets certificates for the web server of run, and web.listen is off; write :443 there, or off here")
+	}
+	key, address := "publication.url", c.Publication.URL
+	if c.Web.URL != address {
+		key, address = "web.url", c.Web.URL
+	}
+	u, err := url.Parse(address)
+	if err != nil || address == "" {
+		return // it is told already
+	}
+	_, ip := netip.ParseAddr(u.Hostname())
+	switch {
+	case u.Scheme != "https":
+		add(key, "%q is not https, and web.tls is auto; write https://", address)
+	case ip == nil || !strings.Contains(u.Hostname(), "."):
+		add(key, "%q has no name for which web.tls: auto could get a certificate; write a host such as example.com", address)
 	}
 }
 

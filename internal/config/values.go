@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
@@ -107,6 +108,21 @@ func parseCall(text string) (string, error) {
 		return "", fmt.Errorf("%q is not an address; write it in full, such as https://example.com/ping", text)
 	}
 	return text, nil
+}
+
+// parseDirectory reads the address of a certificate authority's directory.
+func parseDirectory(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) || u.User != nil || strings.ContainsAny(text, " \"<>") {
+		return "", fmt.Errorf("%q is not the directory of a certificate authority; write its address in full with https", text)
+	}
+	return text, nil
+}
+
+// loopback tells whether a host is this machine by its name.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)

@@ -53,6 +53,8 @@ type Key struct {
 // Web is the web server that takes the unsubscribe requests.
 type Web struct {
 	URL string // base of the dynamic addresses; empty: not looked at
+	// Publication is the id that /healthz has to tell; empty: any.
+	Publication string
 	// OneClick is an address of a list that nobody is on; empty where readers
 	// unsubscribe by mail alone.
 	OneClick string
@@ -68,11 +70,7 @@ type checker struct {
 
 // Run makes all checks at once and returns their findings in a fixed order.
 func Run(ctx context.Context, o Options) []Finding {
-	c := &checker{Options: o, from: domainOf(o.From), envelope: domainOf(cmp.Or(o.Envelope, o.From))}
-	if c.Resolver == nil {
-		c.Resolver = NewResolver("")
-	}
-	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c := newChecker(o)
 	checks := []func(context.Context) []Finding{c.web}
 	if c.Relay != nil {
 		c.provider = providerOf(c.Relay.Provider, c.Relay.Host)
@@ -90,6 +88,15 @@ func Run(ctx context.Context, o Options) []Finding {
 		return append([]Finding{*f}, c.all(ctx, checks)...)
 	}
 	return c.all(ctx, slices.Concat([]func(context.Context) []Finding{c.spf, c.dkim, c.dmarc, c.mx, c.ptr}, checks))
+}
+
+func newChecker(o Options) *checker {
+	c := &checker{Options: o, from: domainOf(o.From), envelope: domainOf(cmp.Or(o.Envelope, o.From))}
+	if c.Resolver == nil {
+		c.Resolver = NewResolver("")
+	}
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	return c
 }
 
 // all runs the checks, each within its time.

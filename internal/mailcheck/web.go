@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,8 +33,8 @@ func (c *checker) web(ctx context.Context) []Finding {
 	}
 	client := c.httpClient()
 	defer client.CloseIdleConnections()
-	if found := c.healthy(ctx, client); found != "" {
-		return []Finding{f.with(Error, found).because(whyOneClick).
+	if err := c.healthy(ctx, client); err != nil {
+		return []Finding{f.with(Error, err.Error()).because(whyOneClick).
 			advise("`threadmill run` has to answer there; check web.url, web.listen and the server before it")}
 	}
 	return []Finding{c.oneClick(ctx, client, f)}
@@ -55,26 +56,64 @@ func (c *checker) httpClient() *http.Client {
 // maxHealth is far above what the health check answers.
 const maxHealth = 4 << 10
 
+// noAnswerError says that the web server gave no answer.
+type noAnswerError struct {
+	text  string
+	cause error
+}
+
+func (e *noAnswerError) Error() string { return e.text + ": " + reason(e.cause) }
+
+func (e *noAnswerError) Unwrap() error { return e.cause }
+
 // healthy tells what is wrong with the web server, if anything.
-func (c *checker) healthy(ctx context.Context, client *http.Client) string {
+func (c *checker) healthy(ctx context.Context, client *http.Client) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Web.URL+"/healthz", nil)
 	if err != nil {
-		return reason(err)
+		return err
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return "it cannot be reached: " + reason(err)
+		return &noAnswerError{"it cannot be reached", err}
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxHealth))
 	if err != nil {
-		return "it cannot be read: " + reason(err)
+		return &noAnswerError{"it cannot be read", err}
 	}
-	var health struct{ Status string }
-	if answer.StatusCode != http.StatusOK || json.Unmarshal(body, &health) != nil || health.Status != "ok" {
-		return fmt.Sprintf("/healthz answers %s, and not as threadmill does", shown(answer.Status))
+	var health struct{ Status, Publication string }
+	switch {
+	case answer.StatusCode != http.StatusOK, json.Unmarshal(body, &health) != nil, health.Status != "ok":
+		return fmt.Errorf("/healthz answers %s, and not as threadmill does", shown(answer.Status))
+	case c.Web.Publication != "" && health.Publication != c.Web.Publication:
+		return errors.New("/healthz answers for another publication")
 	}
-	return ""
+	return nil
+}
+
+// reachTries bounds how often a web server is asked that gives no answer in time.
+const reachTries = 3
+
+// Reach tells why no server of the publication answers at o.Web. One that does not
+// in time is asked again.
+func Reach(ctx context.Context, o Options) (err error) {
+	c := newChecker(o)
+	client := c.httpClient()
+	defer client.CloseIdleConnections()
+	for range reachTries {
+		err = c.reach(ctx, client)
+		if late, ok := errors.AsType[net.Error](err); !ok || !late.Timeout() || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// reach asks once.
+func (c *checker) reach(ctx context.Context, client *http.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	return c.healthy(ctx, client)
 }
 
 // oneClick sends the request of a mail program for nobody: only whoever has

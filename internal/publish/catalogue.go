@@ -42,6 +42,19 @@ func (c Catalogue) Find(id string) (newsletter.Listed, error) {
 	return newsletter.Listed{}, fmt.Errorf("thread %q: %w; `threadmill threads` lists them", id, newsletter.ErrNotFound)
 }
 
+// Left counts the threads that are ready, and those that are not yet.
+func (c Catalogue) Left(now time.Time) (ready, waiting int) {
+	for _, t := range c.Threads {
+		switch t.State(now) {
+		case newsletter.ThreadReady:
+			ready++
+		case newsletter.ThreadWaiting:
+			waiting++
+		}
+	}
+	return ready, waiting
+}
+
 // Entries are the threads that are out, as the site and the feeds show them,
 // the newest first.
 func (c Catalogue) Entries() []newsletter.Entry {

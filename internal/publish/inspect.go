@@ -33,17 +33,8 @@ func (p *Publisher) Inspect(ctx context.Context, warnLeft int) (map[string]strin
 	if broken := brokenText(c); broken != "" {
 		found[newsletter.WarningThreadBroken] = broken
 	}
-	left, ready := 0, 0
-	for _, t := range c.Threads {
-		switch t.State(now) {
-		case newsletter.ThreadReady:
-			ready++
-			left++
-		case newsletter.ThreadWaiting:
-			left++
-		}
-	}
-	if left < warnLeft {
+	ready, waiting := c.Left(now)
+	if left := ready + waiting; left < warnLeft {
 		found[newsletter.WarningThreadsLow] = fmt.Sprintf("threads left: %d, fewer than %d (operator.warn_left)", left, warnLeft)
 	}
 	expiring, err := p.expiring(ctx, c, now)

@@ -239,6 +239,12 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	fail := func(err error) (newsletter.Issue, newsletter.Snapshot, error) {
 		return newsletter.Issue{}, newsletter.Snapshot{}, err
 	}
+	mailed := viaMail(chosen)
+	if len(mailed) > 0 && p.o.MayMail != nil {
+		if err := p.o.MayMail(ctx); err != nil {
+			return fail(err)
+		}
+	}
 	templates, err := p.o.Templates()
 	if err != nil {
 		return fail(err)
@@ -259,7 +265,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 		Domain:         domainOf(p.o.Letterhead.From.Address),
 		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
 	}
-	if mailed := viaMail(chosen); len(mailed) > 0 {
+	if len(mailed) > 0 {
 		mail := p.issue(templates, number, mailed, now)
 		if mail.Next, err = p.nextIssue(ctx, c.without(chosen)); err != nil {
 			return fail(err)

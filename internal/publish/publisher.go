@@ -127,7 +127,10 @@ type Options struct {
 	Letterhead Letterhead
 	// EmbedPictures makes mails carry their pictures instead of linking to them.
 	EmbedPictures bool
-	Log           *slog.Logger
+	// MayMail, if not nil, tells what keeps mail from leaving. It is asked before
+	// an issue with mail is claimed.
+	MayMail func(context.Context) error
+	Log     *slog.Logger
 }
 
 // Publisher turns threads into issues.

@@ -55,3 +55,13 @@ func TestFirstURL(t *testing.T) {
 		}
 	})
 }
+
+// TestPublicationID asks for what tells two publications apart.
+func TestPublicationID(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		id := got(s.PublicationID(t.Context()))(t)
+		if again := got(s.PublicationID(t.Context()))(t); again != id || len(id) < 20 {
+			t.Errorf("id = %q, then %q", id, again)
+		}
+	})
+}

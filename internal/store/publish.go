@@ -256,11 +256,21 @@ func fillIssue(ctx context.Context, tx *sql.Tx, i *IssueRow) error {
 // countIssue counts an issue's deliveries: one by one only in the batches that
 // are under way.
 func countIssue(ctx context.Context, tx *sql.Tx, issue int64, c *newsletter.Counts) error {
+	return countBatches(ctx, tx, c, "issue = $1", issue)
+}
+
+// countAll counts the deliveries of all issues in the same way.
+func countAll(ctx context.Context, tx *sql.Tx, c *newsletter.Counts) error {
+	return countBatches(ctx, tx, c, "TRUE")
+}
+
+// countBatches counts the deliveries of the batches that a condition names.
+func countBatches(ctx context.Context, tx *sql.Tx, c *newsletter.Counts, where string, args ...any) error {
 	err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN done OR lease = 0 THEN size END), 0),
 		coalesce(sum(CASE WHEN NOT done AND lease = 0 THEN size END), 0),
 		coalesce(sum(CASE WHEN done THEN sent END), 0), coalesce(sum(CASE WHEN done THEN deferred END), 0),
 		coalesce(sum(CASE WHEN done THEN failed END), 0), coalesce(sum(CASE WHEN done THEN canceled END), 0),
-		coalesce(sum(CASE WHEN done THEN in_doubt END), 0) FROM batches WHERE issue = $1`, issue).
+		coalesce(sum(CASE WHEN done THEN in_doubt END), 0) FROM batches WHERE `+where, args...).
 		Scan(&c.Recipients, &c.Pending, &c.Sent, &c.Deferred, &c.Failed, &c.Canceled, &c.InDoubt)
 	if err != nil {
 		return err
@@ -272,7 +282,7 @@ func countIssue(ctx context.Context, tx *sql.Tx, issue int64, c *newsletter.Coun
 		c.Add(state, n)
 		return err
 	}, `SELECT d.state, count(*) FROM batches b JOIN deliveries d ON d.batch = b.id
-		WHERE b.issue = $1 AND NOT b.done AND b.lease > 0 GROUP BY d.state`, issue)
+		WHERE b.id IN (SELECT id FROM batches WHERE `+where+` AND NOT done AND lease > 0) GROUP BY d.state`, args...)
 }
 
 // UnfinishedIssues returns the issues of which something is left to send or in

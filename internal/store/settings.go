@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -98,24 +99,43 @@ const settingFirstURL = "first_url"
 // FirstURL is the address that the publication had when this was asked first;
 // from then on it is kept, whatever url is.
 func (s *Store) FirstURL(ctx context.Context, url string) (string, error) {
-	first := ""
-	if err := setting(ctx, s.reader, settingFirstURL, &first); err != nil || first != "" {
-		return first, err
-	}
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		text, err := json.Marshal(url)
-		if err == nil {
-			_, err = tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, settingFirstURL, string(text))
-		}
-		if err != nil {
-			return err
-		}
-		return setting(ctx, tx, settingFirstURL, &first)
-	})
+	first, err := s.settingOnce(ctx, settingFirstURL, url)
 	if err != nil {
 		return "", fmt.Errorf("keep the first address of the publication: %w", err)
 	}
 	return first, nil
+}
+
+// settingOnce is the text of a setting, which is set to value if nobody has set
+// it before.
+func (s *Store) settingOnce(ctx context.Context, name, value string) (kept string, err error) {
+	if err := setting(ctx, s.reader, name, &kept); err != nil || kept != "" {
+		return kept, err
+	}
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		text, err := json.Marshal(value)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, string(text))
+		}
+		if err != nil {
+			return err
+		}
+		return setting(ctx, tx, name, &kept)
+	})
+	return kept, err
+}
+
+// settingPublication is what tells the publication from all others.
+const settingPublication = "publication"
+
+// PublicationID is a word that tells the publication from all others. It is made
+// when it is first asked for, and goes with the database from then on.
+func (s *Store) PublicationID(ctx context.Context) (string, error) {
+	id, err := s.settingOnce(ctx, settingPublication, strings.ToLower(rand.Text()))
+	if err != nil {
+		return "", fmt.Errorf("keep the id of the publication: %w", err)
+	}
+	return id, nil
 }
 
 const settingServed = "served"

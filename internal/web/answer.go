@@ -12,6 +12,7 @@ var (
 	headerReferrer = []string{"strict-origin-when-cross-origin"}
 	headerRanges   = []string{"bytes"}
 	headerNoStore  = []string{"no-store"}
+	headerStrict   = []string{"max-age=31536000"}
 )
 
 // send answers a GET or HEAD with a file. Names of headers are written here as

@@ -6,15 +6,24 @@ import (
 	"net/http"
 )
 
+// Health tells which publication a server belongs to.
+type Health struct {
+	// Publication is an id that it was given once.
+	Publication string `json:"publication,omitempty"`
+	URL         string `json:"url,omitempty"`
+}
+
 // health is what a supervisor reads.
 type health struct {
 	Status string `json:"status"` // "ok" or "unavailable"
 	Reason string `json:"reason,omitempty"`
+	Health
 }
 
-// healthz says that the server answers.
+// healthz says that the server answers, and for whom: so whoever sends mail can
+// tell that the links in it lead here.
 func (s *server) healthz(w http.ResponseWriter, _ *http.Request) error {
-	return writeHealth(w, http.StatusOK, health{Status: "ok"})
+	return writeHealth(w, http.StatusOK, health{Status: "ok", Health: s.Health})
 }
 
 // readyz says whether the daemon can do its work, and if not why.

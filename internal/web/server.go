@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The bounds of a connection. A reader may be slow, but not for ever.
@@ -25,6 +29,9 @@ const (
 type Server struct {
 	listener net.Listener
 	http     *http.Server
+
+	certifier *certifier // of one that speaks TLS
+	plain     *Server    // beside it, where there is one
 }
 
 // Listen takes the address, such as "127.0.0.1:8080" or ":0", and serves
@@ -52,8 +59,24 @@ func newServer(l net.Listener, h http.Handler, log *slog.Logger) *Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         newCrowd(maxConnections).state,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          stdlog.New(connectionLog{log}, "", 0),
 	}}
+}
+
+// connectionLog takes what net/http says about connections.
+type connectionLog struct{ log *slog.Logger }
+
+// Write takes one line. Handshakes that come to nothing are daily bread where
+// anybody may knock; they are told without the address of who did.
+func (l connectionLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	if from, ok := strings.CutPrefix(text, "http: TLS handshake error from "); ok {
+		_, why, _ := strings.Cut(from, ": ")
+		l.log.Debug("no TLS with a client", "err", why)
+	} else {
+		l.log.Warn(text)
+	}
+	return len(line), nil
 }
 
 // Addr returns the address that the server has, such as "127.0.0.1:41234".
@@ -62,8 +85,23 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Serve answers requests until ctx ends, then lets those that run come to
 // their end for at most ten seconds and returns nil. It may be called once.
 func (s *Server) Serve(ctx context.Context) error {
+	if s.certifier == nil {
+		return s.serve(ctx, s.http.Serve)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return s.serve(ctx, func(l net.Listener) error { return s.http.ServeTLS(l, "", "") })
+	})
+	if s.plain != nil {
+		group.Go(func() error { return s.plain.Serve(ctx) })
+	}
+	go s.certifier.keep(ctx) // which an authority may keep for minutes
+	return group.Wait()
+}
+
+func (s *Server) serve(ctx context.Context, accept func(net.Listener) error) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- accept(s.listener) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve on %s: %w", s.Addr(), err)

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"threadmill/internal/audience"
@@ -42,6 +44,22 @@ type Options struct {
 	// Ready, if not nil, tells what keeps the daemon from its work. The text
 	// of its error is shown to whoever asks.
 	Ready func(context.Context) error
+	// TrustedProxies are those whose word about the client is taken.
+	TrustedProxies []netip.Prefix
+	// MetricsFrom and AdminFrom are the networks, besides this machine, that may
+	// see /metrics and /admin/.
+	MetricsFrom, AdminFrom []netip.Prefix
+	// Metrics, if not nil, answers at /metrics.
+	Metrics http.Handler
+	// Observe, if not nil, is told of each request that was answered: the route
+	// that took it, empty for none, and the status.
+	Observe func(route string, status int, took time.Duration)
+	// AccessLog notes each request, which is else for debugging.
+	AccessLog bool
+	// Health is what /healthz tells about the publication.
+	Health Health
+	// Strict tells browsers to use nothing but https from now on (RFC 6797).
+	Strict bool
 	// Extra holds more handlers by the path below the site where each stands,
 	// such as "/mail/". They see the path without it: "/1/" for "/mail/1/".
 	Extra map[string]http.Handler
@@ -58,7 +76,7 @@ func New(o Options) http.Handler {
 		policy:    policyOf(o.Publication),
 		searching: make(chan struct{}, searches),
 	}
-	return s.logged(s.moved(s.quick(s.routes())))
+	return s.strict(s.logged(s.moved(s.quick(s.sameOrigin(s.routes())))))
 }
 
 func newFiles(o Options, base *url.URL) *files {
@@ -98,6 +116,8 @@ type server struct {
 
 	policy []string // Content-Security-Policy of all answers
 
+	strange sync.Once // for the word about a proxy that is not trusted
+
 	searching chan struct{} // holds one for each search under way
 }
 
@@ -124,13 +144,18 @@ func (s *server) routes() http.Handler {
 	if s.Search != nil {
 		mux.Handle("GET "+s.base+"/"+searchPath, s.handler(s.search))
 	}
-	mux.Handle("GET /healthz", s.handler(s.healthz))
-	mux.Handle("GET /readyz", s.handler(s.readyz))
+	for _, base := range slices.Compact([]string{"", s.base}) { // supervisors know no path
+		mux.Handle("GET "+base+"/healthz", s.handler(s.healthz))
+		mux.Handle("GET "+base+"/readyz", s.handler(s.readyz))
+		if s.Metrics != nil {
+			mux.Handle("GET "+base+"/metrics", s.guarded(s.MetricsFrom, s.Metrics))
+		}
+	}
+	nothing := s.handler(func(http.ResponseWriter, *http.Request) error { return fs.ErrNotExist })
+	mux.Handle(s.base+"/admin/", s.guarded(s.AdminFrom, nothing))
 	if s.base != "" {
 		mux.Handle(s.base, s.handler(s.site.front))
 		mux.Handle("/", s.handler(s.site.outside))
-		mux.Handle("GET "+s.base+"/healthz", s.handler(s.healthz))
-		mux.Handle("GET "+s.base+"/readyz", s.handler(s.readyz))
 	}
 	for path, h := range s.Extra {
 		below := s.base + strings.TrimSuffix(path, "/")
@@ -188,6 +213,8 @@ func status(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed
+	case errors.Is(err, errOrigin):
+		return http.StatusForbidden
 	case errors.Is(err, errBody):
 		return http.StatusBadRequest
 	}
@@ -197,6 +224,7 @@ func status(err error) int {
 var (
 	errMethod = errors.New("method not allowed")
 	errBody   = errors.New("the body cannot be read")
+	errOrigin = errors.New("posted by the page of another site")
 )
 
 // policy fits pages that carry their style within them and show pictures from

@@ -149,6 +149,20 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestHealthTells asks which publication a server belongs to.
+func TestHealthTells(t *testing.T) {
+	p := open(t, func(o *web.Options) {
+		o.Publication.URL = "https://shed.example.org/letters"
+		o.Health = web.Health{Publication: "abc", URL: o.Publication.URL}
+	})
+	for _, path := range []string{"/healthz", "/letters/healthz"} {
+		want := `{"status":"ok","publication":"abc","url":"https://shed.example.org/letters"}` + "\n"
+		if res := p.get(t, path); res.StatusCode != http.StatusOK || res.body != want {
+			t.Errorf("%s: %s %q", path, res.Status, res.body)
+		}
+	}
+}
+
 func TestNotReady(t *testing.T) {
 	p := open(t, func(o *web.Options) {
 		o.Ready = func(context.Context) error { return errors.New("the output folder is read-only") }
