@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,9 +205,7 @@ func (a *app) reportImport(path string, report audience.ImportReport) {
 func (a *app) printImport(report audience.ImportReport, o importWishes) error {
 	if o.asJSON {
 		became := map[newsletter.SubscriberStatus]int{}
-		for status, n := range report.Became {
-			became[status] = n
-		}
+		maps.Copy(became, report.Became)
 		return printJSON(a.stdout, map[string]any{
 			"rows": report.Rows, "added": report.Added, "completed": report.Completed, "unchanged": report.Unchanged,
 			"kept": report.Kept, "refused": report.RefusedRows, "became": became, "dry_run": o.dryRun,

@@ -342,7 +342,7 @@ func (a *adder) prepare(ctx context.Context, n int) (err error) {
 		q.WriteString("(" + numbered(1+i*enterCount, enterCount) + ")")
 	}
 	q.WriteString(` ON CONFLICT (key) DO NOTHING`)
-	a.statements[n], err = a.tx.PrepareContext(ctx, q.String())
+	a.statements[n], err = a.tx.PrepareContext(ctx, q.String()) //nolint:sqlclosecheck // by adder.close
 	return err
 }
 
