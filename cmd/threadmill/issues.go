@@ -18,6 +18,7 @@ import (
 type issueRow struct {
 	publishReport
 	State       string     `json:"state"` // see issueState
+	Month       string     `json:"month,omitempty"`
 	HeldUntil   *time.Time `json:"held_until"`
 	PublishedAt time.Time  `json:"published_at"`
 	SiteReady   bool       `json:"site_ready"`
@@ -95,7 +96,8 @@ func issueNumber(text string) (int64, error) {
 func newIssueRow(r store.IssueRow) issueRow {
 	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt)}
 	row.Threads = append(row.Threads, r.ThreadIDs...)
-	row.Counts = r.Counts
+	row.Counts, row.Month = r.Counts, r.Month
+	row.circleReport = newCircleReport(r.To, r.LeftOut)
 	if r.Hold != nil {
 		row.HeldUntil = timeOrNull(r.Hold.Until)
 	}
@@ -163,6 +165,12 @@ func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Ho
 		fmt.Fprintf(w, "Mail\t%s\n", strings.TrimPrefix(note, "is "))
 	}
 	fmt.Fprintf(w, "Recipients\t%s\n", strings.TrimSuffix(thousands(r.Recipients)+": "+countsNote(r.Counts), ": "))
+	if !r.To.All() {
+		fmt.Fprintf(w, "To\t%s\n", r.To)
+	}
+	if left := r.LeftOut.Sum(); left > 0 {
+		fmt.Fprintf(w, "Left out\t%s: %s\n", thousands(left), leftOutNote(r.LeftOut, r.To))
+	}
 	printHolds(w, holds, p.facts.Zone)
 	if r.InDoubt > 0 {
 		fmt.Fprintf(w, "In doubt\t%s\n", doubtNote([]store.Doubt{{Issue: r.Number, N: r.InDoubt}}))

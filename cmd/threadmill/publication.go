@@ -216,6 +216,7 @@ func (p *publication) join(ctx context.Context) error {
 		CatchUp:         catchUp,
 		Order:           newsletter.Order(p.Schedule.Order),
 		ThreadsPerIssue: p.Schedule.ThreadsPerIssue,
+		To:              newsletter.Segment(p.Audience.To),
 		Batch:           p.Delivery.Batch,
 		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),

@@ -26,6 +26,7 @@ type Config struct {
 	Schedule     Schedule
 	Mail         Mail
 	Delivery     Delivery
+	Audience     Audience
 	Operator     Operator
 	Feeds        Feeds
 	Web          Web
@@ -123,6 +124,11 @@ type Delivery struct {
 	Probe       time.Duration // the wait before what was refused because of us is tried again
 	InDoubt     string        // resend or hold
 	StopTimeout time.Duration // how long a stop waits for messages in flight
+}
+
+// Audience says who gets what.
+type Audience struct {
+	To Tags // of threads that do not say it; empty for everybody
 }
 
 // Retry is the pace of further attempts after a refusal for now.

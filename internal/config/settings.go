@@ -117,6 +117,8 @@ func (c *Config) sendingSettings() []setting {
 		bind("delivery.in_doubt", &d.InDoubt, oneOf("resend", "hold")),
 		bind("delivery.stop_timeout", &d.StopTimeout, parseDuration),
 
+		listed(bind("audience.to", &c.Audience.To, parseTags)),
+
 		bind("operator.email", &o.Email, parseAddress),
 		bind("operator.command", &o.Command, parseLine),
 		bind("operator.heartbeat", &o.Heartbeat, parseCall),

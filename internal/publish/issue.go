@@ -18,7 +18,8 @@ import (
 type Outcome struct {
 	Issue      *newsletter.Issue // nil when nothing was published
 	Recipients int
-	Reason     string // why nothing was published
+	LeftOut    newsletter.LeftOut // who is active and does not get it; of a dry run only
+	Reason     string             // why nothing was published
 }
 
 // PublishDue publishes what is due now. It may be called at any time by any
@@ -192,7 +193,8 @@ func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Out
 	}
 	number, err := p.o.Store.NextIssue(ctx)
 	issue := p.issue(p.spoken(), number, chosen, now)
-	return Outcome{Issue: &issue}, err
+	n, left, rerr := p.Reach(ctx, chosen, now)
+	return Outcome{Issue: &issue, Recipients: n, LeftOut: left}, cmp.Or(err, rerr)
 }
 
 func (p *Publisher) logProblems(c Catalogue) {
@@ -301,6 +303,7 @@ func (p *Publisher) issue(words *render.Templates, number int64, chosen []newsle
 		Subject:     first.MailSubject(),
 		PublishedAt: now.UTC().Truncate(time.Millisecond),
 		AuthorCopy:  p.o.Publication.Author.Email,
+		Circle:      p.circle(chosen),
 	}
 	for _, t := range chosen {
 		issue.Threads = append(issue.Threads, t.Thread)

@@ -65,6 +65,7 @@ type Store interface {
 
 	NextIssue(ctx context.Context) (int64, error)
 	Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (int, error)
+	Reach(ctx context.Context, c newsletter.Circle, now time.Time) (int, newsletter.LeftOut, error)
 	SiteDue(ctx context.Context) ([]int64, error)
 	FirstURL(ctx context.Context, url string) (string, error)
 	WithdrawnIssues(ctx context.Context) ([]int64, error)
@@ -117,7 +118,9 @@ type Options struct {
 	CatchUp         CatchUp
 	Order           newsletter.Order
 	ThreadsPerIssue int
-	Batch           int // deliveries in a batch
+	// To is who gets the mail of threads that do not say it.
+	To    newsletter.Segment
+	Batch int // deliveries in a batch
 	// Grace is how long the mail of a slot's issue waits; meanwhile the author
 	// has a copy, where there is an address.
 	Grace      time.Duration

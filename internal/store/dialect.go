@@ -48,6 +48,8 @@ type dialect struct {
 	// incoming is the table of the subscribers in $1, a list in JSON, with n for
 	// their order.
 	incoming string
+	// elements are the values t.value of a list of texts in JSON, %s.
+	elements string
 	// words is the condition on thread_texts x that the index finds $1 there: words
 	// as word writes them, prefix behind one that only begins a word, and and
 	// between them.
@@ -69,10 +71,11 @@ var sqlite = dialect{
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
 	incoming: `(SELECT j.key AS n, j.value ->> 'key' AS key, j.value ->> 'email' AS email, j.value ->> 'name' AS name,
 		j.value ->> 'status' AS status, j.value ->> 'tags' AS tags, j.value ->> 'created_at' AS created_at FROM json_each($1) j)`,
-	words:  `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
-	prefix: " *",
-	and:    " AND ",
-	word:   func(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` },
+	elements: `json_each(%s) t`,
+	words:    `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,
+	prefix:   " *",
+	and:      " AND ",
+	word:     func(w string) string { return `"` + strings.ReplaceAll(w, `"`, `""`) + `"` },
 	busy: func(err error) bool {
 		e, ok := errors.AsType[*driver.Error](err)
 		return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY

@@ -39,6 +39,7 @@ var postgres = dialect{
 	incoming: `(SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON))
 		AS (key TEXT, email TEXT, name TEXT, status TEXT, tags TEXT, created_at BIGINT))
 		WITH ORDINALITY AS r (key, email, name, status, tags, created_at, n))`,
+	elements: `json_array_elements_text(CAST(%s AS JSON)) t (value)`,
 	words: `array_to_tsvector(array_remove(string_to_array(x.title_words || x.tag_words || x.text_words, ' '), ''))
 		@@ CAST(CAST($1 AS TEXT) AS TSQUERY)`,
 	prefix: ":*",
