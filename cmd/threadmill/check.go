@@ -116,6 +116,7 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	addAll(r, held(c, p.Threads, now))
 	addAll(r, c.Contested(p.facts, p.Threads))
 	addAll(r, p.unfilled())
+	addAll(r, p.welcomeFaults(c))
 	addAll(r, p.aboutPictures())
 	wrong, heavy := p.publisher.Check(ctx, c)
 	for _, w := range heavy {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"threadmill/internal/newsletter"
+	"threadmill/internal/publish"
+	"threadmill/internal/store"
 )
 
 // circleReport is for whom an issue is, in JSON: the tags of the subscribers,
@@ -51,4 +53,32 @@ func reachNote(n int, left newsletter.LeftOut, to newsletter.Segment) string {
 		return peopleCount(n)
 	}
 	return fmt.Sprintf("%s of %s active: %s", thousands(n), thousands(n+left.Sum()), leftOutNote(left, to))
+}
+
+// welcome is what newcomers get, empty for nothing.
+func (p *publication) welcome() string {
+	if p.Audience.Welcome == "none" {
+		return ""
+	}
+	return p.Audience.Welcome
+}
+
+// welcomeFaults tells where newcomers would get nothing though they should.
+func (p *publication) welcomeFaults(c publish.Catalogue) []string {
+	id := p.welcome()
+	if id == "" || id == store.WelcomeLatest {
+		return nil
+	}
+	warn := func(text string) []string {
+		return []string{fmt.Sprintf("%s: warning: audience.welcome: %s", p.Position("audience.welcome"), text)}
+	}
+	switch t, err := c.Find(id); {
+	case err != nil:
+		return warn(fmt.Sprintf("there is no thread %q, so newcomers get none; `threadmill threads` lists them", id))
+	case t.Issue == 0 || !t.Via(newsletter.ChannelMail):
+		return warn(fmt.Sprintf("thread %q has not gone out by mail, so newcomers get none until it has", id))
+	case t.Withdrawn:
+		return warn(fmt.Sprintf("thread %q is withdrawn, so newcomers get none; name another", id))
+	}
+	return nil
 }

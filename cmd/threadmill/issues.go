@@ -45,6 +45,7 @@ func (a *app) issuesCommand() *cobra.Command {
 	}
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(a.issueShowCommand(&asJSON))
+	cmd.AddCommand(a.issueSendCommand(&asJSON))
 	a.addIssueActions(cmd, &asJSON)
 	return cmd
 }

@@ -217,6 +217,7 @@ func (p *publication) join(ctx context.Context) error {
 		Order:           newsletter.Order(p.Schedule.Order),
 		ThreadsPerIssue: p.Schedule.ThreadsPerIssue,
 		To:              newsletter.Segment(p.Audience.To),
+		SendMissed:      p.Schedule.WhenEmpty == "missed",
 		Batch:           p.Delivery.Batch,
 		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),

@@ -74,6 +74,7 @@ type Schedule struct {
 	CatchUp         string // one, skip or a duration
 	Order           string // oldest, newest, name or list
 	ThreadsPerIssue int
+	WhenEmpty       string // wait or missed
 }
 
 // Mail says who sends and how.
@@ -128,7 +129,8 @@ type Delivery struct {
 
 // Audience says who gets what.
 type Audience struct {
-	To Tags // of threads that do not say it; empty for everybody
+	To      Tags   // of threads that do not say it; empty for everybody
+	Welcome string // what newcomers get: latest, the id of a thread, or none
 }
 
 // Retry is the pace of further attempts after a refusal for now.
@@ -172,7 +174,7 @@ func Default() Config {
 		Threads:  "threads",
 		Output:   "public",
 		Database: "threadmill.db",
-		Schedule: Schedule{Timezone: "UTC", CatchUp: "one", Order: "oldest", ThreadsPerIssue: 1},
+		Schedule: Schedule{Timezone: "UTC", CatchUp: "one", Order: "oldest", ThreadsPerIssue: 1, WhenEmpty: "wait"},
 		Mail: Mail{
 			Transport: "smtp",
 			Folder:    "mail",
@@ -194,6 +196,7 @@ func Default() Config {
 			InDoubt:     "resend",
 			StopTimeout: time.Minute,
 		},
+		Audience: Audience{Welcome: "none"},
 		Operator: Operator{WarnDisk: 100},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},
 		Web:      Web{Listen: "127.0.0.1:8080"},

@@ -59,6 +59,7 @@ func (c *Config) siteSettings() []setting {
 		bind("schedule.catch_up", &s.CatchUp, parseCatchUp),
 		bind("schedule.order", &s.Order, oneOf("oldest", "newest", "name", "list")),
 		bind("schedule.threads_per_issue", &s.ThreadsPerIssue, integer(1, 50)),
+		bind("schedule.when_empty", &s.WhenEmpty, oneOf("wait", "missed")),
 	}
 }
 
@@ -118,6 +119,7 @@ func (c *Config) sendingSettings() []setting {
 		bind("delivery.stop_timeout", &d.StopTimeout, parseDuration),
 
 		listed(bind("audience.to", &c.Audience.To, parseTags)),
+		bind("audience.welcome", &c.Audience.Welcome, parseWelcome),
 
 		bind("operator.email", &o.Email, parseAddress),
 		bind("operator.command", &o.Command, parseLine),

@@ -147,6 +147,9 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		if slot == nil {
 			return o, nil
 		}
+		if err := p.missed(ctx, &o); err != nil { // before the slot is over: a crash between is caught up, and nobody gets it twice
+			return o, err
+		}
 		if err := p.over(ctx, *slot, newsletter.SlotEmpty, now); err != nil {
 			return o, err
 		}
@@ -167,6 +170,24 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 	}
 	p.o.Log.Info("issue published", "issue", issue.Number, "title", issue.Title, "slot", issue.Slot, "recipients", n)
 	return Outcome{Issue: &issue, Recipients: n}, nil
+}
+
+// missed sends the latest issue to those who have not got it, where the config
+// has an empty slot do so.
+func (p *Publisher) missed(ctx context.Context, o *Outcome) error {
+	if !p.o.SendMissed {
+		return nil
+	}
+	latest, err := p.o.Store.LatestIssue(ctx)
+	if err != nil || latest == 0 {
+		return err
+	}
+	n, err := p.o.Store.SendMissed(ctx, latest, p.o.Batch)
+	if n > 0 {
+		o.Reason += fmt.Sprintf("; issue %d goes to those who had not got it: %d", latest, n)
+		p.o.Log.Info("issue sent to those who had not got it", "issue", latest, "recipients", n)
+	}
+	return err
 }
 
 // DryRun tells what PublishDue or, with anyhow, PublishNow would publish, and

@@ -65,6 +65,8 @@ type Store interface {
 
 	NextIssue(ctx context.Context) (int64, error)
 	Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (int, error)
+	LatestIssue(ctx context.Context) (int64, error)
+	SendMissed(ctx context.Context, issue int64, batch int) (int, error)
 	Reach(ctx context.Context, c newsletter.Circle, now time.Time) (int, newsletter.LeftOut, error)
 	SiteDue(ctx context.Context) ([]int64, error)
 	FirstURL(ctx context.Context, url string) (string, error)
@@ -113,9 +115,12 @@ type Options struct {
 	// is only one.
 	Place string
 
-	Schedule        Schedule // nil: only by hand
-	Expression      string   // of the schedule
-	CatchUp         CatchUp
+	Schedule   Schedule // nil: only by hand
+	Expression string   // of the schedule
+	CatchUp    CatchUp
+	// SendMissed makes a slot for which no thread is left send the latest issue
+	// to those who have not got it.
+	SendMissed      bool
 	Order           newsletter.Order
 	ThreadsPerIssue int
 	// To is who gets the mail of threads that do not say it.
