@@ -23,6 +23,7 @@ type issueRow struct {
 	PublishedAt time.Time  `json:"published_at"`
 	SiteReady   bool       `json:"site_ready"`
 	FinishedAt  *time.Time `json:"finished_at"`
+	FoldedAt    *time.Time `json:"folded_at,omitempty"`
 }
 
 // issueDetail is what `issues show --json` prints.
@@ -95,7 +96,7 @@ func issueNumber(text string) (int64, error) {
 }
 
 func newIssueRow(r store.IssueRow) issueRow {
-	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt)}
+	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt), FoldedAt: timeOrNull(r.FoldedAt)}
 	row.Threads = append(row.Threads, r.ThreadIDs...)
 	row.Counts, row.Month = r.Counts, r.Month
 	row.circleReport = newCircleReport(r.To, r.LeftOut)
@@ -155,6 +156,12 @@ func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Ho
 	fmt.Fprintf(w, "Published\t%s\n", longTime(r.PublishedAt, p.facts.Zone))
 	if r.Slot != "" {
 		fmt.Fprintf(w, "Slot\t%s\n", slotText(r.Slot, p.facts.Zone))
+	}
+	if r.Month != "" {
+		fmt.Fprintf(w, "Month\t%s, for who wants one mail a month\n", r.Month)
+	}
+	if !r.FoldedAt.IsZero() {
+		fmt.Fprintf(w, "Kept\tcounts only, since %s (privacy.keep_deliveries)\n", longTime(r.FoldedAt, p.facts.Zone))
 	}
 	for _, id := range r.ThreadIDs {
 		fmt.Fprintf(w, "Thread\t%s\n", id)

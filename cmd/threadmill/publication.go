@@ -227,6 +227,9 @@ func (p *publication) join(ctx context.Context) error {
 	if p.Threads != "" {
 		o.Folder = p.reader
 	}
+	if p.Privacy.KeepDeliveries != "" {
+		o.Folds = p.Privacy.KeepDeliveries.Before
+	}
 	if p.schedule != nil { // a nil *Schedule in the interface would not be nil
 		o.Schedule = p.schedule
 	}

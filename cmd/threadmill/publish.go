@@ -155,7 +155,18 @@ func publishOutcome(ctx context.Context, p *publication, o publishOptions) (publ
 		return outcome, badArgument(err)
 	}
 	outcome, err := p.publisher.PublishDue(ctx, o.thread)
-	return outcome, badArgument(err)
+	if err != nil {
+		return outcome, badArgument(err)
+	}
+	month, err := p.publisher.PublishMonth(ctx)
+	switch {
+	case err != nil || month.Issue == nil:
+	case outcome.Issue == nil:
+		return month, nil
+	default:
+		fmt.Fprintf(p.stderr, "threadmill: issue %d, “%s”, is for %s who want one mail a month\n", month.Issue.Number, month.Issue.Title, peopleCount(month.Recipients))
+	}
+	return outcome, err
 }
 
 // mayPublish asks what stands in the way: a pause, or somebody at the terminal

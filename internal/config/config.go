@@ -27,6 +27,7 @@ type Config struct {
 	Mail         Mail
 	Delivery     Delivery
 	Audience     Audience
+	Privacy      Privacy
 	Operator     Operator
 	Feeds        Feeds
 	Web          Web
@@ -131,6 +132,11 @@ type Delivery struct {
 type Audience struct {
 	To      Tags   // of threads that do not say it; empty for everybody
 	Welcome string // what newcomers get: latest, the id of a thread, or none
+}
+
+// Privacy says what is kept of people.
+type Privacy struct {
+	KeepDeliveries Span // who got an issue, after it was sent; none for ever
 }
 
 // Retry is the pace of further attempts after a refusal for now.

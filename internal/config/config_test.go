@@ -82,6 +82,7 @@ schedule:
   catch_up: 6h
   order: list
   threads_per_issue: "3"
+  when_empty: missed
 mail:
   from: Jo Smith <jo@example.com>
   reply_to: answers@example.com
@@ -116,6 +117,8 @@ delivery:
   probe: 5m
   in_doubt: hold
   stop_timeout: 90s
+audience: {to: [members, "!london"], welcome: moving-a-shed}
+privacy: {keep_deliveries: 24mo}
 operator:
   email: op@example.com
   command: cat > /dev/null
@@ -143,7 +146,7 @@ web:
 		},
 		Threads: "posts", Templates: "looks", Output: "site",
 		Database: "postgres://jo:from the file@db.example.com/threads",
-		Schedule: config.Schedule{Cron: "0 9 * * MON", Timezone: "Europe/London", CatchUp: "6h", Order: "list", ThreadsPerIssue: 3},
+		Schedule: config.Schedule{Cron: "0 9 * * MON", Timezone: "Europe/London", CatchUp: "6h", Order: "list", ThreadsPerIssue: 3, WhenEmpty: "missed"},
 		Mail: config.Mail{
 			From: "Jo Smith <jo@example.com>", ReplyTo: "answers@example.com", Transport: "folder", Folder: "letters",
 			SMTP: config.SMTP{
@@ -160,6 +163,8 @@ web:
 		Delivery: config.Delivery{
 			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, Probe: 5 * time.Minute, InDoubt: "hold", StopTimeout: 90 * time.Second,
 		},
+		Audience: config.Audience{To: config.Tags{"members", "!london"}, Welcome: "moving-a-shed"},
+		Privacy:  config.Privacy{KeepDeliveries: "24mo"},
 		Operator: config.Operator{
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},

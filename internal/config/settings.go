@@ -121,6 +121,8 @@ func (c *Config) sendingSettings() []setting {
 		listed(bind("audience.to", &c.Audience.To, parseTags)),
 		bind("audience.welcome", &c.Audience.Welcome, parseWelcome),
 
+		bind("privacy.keep_deliveries", &c.Privacy.KeepDeliveries, parseSpan),
+
 		bind("operator.email", &o.Email, parseAddress),
 		bind("operator.command", &o.Command, parseLine),
 		bind("operator.heartbeat", &o.Heartbeat, parseCall),

@@ -277,11 +277,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	if err := p.rehearse(ctx, templates, c, chosen, issue); err != nil {
 		return fail(err)
 	}
-	snap := newsletter.Snapshot{
-		Sender:         string(p.o.Letterhead.returnPath()),
-		Domain:         domainOf(p.o.Letterhead.From.Address),
-		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
-	}
+	snap := p.snapshot()
 	if mailed := viaMail(chosen); len(mailed) > 0 {
 		mail := p.issue(templates, number, mailed, now)
 		if mail.Next, err = p.nextIssue(ctx, c.without(chosen)); err != nil {
@@ -292,6 +288,15 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 		}
 	}
 	return issue, snap, nil
+}
+
+// snapshot is what all issues freeze, without a message.
+func (p *Publisher) snapshot() newsletter.Snapshot {
+	return newsletter.Snapshot{
+		Sender:         string(p.o.Letterhead.returnPath()),
+		Domain:         domainOf(p.o.Letterhead.From.Address),
+		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
+	}
 }
 
 // rehearse renders the pages of the issue beside all others and tries the

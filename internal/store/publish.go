@@ -21,7 +21,7 @@ func (s *Store) NextIssue(ctx context.Context) (int64, error) {
 }
 
 // Publish makes an issue in one transaction: it claims the slot, if there is
-// one, and the threads, keeps the snapshot and gives everyone who is active,
+// one, and the threads or the month, keeps the snapshot and gives everyone who is active,
 // not suppressed and in the issue's circle one pending delivery, in batches of
 // the given size. An issue without a message has no deliveries. It returns the
 // number of recipients; ErrTaken when another process had the slot, a thread or
@@ -39,12 +39,7 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 		if err := insertIssue(ctx, tx, issue, slot, snap); err != nil {
 			return err
 		}
-		for i, t := range issue.Threads {
-			if err := insertIssueThread(ctx, tx, issue.Number, i, t); err != nil {
-				return err
-			}
-		}
-		if err := numberOut(ctx, tx); err != nil {
+		if err := claimThreads(ctx, tx, issue); err != nil {
 			return err
 		}
 		left := newsletter.LeftOut{}
@@ -87,6 +82,20 @@ func insertIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue, slot *
 		issue.Number, key, issue.Slug, issue.Title, issue.Subject, ms(issue.PublishedAt),
 		message, snap.Sender, snap.Domain, snap.UnsubscribeURL)
 	return inserted(res, err)
+}
+
+// claimThreads claims the threads of an issue; of a digest of a month the month,
+// since its threads are in other issues.
+func claimThreads(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
+	if issue.Month != "" {
+		return claimMonth(ctx, tx, issue.Month)
+	}
+	for i, t := range issue.Threads {
+		if err := insertIssueThread(ctx, tx, issue.Number, i, t); err != nil {
+			return err
+		}
+	}
+	return numberOut(ctx, tx)
 }
 
 func insertIssueThread(ctx context.Context, tx *sql.Tx, issue int64, position int, t newsletter.Thread) error {
