@@ -65,7 +65,7 @@ func TestValues(t *testing.T) {
 		{"schedule.timezone", "Etc/GMT+5", "Etc/GMT+5"},
 		{"schedule.catch_up", "90m", "90m"},
 		{"schedule.catch_up", "skip", "skip"},
-		{"audience.to", "[a, '!b', a]", "a !b"},
+		{"audience.to", "[a, '!b', a]", `"a !b"`},
 		{"audience.to", "[a, '!b c']", ""},
 		{"audience.to", "a", "a"},
 		{"audience.to", "[a, '!']", ""},

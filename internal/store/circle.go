@@ -81,7 +81,7 @@ func (s *Store) circleOf(ctx context.Context, q queryer, c newsletter.Circle, no
 // has is the condition that a column with a list in JSON has one of the values in
 // another list.
 func (s *Store) has(column string) string {
-	return `EXISTS (SELECT 1 FROM ` + fmt.Sprintf(s.elements, column) + ` WHERE t.value IN (SELECT t.value FROM ` + fmt.Sprintf(s.elements, "$?") + `))`
+	return `(` + column + ` <> '[]' AND EXISTS (SELECT 1 FROM ` + fmt.Sprintf(s.elements, column) + ` WHERE t.value IN (SELECT t.value FROM ` + fmt.Sprintf(s.elements, "$?") + `)))`
 }
 
 // spellings are the values in a column with lists in JSON that are spellings of
