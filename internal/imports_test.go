@@ -24,7 +24,8 @@ import (
 var arrows = map[string][]string{
 	"newsletter": {},
 	"colour":     {},
-	"config":     {"colour"},
+	"dnsname":    {},
+	"config":     {"colour", "dnsname"},
 	"schedule":   {},
 	"mailbox":    {},
 	"templates":  {},
@@ -35,13 +36,13 @@ var arrows = map[string][]string{
 	"render":   {"newsletter", "wikilink", "colour"},
 	"feed":     {"newsletter"},
 	"picture":  {"newsletter"},
-	"mail":     {"newsletter"},
+	"mail":     {"newsletter", "dnsname"},
 	"store":    {"newsletter"},
 	"search":   {"newsletter"},
 	"websub":   {"newsletter"},
 	"wikilink": {"newsletter"},
 
-	"mailcheck": {},
+	"mailcheck": {"dnsname"},
 
 	"site":     {"newsletter", "render", "feed", "picture"},
 	"publish":  {"newsletter", "render", "mail", "site"},

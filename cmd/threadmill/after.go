@@ -27,10 +27,7 @@ func (p *publication) afterSite(ctx context.Context, group *errgroup.Group) func
 	}
 	return func() {
 		for _, wake := range wakes {
-			select {
-			case wake <- struct{}{}:
-			default: // it is awake, or about to be
-			}
+			askFor(wake) // unless it is awake, or about to be
 		}
 	}
 }

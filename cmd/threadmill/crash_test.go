@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// TestKill ends the daemon at random moments of sending eight issues, and starts
+// TestKill ends the daemon at random moments of sending five issues, and starts
 // it again. Nobody may be missing; a kill may cost one more copy, with the
 // same Message-ID, for each connection, and an orderly stop none.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	const (
-		issues      = 8
-		readers     = 100
+		issues      = 5
+		readers     = 160
 		connections = 10
-		kills       = 5
+		kills       = 4
 	)
 	for _, tt := range []struct {
 		name   string

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"threadmill/internal/config"
 	"threadmill/internal/mail"
@@ -50,21 +46,10 @@ func (p *publication) ReadyToSend() error {
 	return err
 }
 
-// renewKeys reads the keys again at each SIGHUP, until ctx is done. Where that
-// fails those before go on signing.
-func (p *publication) renewKeys(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	for {
-		select {
-		case <-hup:
-			if err := p.readKeys(); err != nil {
-				p.log.Error("mail is signed by the keys from before", "err", err)
-			}
-		case <-ctx.Done():
-			return
-		}
+// renewKeys reads the keys again. Where that fails those before go on signing.
+func (p *publication) renewKeys() {
+	if err := p.readKeys(); err != nil {
+		p.log.Error("mail is signed by the keys from before", "err", err)
 	}
 }
 

@@ -161,7 +161,7 @@ func (p *publication) keepWhenFree(ctx context.Context, sender *deliver.Sender) 
 		reload := make(chan struct{}, 1)
 		mirror.Go(func() { p.publisher.Mirror(mirroring, publish.Signals{Reload: reload, Notice: p.notice}, p.showsSite) })
 		mirror.Go(func() { p.codings.Run(mirroring) })
-		mirror.Go(func() { onHangup(mirroring, reload, func() {}) })
+		mirror.Go(func() { onHangup(mirroring, func() { askFor(reload) }) })
 	}
 	lock, err := p.waitToKeep(ctx)
 	stop()

@@ -46,6 +46,7 @@ type publication struct {
 	signer    *mail.Signer // of ReadyToSend
 	exposed   error        // files of its keys that others can read
 	audience  *audience.Audience
+	signUps   *audience.SignUps // nil where no mail is sent
 	publisher *publish.Publisher
 	codings   *site.Compressor
 	keeper    atomic.Bool                      // this process holds the lock, among many nodes
@@ -198,7 +199,8 @@ func (p *publication) join(ctx context.Context) error {
 	p.tokens = audience.NewTokens(keys[0], keys[1:]...)
 	p.idKey = ids[len(ids)-1].Secret
 	p.audience = audience.New(p.store, p.tokens)
-	if p.facts.Search, err = p.searchForm(ctx); err != nil {
+	p.signUps = p.newSignUps()
+	if p.facts.Search, p.facts.SignUp, err = p.forms(ctx); err != nil {
 		return err
 	}
 	catchUp, err := schedule.ParseCatchUp(p.Schedule.CatchUp)
@@ -237,20 +239,24 @@ func (p *publication) join(ctx context.Context) error {
 	return nil
 }
 
-// searchForm is where the search form of the pages goes, empty for no form: run
-// answers it, and a site that is only put onto a static host has nobody who
-// does. So it takes a word about the web server in the config, or that run has
-// served the publication. Which process writes the site makes no difference.
-func (p *publication) searchForm(ctx context.Context) (string, error) {
+// forms is where the forms of the pages go, empty for no form: run answers
+// them, and a site that is only put onto a static host has nobody who does. So it
+// takes a word about the web server in the config, or that run has served the
+// publication. Which process writes the site makes no difference.
+func (p *publication) forms(ctx context.Context) (search, signUp string, err error) {
 	if p.Web.Listen == "" {
-		return "", nil
+		return "", "", nil
 	}
 	if !p.Given("web.listen") && !p.Given("web.url") {
 		if served, err := p.store.Served(ctx); err != nil || !served {
-			return "", err
+			return "", "", err
 		}
 	}
-	return p.Web.URL + "/search", nil
+	search = p.Web.URL + "/search"
+	if p.signUps != nil {
+		signUp = p.Web.URL + "/subscribe"
+	}
+	return search, signUp, nil
 }
 
 // serves notes that run serves the publication.

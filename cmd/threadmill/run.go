@@ -160,6 +160,8 @@ func (p *publication) web(extra map[string]http.Handler) (http.Handler, error) {
 		Templates:   p.loaded.Load, // the site reads them anew when they change
 		Hubs:        p.Feeds.Hub,
 		Audience:    p.audience,
+		SignUps:     p.signUps,
+		Next:        func() time.Time { return p.publisher.NextIssue() },
 		Log:         p.log,
 		Ready:       p.ready,
 		Search:      p.store,
@@ -193,7 +195,7 @@ func (p *publication) daemon(ctx context.Context, server *web.Server, work func(
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return work(ctx) })
 	if p.signer != nil {
-		group.Go(func() error { p.renewKeys(ctx); return nil })
+		group.Go(func() error { onHangup(ctx, p.renewKeys); return nil })
 	}
 	if server != nil {
 		group.Go(func() error { return server.Serve(ctx) })
@@ -242,7 +244,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 		wake := publish.Signals{Reload: reload, Notice: p.notice}
 		return p.publisher.Run(ctx, wake, func() { p.showsSite(); released(); after() })
 	})
-	group.Go(func() error { onHangup(ctx, reload, again); return nil })
+	group.Go(func() error { onHangup(ctx, func() { again(); askFor(reload) }); return nil })
 	group.Go(func() error { p.codings.Run(ctx); return nil })
 	return group.Wait()
 }
@@ -250,23 +252,26 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 // showsSite notes that the output folder was written.
 func (p *publication) showsSite() { p.shown.Store(true) }
 
-// onHangup asks for a new site and calls again at each SIGHUP, until ctx is
-// done.
-func onHangup(ctx context.Context, reload chan<- struct{}, again func()) {
+// onHangup does something at each SIGHUP, until ctx is done.
+func onHangup(ctx context.Context, do func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
-			again()
-			select {
-			case reload <- struct{}{}:
-			default:
-			}
+			do()
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// askFor leaves word on a channel that holds one, unless there is some.
+func askFor(what chan<- struct{}) {
+	select {
+	case what <- struct{}{}:
+	default:
 	}
 }
 
@@ -276,6 +281,7 @@ func (p *publication) keepSending(ctx context.Context, group *errgroup.Group, se
 	sender.Keep()
 	group.Go(func() error { p.copies(ctx, sender); return nil })
 	group.Go(func() error { p.keepRate(ctx, sender); return nil })
+	group.Go(func() error { p.letters(sender).Run(ctx); return nil })
 	operator := p.operator(sender)
 	group.Go(func() error { operator.Run(ctx, ctx); return nil })
 	return sender.Wake, operator.Again

@@ -33,6 +33,7 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 	if err := sender.SendCopies(ctx, p.store, p.facts.Author.Name, p.inertLink()); err != nil {
 		p.log.Error("the author has no copy yet", "err", err)
 	}
+	p.sendLetters(ctx, sender)
 	attending, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })

@@ -128,12 +128,6 @@ type Delivery struct {
 	StopTimeout time.Duration // how long a stop waits for messages in flight
 }
 
-// Audience says who gets what.
-type Audience struct {
-	To      Tags   // of threads that do not say it; empty for everybody
-	Welcome string // what newcomers get: latest, the id of a thread, or none
-}
-
 // Privacy says what is kept of people.
 type Privacy struct {
 	KeepDeliveries Span // who got an issue, after it was sent; none for ever
@@ -144,6 +138,24 @@ type Retry struct {
 	First  time.Duration // the wait before the second attempt
 	Max    time.Duration // the longest wait
 	GiveUp time.Duration // a delivery fails when it is this old
+}
+
+// Audience says how people come onto the list, and what they get.
+type Audience struct {
+	ConfirmWithin time.Duration // how long the link of a confirmation works
+	Reminder      time.Duration // when who did not confirm is asked once more; 0 for never
+	Proof         int           // bits of the proof of work that a sign-up needs; 0 for none
+	Limits        SignUpLimits
+	To            Tags   // who gets threads that do not say it; empty for everybody
+	Welcome       string // what newcomers get: latest, the id of a thread, or none
+}
+
+// SignUpLimits bound the sign-ups of an hour; 0 means no limit.
+type SignUpLimits struct {
+	PerClient  int // from one address
+	PerNetwork int // from one network
+	PerHour    int // from everywhere
+	PerAddress int // mails to one address in 24 hours
 }
 
 // Operator says how whoever runs the publication hears of faults.
@@ -202,7 +214,12 @@ func Default() Config {
 			InDoubt:     "resend",
 			StopTimeout: time.Minute,
 		},
-		Audience: Audience{Welcome: "none"},
+		Audience: Audience{
+			ConfirmWithin: 7 * 24 * time.Hour,
+			Reminder:      24 * time.Hour,
+			Limits:        SignUpLimits{PerClient: 10, PerNetwork: 40, PerHour: 500, PerAddress: 3},
+			Welcome:       "none",
+		},
 		Operator: Operator{WarnDisk: 100},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},
 		Web:      Web{Listen: "127.0.0.1:8080"},

@@ -117,7 +117,13 @@ delivery:
   probe: 5m
   in_doubt: hold
   stop_timeout: 90s
-audience: {to: [members, "!london"], welcome: moving-a-shed}
+audience:
+  confirm_within: 48h
+  reminder: 0s
+  proof_of_work: 14
+  limits: {per_client: 1, per_network: 2, per_hour: 3, per_address: 4}
+  to: [members, "!london"]
+  welcome: moving-a-shed
 privacy: {keep_deliveries: 24mo}
 operator:
   email: op@example.com
@@ -163,8 +169,12 @@ web:
 		Delivery: config.Delivery{
 			Batch: 200, Grace: 10 * time.Minute, Retry: config.Retry{First: time.Minute, Max: time.Hour, GiveUp: 24 * time.Hour}, Probe: 5 * time.Minute, InDoubt: "hold", StopTimeout: 90 * time.Second,
 		},
-		Audience: config.Audience{To: config.Tags{"members", "!london"}, Welcome: "moving-a-shed"},
-		Privacy:  config.Privacy{KeepDeliveries: "24mo"},
+		Audience: config.Audience{
+			ConfirmWithin: 48 * time.Hour, Proof: 14,
+			Limits: config.SignUpLimits{PerClient: 1, PerNetwork: 2, PerHour: 3, PerAddress: 4},
+			To:     config.Tags{"members", "!london"}, Welcome: "moving-a-shed",
+		},
+		Privacy: config.Privacy{KeepDeliveries: "24mo"},
 		Operator: config.Operator{
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},

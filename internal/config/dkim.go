@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"golang.org/x/net/idna"
-	"golang.org/x/net/publicsuffix"
+
+	"threadmill/internal/dnsname"
 )
 
 // DKIM is one key that signs mail.
@@ -61,7 +61,7 @@ func (d DKIM) Check() (DKIM, error) {
 	if d.Domain == "" || d.Selector == "" || d.Key == "" {
 		return d, errors.New("each key has domain, selector and key; write {domain: example.com, selector: tm1, key: keys/tm1.pem}")
 	}
-	domain, err := idna.Lookup.ToASCII(strings.ToLower(d.Domain))
+	domain, err := dnsname.ASCII(d.Domain)
 	if err != nil || !domainName(domain) || !strings.Contains(domain, ".") {
 		return d, fmt.Errorf("domain %q is no name of a domain; write one such as example.com", d.Domain)
 	}
@@ -166,25 +166,15 @@ func (c *Config) signatures(add func(key, format string, args ...any)) {
 	if err != nil {
 		return
 	}
-	sender := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
+	sender, err := dnsname.ASCII(from.Address[strings.LastIndexByte(from.Address, '@')+1:])
+	if err != nil {
+		return
+	}
 	for i, d := range c.Mail.DKIM {
-		if organisation(d.Domain) != organisation(sender) {
-			add(dkimItemKey(i), "it signs for %s, but mail comes from %s, so that receivers leave the signature out of account; use a key of %s", d.Domain, sender, organisation(sender))
+		if !dnsname.Aligned(d.Domain, sender) {
+			add(dkimItemKey(i), "it signs for %s, but mail comes from %s, so that receivers leave the signature out of account; use a key of %s", d.Domain, sender, dnsname.Organisation(sender))
 		}
 	}
-}
-
-// organisation is the domain that was registered, which makes a domain and
-// those below it one for DMARC (RFC 7489, section 3.2).
-func organisation(domain string) string {
-	ascii, err := idna.Lookup.ToASCII(strings.ToLower(domain))
-	if err != nil {
-		return domain
-	}
-	if registered, err := publicsuffix.EffectiveTLDPlusOne(ascii); err == nil {
-		return registered
-	}
-	return ascii
 }
 
 // ReadKey returns what the file of a key holds, and whether others than its

@@ -22,7 +22,7 @@ const headersKey = "mail.headers"
 // settings is the table of all keys in the order of config.example.yaml, with
 // those of mail.headers that c has.
 func (c *Config) settings() []setting {
-	return slices.Concat(c.siteSettings(), c.mailSettings(), c.headerSettings(), c.sendingSettings())
+	return slices.Concat(c.siteSettings(), c.mailSettings(), c.headerSettings(), c.sendingSettings(), c.audienceSettings(), c.servingSettings())
 }
 
 func (c *Config) siteSettings() []setting {
@@ -107,7 +107,7 @@ func (c *Config) headerSettings() []setting {
 }
 
 func (c *Config) sendingSettings() []setting {
-	d, o := &c.Delivery, &c.Operator
+	d := &c.Delivery
 	return []setting{
 		bind("delivery.batch", &d.Batch, integer(1, 10_000)),
 		bind("delivery.grace", &d.Grace, parseGrace),
@@ -117,12 +117,29 @@ func (c *Config) sendingSettings() []setting {
 		bind("delivery.probe", &d.Probe, parseDuration),
 		bind("delivery.in_doubt", &d.InDoubt, oneOf("resend", "hold")),
 		bind("delivery.stop_timeout", &d.StopTimeout, parseDuration),
+	}
+}
 
-		listed(bind("audience.to", &c.Audience.To, parseTags)),
-		bind("audience.welcome", &c.Audience.Welcome, parseWelcome),
+func (c *Config) audienceSettings() []setting {
+	a, l := &c.Audience, &c.Audience.Limits
+	return []setting{
+		bind("audience.confirm_within", &a.ConfirmWithin, parseConfirmWithin),
+		bind("audience.reminder", &a.Reminder, parseReminder),
+		bind("audience.proof_of_work", &a.Proof, integer(0, 22)),
+		bind("audience.limits.per_client", &l.PerClient, integer(0, 1_000_000)),
+		bind("audience.limits.per_network", &l.PerNetwork, integer(0, 1_000_000)),
+		bind("audience.limits.per_hour", &l.PerHour, integer(0, 1_000_000)),
+		bind("audience.limits.per_address", &l.PerAddress, integer(1, 10)),
+		listed(bind("audience.to", &a.To, parseTags)),
+		bind("audience.welcome", &a.Welcome, parseWelcome),
 
 		bind("privacy.keep_deliveries", &c.Privacy.KeepDeliveries, parseSpan),
+	}
+}
 
+func (c *Config) servingSettings() []setting {
+	o := &c.Operator
+	return []setting{
 		bind("operator.email", &o.Email, parseAddress),
 		bind("operator.command", &o.Command, parseLine),
 		bind("operator.heartbeat", &o.Heartbeat, parseCall),

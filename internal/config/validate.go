@@ -100,6 +100,9 @@ func (c *Config) conflicts(known problems) problems {
 	if retry.Max > retry.GiveUp {
 		add("delivery.retry.max", "%s is longer than delivery.retry.give_up, which is %s", written(retry.Max), written(retry.GiveUp))
 	}
+	if a := c.Audience; a.Reminder >= a.ConfirmWithin {
+		add("audience.reminder", "%s is not shorter than audience.confirm_within, which is %s: the link would be dead", written(a.Reminder), written(a.ConfirmWithin))
+	}
 	c.signatures(add)
 	c.exposed(add)
 	return found

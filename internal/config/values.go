@@ -243,6 +243,33 @@ func parseDuration(text string) (time.Duration, error) {
 
 // parseGrace reads a duration that may be nothing, and is a day at most: who
 // waits for longer wants a later slot.
+// The bounds of how long a confirmation may take: a link that works for less
+// than an hour comes too late, and letters are kept for a month.
+const (
+	minConfirm = time.Hour
+	maxConfirm = 30 * 24 * time.Hour
+)
+
+func parseConfirmWithin(text string) (time.Duration, error) {
+	d, err := parseDuration(text)
+	if err == nil && (d < minConfirm || d > maxConfirm) {
+		err = fmt.Errorf("%s is not from %s to %s", written(d), written(minConfirm), written(maxConfirm))
+	}
+	return d, err
+}
+
+// parseReminder reads when somebody is reminded: 0s is never.
+func parseReminder(text string) (time.Duration, error) {
+	if d, err := time.ParseDuration(text); err == nil && d == 0 {
+		return 0, nil
+	}
+	d, err := parseDuration(text)
+	if err == nil && d < minConfirm {
+		err = fmt.Errorf("%s is shorter than %s; write 24h, or 0s for no reminder", written(d), written(minConfirm))
+	}
+	return d, err
+}
+
 func parseGrace(text string) (time.Duration, error) {
 	if d, err := time.ParseDuration(text); err == nil && d == 0 {
 		return 0, nil

@@ -16,7 +16,8 @@ import (
 	_ "github.com/emersion/go-message/charset" // for parts that a relay wrote anew
 	"github.com/emersion/go-msgauth/dkim"
 	"golang.org/x/net/html"
-	"golang.org/x/net/publicsuffix"
+
+	"threadmill/internal/dnsname"
 )
 
 // Finding is one thing that a received mail tells about its way.
@@ -308,24 +309,13 @@ func (i Inspection) signatures(raw []byte) []Finding {
 			found = append(found, Finding{What: fmt.Sprintf("the DKIM signature of %s does not hold (%s)", quoted(signer), oneLine(c.Err.Error())), Why: "the mail was changed after it was signed, or the key in DNS is another one", Do: "compare the DNS record with the key, and have the relay sign last"})
 			continue
 		}
-		aligned = aligned || aligns(signer, domain)
+		aligned = aligned || dnsname.Aligned(signer, domain)
 		found = append(found, Finding{Good: true, What: "the DKIM signature of " + quoted(signer) + " holds"})
 	}
 	if !aligned {
 		found = append(found, Finding{What: "no DKIM signature that holds is of " + domain, Why: "DMARC asks for one that aligns with From", Do: "set mail.dkim, or have the provider sign for " + domain})
 	}
 	return found
-}
-
-// aligns tells whether a signature of one domain is for mail of another: both
-// are of one organisation (RFC 7489, section 3.1.1, relaxed mode).
-func aligns(signer, domain string) bool {
-	if signer == domain {
-		return true
-	}
-	of, err := publicsuffix.EffectiveTLDPlusOne(domain)
-	by, errBy := publicsuffix.EffectiveTLDPlusOne(signer)
-	return err == nil && errBy == nil && of == by
 }
 
 var method = regexp.MustCompile(`(?i)(?:^|[;\s])(spf|dkim|dmarc)\s*=\s*([a-z]+)`)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"threadmill/internal/dnsname"
 )
 
 const whyDMARC = "Gmail, Yahoo and Microsoft refuse bulk mail from a domain without DMARC"
@@ -17,9 +19,9 @@ func (c *checker) dmarc(ctx context.Context) []Finding {
 	f := Finding{Check: "dmarc", Subject: name}
 	records, err := c.policies(ctx, c.from)
 	inherited := false
-	if err == nil && len(records) == 0 && organisation(c.from) != c.from {
-		inherited, name = true, "_dmarc."+organisation(c.from)
-		records, err = c.policies(ctx, organisation(c.from))
+	if err == nil && len(records) == 0 && dnsname.Organisation(c.from) != c.from {
+		inherited, name = true, "_dmarc."+dnsname.Organisation(c.from)
+		records, err = c.policies(ctx, dnsname.Organisation(c.from))
 	}
 	f.Subject = name
 	switch {
@@ -45,7 +47,7 @@ func (c *checker) policies(ctx context.Context, domain string) ([]string, error)
 
 // policy is the record to begin with.
 func (c *checker) policy() string {
-	return "v=DMARC1; p=none; rua=mailto:dmarc@" + organisation(c.from)
+	return "v=DMARC1; p=none; rua=mailto:dmarc@" + dnsname.Organisation(c.from)
 }
 
 // judgeDMARC looks at what the record asks receivers to do.
@@ -115,7 +117,7 @@ func (c *checker) alignment(found map[string]string) Finding {
 	case len(by) > 0:
 		return f.with(OK, "From is aligned with "+strings.Join(by, " and "))
 	case c.provider != nil && len(c.Keys) == 0:
-		return f.with(Warning, strings.Join(not, ", ")+", so DMARC passes only if "+c.provider.name+" signs as "+organisation(c.from)).
+		return f.with(Warning, strings.Join(not, ", ")+", so DMARC passes only if "+c.provider.name+" signs as "+dnsname.Organisation(c.from)).
 			because("without that the mail fails DMARC").advise("verify the domain " + c.from + " with " + c.provider.name)
 	}
 	return f.with(Error, "From is aligned with nothing: "+strings.Join(not, ", ")).

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"threadmill/internal/dnsname"
 )
 
 // mx asks whether replies and bounces can arrive (RFC 5321, section 5.1).
@@ -92,7 +94,7 @@ func (c *checker) ptr(ctx context.Context) []Finding {
 	}
 	senders := c.senders(ctx)
 	if !c.selfHosted() {
-		return []Finding{f.with(OK, "the reverse names of its servers are the care of "+organisation(ascii(c.Relay.Host)))}
+		return []Finding{f.with(OK, "the reverse names of its servers are the care of "+dnsname.Organisation(ascii(c.Relay.Host)))}
 	}
 	if len(senders) == 0 {
 		return []Finding{f.with(Warning, "the relay has no address to look at")}
@@ -108,7 +110,7 @@ func (c *checker) ptr(ctx context.Context) []Finding {
 // as far as its name and addresses show.
 func (c *checker) selfHosted() bool {
 	host := ascii(c.Relay.Host)
-	if net.ParseIP(host) != nil || organisation(host) == organisation(c.from) || organisation(host) == organisation(c.envelope) {
+	if net.ParseIP(host) != nil || dnsname.Organisation(host) == dnsname.Organisation(c.from) || dnsname.Organisation(host) == dnsname.Organisation(c.envelope) {
 		return true
 	}
 	return slices.ContainsFunc(c.relay().addrs, func(ip netip.Addr) bool { return !public(ip) })

@@ -7,8 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"golang.org/x/net/idna"
-	"golang.org/x/net/publicsuffix"
+	"threadmill/internal/dnsname"
 )
 
 // Resolver asks DNS. Names are taken as they are, without the search list of
@@ -102,11 +101,10 @@ func absent(err error) bool {
 
 // ascii is a domain as it stands in DNS (RFC 5891).
 func ascii(domain string) string {
-	domain = strings.TrimSuffix(strings.ToLower(domain), ".")
-	if a, err := idna.Lookup.ToASCII(domain); err == nil {
+	if a, err := dnsname.ASCII(domain); err == nil {
 		return a
 	}
-	return domain
+	return strings.TrimSuffix(strings.ToLower(domain), ".")
 }
 
 // domainOf is the domain of an address, or the domain itself.
@@ -114,16 +112,8 @@ func domainOf(address string) string {
 	return ascii(address[strings.LastIndex(address, "@")+1:])
 }
 
-// organisation is the domain that somebody registered (RFC 7489, section 3.2).
-func organisation(domain string) string {
-	if o, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil {
-		return o
-	}
-	return domain
-}
-
 // aligned tells whether two domains count as one sender (RFC 7489, section
 // 3.1).
 func aligned(a, b string, strict bool) bool {
-	return a == b || !strict && organisation(a) == organisation(b)
+	return a == b || !strict && dnsname.Aligned(a, b)
 }

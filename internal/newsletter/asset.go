@@ -1,6 +1,10 @@
 package newsletter
 
-import "time"
+import (
+	"net/url"
+	"strings"
+	"time"
+)
 
 // AssetMax bounds a picture of a thread, in bytes.
 const AssetMax = 10 << 20
@@ -14,6 +18,17 @@ type Asset struct {
 	// ModifiedAt is the time of the file it was read from; zero where that
 	// does not yet tell it from a later one.
 	ModifiedAt time.Time
+}
+
+// FileAddress makes a relative address of the name of a file. It holds nothing
+// that Markdown, a list of addresses or a reader of schemes would take for its
+// own.
+func FileAddress(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = strings.NewReplacer(":", "%3A", "&", "%26").Replace(url.PathEscape(p))
+	}
+	return strings.Join(parts, "/")
 }
 
 // SiteState is how far the site of one output folder is.

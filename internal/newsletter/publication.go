@@ -40,6 +40,9 @@ type Publication struct {
 	About string
 	// Search is the address that answers a search, empty where none does.
 	Search string
+	// SignUp is the address that the form for signing up posts to, empty where
+	// nothing would answer it.
+	SignUp string
 	// Zone is the zone in which dates are shown; never nil.
 	Zone *time.Location
 }

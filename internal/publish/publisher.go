@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	netmail "net/mail"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"threadmill/internal/mail"
@@ -147,7 +148,8 @@ type Publisher struct {
 	taken taken
 	texts texts
 	sent  sent
-	began time.Time // when Begin saw the schedule first; zero when it was known
+	next  atomic.Pointer[time.Time] // when the next issue is to come, as the site says
+	began time.Time                 // when Begin saw the schedule first; zero when it was known
 }
 
 // New returns a Publisher.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
@@ -79,6 +80,16 @@ func (p *Publisher) MirrorSite(ctx context.Context) (site.Report, error) {
 	return report, errors.Join(err, p.o.Store.SiteTried(ctx, p.o.Place, revision, err))
 }
 
+// NextIssue is when the next issue is to come, as the site said when it was
+// written last; zero where none is in sight.
+func (p *Publisher) NextIssue() time.Time {
+	next := p.next.Load()
+	if next == nil || next.Before(time.Now()) {
+		return time.Time{}
+	}
+	return *next
+}
+
 func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.Thread) (site.Report, error) {
 	c, err := p.stored(ctx, parsed)
 	if err != nil {
@@ -99,6 +110,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	if err != nil {
 		return site.Report{}, err
 	}
+	p.next.Store(&next)
 	s := p.o.Site(templates, "")
 	report, err := s.Write(ctx, site.Content{Entries: entries, Digests: p.digests(templates, c, entries), Next: next, FirstURL: first})
 	if err != nil {

@@ -83,7 +83,7 @@ func (t *Templates) Mail(pub newsletter.Publication, issue newsletter.Issue, to 
 	if err := t.mailHTML(data, &m); err != nil {
 		return Mail{}, err
 	}
-	text, err := execute(t.text, mailTextFile, data)
+	text, err := execute(t.text[mailTextFile], mailTextFile, data)
 	if err != nil {
 		return Mail{}, err
 	}
@@ -108,9 +108,7 @@ func (t *Templates) mailPage(pub newsletter.Publication, issue newsletter.Issue,
 	if !issue.PublishedAt.IsZero() {
 		data.Date = data.date(wordDate, issue.PublishedAt.In(zone(pub)))
 	}
-	if address := strings.TrimSpace(pub.Address); !strings.EqualFold(address, "none") {
-		data.Address = address
-	}
+	data.Address = postal(pub)
 	switch {
 	case !digest:
 		data.URL = webPage(pub, issue.Threads[0])
@@ -125,6 +123,14 @@ func (t *Templates) mailPage(pub newsletter.Publication, issue newsletter.Issue,
 		data.Preheader = titles(issue.Threads)
 	}
 	return data
+}
+
+// postal is the address that stands under every mail, empty to leave it out.
+func postal(pub newsletter.Publication) string {
+	if address := strings.TrimSpace(pub.Address); !strings.EqualFold(address, "none") {
+		return address
+	}
+	return ""
 }
 
 // webPage is the address of the thread's page, empty for one by mail only.

@@ -30,7 +30,7 @@ func TestManual(t *testing.T) {
 		t.Fatalf("%s lacks the line %q", file, made)
 	}
 	var want strings.Builder
-	for _, name := range append([]string{baseFile}, append(htmlFiles(), mailTextFile)...) {
+	for _, name := range append([]string{baseFile}, append(htmlFiles(), textFiles()...)...) {
 		manualOf(t, &want, name)
 	}
 	if *update {

@@ -108,7 +108,7 @@ func (f form) own(n *ast.Image, p newsletter.Picture) {
 	if f.page {
 		name = big.Name
 	}
-	n.Destination = []byte(pathEscape(name))
+	n.Destination = []byte(newsletter.FileAddress(name))
 	if big.Width == 0 {
 		return
 	}
@@ -130,20 +130,9 @@ func (f form) own(n *ast.Image, p newsletter.Picture) {
 	}
 	var set []string
 	for _, file := range p.Files {
-		address, _ := target(pathEscape(file.Name), f.base)
+		address, _ := target(newsletter.FileAddress(file.Name), f.base)
 		set = append(set, fmt.Sprintf("%s %dw", address, file.Width))
 	}
 	n.SetAttributeString("srcset", []byte(strings.Join(set, ", ")))
 	n.SetAttributeString("sizes", []byte(pageSizes))
-}
-
-// pathEscape makes a relative address of the name of a file. It holds nothing
-// that Markdown, a list of addresses or a reader of schemes would take for its
-// own.
-func pathEscape(name string) string {
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = strings.NewReplacer(":", "%3A", "&", "%26").Replace(url.PathEscape(p))
-	}
-	return strings.Join(parts, "/")
 }

@@ -30,7 +30,7 @@ func samples() []sample {
 			pub: newsletter.Publication{
 				Title: "Sample", Description: "A sample.", URL: "https://example.com", Language: "en",
 				Author: newsletter.Person{Name: "Ada", Email: "ada@example.com", URL: "https://example.com/ada", Bio: "A person."},
-				About:  "# A sample\n\nOf a page.", Search: "https://example.com/search",
+				About:  "# A sample\n\nOf a page.", Search: "https://example.com/search", SignUp: "https://example.com/subscribe",
 				Address: "1 Sample Street", Accent: "#b4532a", Zone: time.UTC, Header: "A *header*.", Footer: "A [footer](about/).",
 			},
 			entries: []newsletter.Entry{
@@ -88,12 +88,37 @@ func (s sample) render(t *Templates) error {
 			_, err := t.UnsubscribePage(s.pub, Unsubscribe{Email: s.leave.Email, Done: true})
 			return err
 		},
+		func() error { return s.signUp(t) },
 		func() error { _, err := t.NotFoundPage(s.pub); return err },
 		func() error { _, err := t.SearchPage(s.pub, Search{}); return err },
 		func() error { _, err := t.SearchPage(s.pub, s.search()); return err },
 	}
 	for _, try := range tries {
 		if err := try(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signUp takes the pages and letters of a sign-up through their branches.
+func (s sample) signUp(t *Templates) error {
+	for _, p := range []SignUp{{Email: "reader@example.com"}, {Email: "reader", Bad: true, Stamp: "a"}, {Busy: true}, {Again: true}, {Again: true, Bits: 16, Script: "proof.js", Tags: []string{"sample"}}} {
+		if _, err := t.SignUpPage(s.pub, p); err != nil {
+			return err
+		}
+	}
+	for _, p := range []Confirm{{Action: s.leave.Action}, {Email: s.leave.Email, Done: true, Next: "Monday 7 December"}, {Invalid: true}} {
+		if _, err := t.ConfirmPage(s.pub, p); err != nil {
+			return err
+		}
+	}
+	for _, kind := range []newsletter.LetterKind{newsletter.LetterConfirm, newsletter.LetterRemind, newsletter.LetterKnown} {
+		l := Letter{Kind: kind, From: "news@example.com"}
+		if kind != newsletter.LetterKnown {
+			l.Link, l.Until, l.Answer = "https://example.com/confirm/1", s.entries[0].PublishedAt, true
+		}
+		if _, err := t.Letter(s.pub, l); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,10 @@ const (
 	subscribeFile   = "subscribe.html"
 	privacyFile     = "privacy.html"
 	searchFile      = "search.html"
+	signUpFile      = "signup.html"
+	confirmFile     = "confirm.html"
+	letterFile      = "letter.html"
+	letterTextFile  = "letter.txt"
 )
 
 // maxOutput bounds what one template may write, in bytes; a loop that never
@@ -48,7 +52,7 @@ const maxTemplate = 1 << 20
 // read-only and may be used by many goroutines.
 type Templates struct {
 	html   map[string]*template.Template
-	text   *texttemplate.Template
+	text   map[string]*texttemplate.Template
 	words  *wordbook
 	common common
 	// digest is that of the files.
@@ -62,11 +66,12 @@ func (t *Templates) Digest() string { return t.digest }
 // the embedded one of the same name; a template file in override that has no
 // such namesake is refused, since it is most likely a misspelt name.
 //
-// Each template is tried on sample data, so an unknown field or an endless
-// recursion is an error of Load, with the template's file and line, and never
-// one of a day of publication.
+// Where override replaces anything each template is tried on sample data, so an
+// unknown field or an endless recursion is an error of Load, with the template's
+// file and line, and never one of a day of publication. The embedded ones alone
+// are proven by tests.
 func Load(override, embedded fs.FS) (*Templates, error) {
-	files, err := readFiles(override, embedded)
+	files, replaced, err := readFiles(override, embedded)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +80,9 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 		return t, nil
 	}
 	t, err := parseAll(files)
+	if err == nil && replaced {
+		err = t.prove()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +96,7 @@ func Load(override, embedded fs.FS) (*Templates, error) {
 var latest atomic.Pointer[Templates]
 
 func parseAll(files map[string]string) (*Templates, error) {
-	t := &Templates{html: make(map[string]*template.Template)}
+	t := &Templates{html: make(map[string]*template.Template), text: make(map[string]*texttemplate.Template)}
 	var err error
 	if t.words, err = readWords(files[builtinWords], files[wordsFile]); err != nil {
 		return nil, err
@@ -100,17 +108,24 @@ func parseAll(files map[string]string) (*Templates, error) {
 			return nil, err
 		}
 	}
-	t.text, err = texttemplate.New(mailTextFile).Funcs(textFuncs()).Option("missingkey=error").Parse(files[mailTextFile])
-	if err != nil {
-		return nil, templateError(err)
-	}
-	if err := t.checkWords(); err != nil {
-		return nil, err
-	}
-	if err := t.try(); err != nil {
-		return nil, fmt.Errorf("try the templates on sample data: %w", err)
+	for _, name := range textFiles() {
+		t.text[name], err = texttemplate.New(name).Funcs(textFuncs()).Option("missingkey=error").Parse(files[name])
+		if err != nil {
+			return nil, templateError(err)
+		}
 	}
 	return t, nil
+}
+
+// prove finds the faults that templates show when they are used.
+func (t *Templates) prove() error {
+	if err := t.checkWords(); err != nil {
+		return err
+	}
+	if err := t.try(); err != nil {
+		return fmt.Errorf("try the templates on sample data: %w", err)
+	}
+	return nil
 }
 
 // htmlFiles are the templates that stand on baseFile.
@@ -118,27 +133,35 @@ func htmlFiles() []string {
 	return []string{
 		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, notFoundFile,
 		tagFile, tagsFile, aboutFile, subscribeFile, privacyFile, searchFile,
+		signUpFile, confirmFile, letterFile,
 	}
 }
 
-// readFiles returns the text of every template by its name.
-func readFiles(override, embedded fs.FS) (map[string]string, error) {
-	names := append(htmlFiles(), baseFile, mailTextFile)
+// textFiles are the templates of plain text.
+func textFiles() []string { return []string{mailTextFile, letterTextFile} }
+
+// readFiles returns the text of every template by its name, and whether any is
+// that of override.
+func readFiles(override, embedded fs.FS) (files map[string]string, replaced bool, err error) {
+	names := append(htmlFiles(), append(textFiles(), baseFile)...)
 	if err := refuseStrangers(override, append(names, wordsFile)); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	files := make(map[string]string, len(names))
+	files = make(map[string]string, len(names))
 	for _, name := range names {
 		text, err := readFile(override, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			text, err = readFile(embedded, name)
+		} else {
+			replaced = true
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read template %s: %w", name, err)
+			return nil, false, fmt.Errorf("read template %s: %w", name, err)
 		}
 		files[name] = text
 	}
-	return files, readWordFiles(files, override, embedded)
+	err = readWordFiles(files, override, embedded)
+	return files, replaced || files[wordsFile] != "", err
 }
 
 // builtinWords names the embedded words among the files: those of the

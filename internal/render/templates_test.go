@@ -79,3 +79,11 @@ func TestLoadMissing(t *testing.T) {
 		t.Errorf("Load of an empty folder: %v, want mail.html missing", err)
 	}
 }
+
+// The built-in templates and words stand every trial that those of a publication
+// are put to, which Load therefore leaves out for them.
+func TestBuiltIn(t *testing.T) {
+	if _, err := Load(templates.FS, templates.FS); err != nil {
+		t.Error(err)
+	}
+}

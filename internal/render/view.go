@@ -228,7 +228,7 @@ func cover(t newsletter.Thread, base *url.URL) string {
 	}
 	address := t.Images[0]
 	if p, ok := t.Pictures[address]; ok && len(p.Files) > 0 {
-		address = pathEscape(p.Lasting) // others keep it
+		address = newsletter.FileAddress(p.Lasting) // others keep it
 	}
 	address, ok := target(address, base)
 	if !ok || !fetchable(address) {

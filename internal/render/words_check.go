@@ -17,8 +17,10 @@ func (t *Templates) checkWords() error {
 			trees = append(trees, part.Tree)
 		}
 	}
-	for _, part := range t.text.Templates() {
-		trees = append(trees, part.Tree)
+	for _, name := range textFiles() {
+		for _, part := range t.text[name].Templates() {
+			trees = append(trees, part.Tree)
+		}
 	}
 	words := t.words.tongues[language.English].words
 	for _, of := range trees {

@@ -42,10 +42,8 @@ func readWords(builtin, own string) (*wordbook, error) {
 		return nil, err
 	}
 	r.model = sections[language.English]
-	for _, text := range []string{builtin, own} { // the built-in ones too are held against English
-		if err := r.read(text); err != nil {
-			return nil, err
-		}
+	if err := r.read(own); err != nil {
+		return nil, err
 	}
 	return newWordbook(sections), nil
 }

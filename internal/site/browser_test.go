@@ -215,6 +215,19 @@ func (b *browser) look(t *testing.T, width, height int64, scheme string) {
 	}
 }
 
+// fits holds the page in the tab against the width of the tab, which as tells
+// of.
+func (b *browser) fits(t *testing.T, width int64, as string) {
+	t.Helper()
+	wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wide > width {
+		t.Errorf("%s: what it shows is %d px wide", as, wide)
+	}
+}
+
 // axe returns the rules of WCAG 2.2 AA and of good practice that the page in
 // the tab breaks, with the elements at fault.
 func (b *browser) axe(t *testing.T, script string) []string {
@@ -347,13 +360,7 @@ func (b *browser) check(t *testing.T, address, script string) {
 	for _, width := range []int64{320, 768, 1440} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.look(t, width, 900, scheme)
-			wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wide > width {
-				t.Errorf("%d px, %s: the page is %d px wide", width, scheme, wide)
-			}
+			b.fits(t, width, fmt.Sprintf("%d px, %s", width, scheme))
 			// A scheme changes colours alone and a width places alone, so two looks are enough, and of a thread one.
 			if script == "" || strings.HasSuffix(address, ".xml") {
 				continue

@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -192,13 +193,7 @@ func (b *browser) checkMail(t *testing.T, address, as, script string) {
 	for _, width := range []int64{320, 600, 1200} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.look(t, width, 900, scheme)
-			wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wide > width {
-				t.Errorf("%s, %d px, %s: the mail is %d px wide", as, width, scheme, wide)
-			}
+			b.fits(t, width, fmt.Sprintf("%s, %d px, %s", as, width, scheme))
 			// Widths change places alone, and pictures nothing that it looks at.
 			if script != "" && (width == 320 && scheme == "dark" && as != "blocked" || width == 1200 && scheme == "light" && as == "") {
 				for _, v := range b.axe(t, script) {

@@ -154,6 +154,26 @@ func TestWelcome(t *testing.T) {
 	})
 }
 
+// Who confirms is welcomed in the same transaction, and once.
+func TestConfirmWelcomes(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		publish(t, s, 1, 2)
+		sendAll(t, s, 1)
+		u := asks("new@example.com", at(20))
+		u.Name = "new"
+		got(s.SignUp(ctx, u))(t)
+		c := says(idOf(t, s, "new"), at(20), at(21))
+		c.Welcome = store.WelcomeLatest
+		for range 2 {
+			got(s.Confirm(ctx, c))(t)
+		}
+		if diff := cmp.Diff([]string{"new"}, sendAll(t, s, 1)); diff != "" {
+			t.Error("sent:", diff)
+		}
+	})
+}
+
 // What is asked for after an issue is published counts for the next one.
 func TestPausedAfterPublishing(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {

@@ -3,17 +3,12 @@ package web
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"threadmill/internal/audience"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
 )
-
-// maxForm is far above the body of a one-click request,
-// "List-Unsubscribe=One-Click".
-const maxForm = 4 << 10
 
 // askUnsubscribe shows the page with the button. It changes nothing: scanners
 // of mail open every link (RFC 8058, section 1).
@@ -27,8 +22,8 @@ func (s *server) askUnsubscribe(w http.ResponseWriter, r *http.Request) error {
 // the token may use it; so the body is read to its end and not asked for
 // anything.
 func (s *server) unsubscribe(w http.ResponseWriter, r *http.Request) error {
-	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxForm)); err != nil {
-		return errors.Join(errBody, err)
+	if _, err := s.form(w, r); err != nil {
+		return err
 	}
 	sub, err := s.Audience.Unsubscribe(r.Context(), r.PathValue("token"))
 	return s.answer(w, r, sub, err)

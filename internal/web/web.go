@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"threadmill/internal/audience"
 	"threadmill/internal/newsletter"
@@ -27,7 +28,12 @@ type Options struct {
 	// Hubs are the addresses of the WebSub hubs that know when a feed changes.
 	Hubs     []string
 	Audience *audience.Audience
-	Log      *slog.Logger
+	// SignUps, if not nil, takes in who signs up.
+	SignUps *audience.SignUps
+	// Next, if not nil, tells when the next issue comes; the zero time where none
+	// is in sight.
+	Next func() time.Time
+	Log  *slog.Logger
 	// Search, if not nil, answers at /search.
 	Search Searcher
 	// Ready, if not nil, tells what keeps the daemon from its work. The text
@@ -72,8 +78,9 @@ func newFiles(o Options, base *url.URL) *files {
 // quick answers what is in memory before anybody looks for a route.
 func (s *server) quick(next http.Handler) http.Handler {
 	route := s.base + "/"
+	stamped := s.base + "/" + signUpPath + "/"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.site.quick(w, r) {
+		if (s.SignUps == nil || r.URL.EscapedPath() != stamped) && s.site.quick(w, r) {
 			r.Pattern = route
 			return
 		}
@@ -98,6 +105,16 @@ func (s *server) routes() http.Handler {
 	for _, base := range s.bases() {
 		mux.Handle("GET "+base+"/unsubscribe/{token}", s.handler(s.askUnsubscribe))
 		mux.Handle("POST "+base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
+		if s.SignUps != nil {
+			mux.Handle("GET "+base+"/confirm/{token}", s.handler(s.askConfirm))
+			mux.Handle("POST "+base+"/confirm/{token}", s.handler(s.confirm))
+		}
+	}
+	if s.SignUps != nil {
+		mux.Handle("POST "+s.base+"/"+signUpPath, s.handler(s.signUp))
+		mux.Handle("POST "+s.base+"/"+signUpPath+"/{$}", s.handler(s.signUp))
+		mux.Handle("GET "+s.base+"/"+signUpPath+"/{$}", s.handler(s.subscribePage))
+		mux.Handle("GET "+s.base+"/"+proofPath, s.handler(s.proofScript))
 	}
 	if s.Search != nil {
 		mux.Handle("GET "+s.base+"/"+searchPath, s.handler(s.search))

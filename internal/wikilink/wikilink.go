@@ -2,7 +2,6 @@ package wikilink
 
 import (
 	"bytes"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -145,7 +144,7 @@ func (w link) node(line []byte, at int) ast.Node {
 	n := ast.NewLink()
 	target := w.target.of(line)
 	if w.embed && slices.Contains(newsletter.PictureTypes, strings.ToLower(path.Ext(target))) {
-		n.Destination = []byte(escape(target))
+		n.Destination = []byte(newsletter.FileAddress(target))
 		if !size.MatchString(w.words.of(line)) {
 			w.write(n, at, w.words)
 		}
@@ -182,14 +181,4 @@ func (link) write(n ast.Node, at int, p part) {
 	if !p.empty() {
 		n.AppendChild(n, ast.NewTextSegment(text.NewSegment(at+p.start, at+p.end)))
 	}
-}
-
-// escape makes an address of a name, in which nothing means anything to
-// Markdown.
-func escape(name string) string {
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = strings.NewReplacer(":", "%3A", "&", "%26").Replace(url.PathEscape(p))
-	}
-	return strings.Join(parts, "/")
 }
