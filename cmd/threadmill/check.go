@@ -116,6 +116,7 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	addAll(r, held(c, p.Threads, now))
 	addAll(r, c.Contested(p.facts, p.Threads))
 	addAll(r, p.unfilled())
+	addAll(r, p.welcomeFaults(c))
 	addAll(r, p.aboutPictures())
 	wrong, heavy := p.publisher.Check(ctx, c)
 	for _, w := range heavy {
@@ -191,10 +192,12 @@ func (a *app) printReady(ctx context.Context, p *publication, out io.Writer) err
 		return err
 	case len(planned) == 0:
 		fmt.Fprintf(out, "Ready: no schedule, by hand with `threadmill publish --now`, %s\n", people)
+		return nil
 	case len(planned[0].Threads) == 0:
 		fmt.Fprintf(out, "%s: no thread is ready for it; %s\n", longTime(planned[0].Due, p.facts.Zone), people)
-	default:
-		fmt.Fprintf(out, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), people)
+		return nil
 	}
-	return nil
+	n, left, err := p.publisher.Reach(ctx, planned[0].Threads, time.Now())
+	fmt.Fprintf(out, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), reachNote(n, left, planned[0].To))
+	return err
 }

@@ -18,12 +18,14 @@ import (
 type issueRow struct {
 	publishReport
 	State       string     `json:"state"` // see issueState
+	Month       string     `json:"month,omitempty"`
 	HeldUntil   *time.Time `json:"held_until"`
 	PublishedAt time.Time  `json:"published_at"`
 	SiteReady   bool       `json:"site_ready"`
 	FinishedAt  *time.Time `json:"finished_at"`
 	Bounced     int        `json:"bounced"` // whom reports named after it was sent, outside the sum of the counts
 	Complained  int        `json:"complained"`
+	FoldedAt    *time.Time `json:"folded_at,omitempty"`
 }
 
 // issueDetail is what `issues show --json` prints.
@@ -46,6 +48,7 @@ func (a *app) issuesCommand() *cobra.Command {
 	}
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(a.issueShowCommand(&asJSON))
+	cmd.AddCommand(a.issueSendCommand(&asJSON))
 	a.addIssueActions(cmd, &asJSON)
 	return cmd
 }
@@ -95,9 +98,10 @@ func issueNumber(text string) (int64, error) {
 }
 
 func newIssueRow(r store.IssueRow) issueRow {
-	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt), Bounced: r.Bounced, Complained: r.Complained}
+	row := issueRow{publishReport: newPublishReport(r.Issue), State: issueState(r), PublishedAt: r.PublishedAt, SiteReady: r.SiteReady, FinishedAt: timeOrNull(r.FinishedAt), Bounced: r.Bounced, Complained: r.Complained, FoldedAt: timeOrNull(r.FoldedAt)}
 	row.Threads = append(row.Threads, r.ThreadIDs...)
-	row.Counts = r.Counts
+	row.Counts, row.Month = r.Counts, r.Month
+	row.circleReport = newCircleReport(r.To, r.LeftOut)
 	if r.Hold != nil {
 		row.HeldUntil = timeOrNull(r.Hold.Until)
 	}
@@ -155,6 +159,12 @@ func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Ho
 	if r.Slot != "" {
 		fmt.Fprintf(w, "Slot\t%s\n", slotText(r.Slot, p.facts.Zone))
 	}
+	if r.Month != "" {
+		fmt.Fprintf(w, "Month\t%s, for who wants one mail a month\n", r.Month)
+	}
+	if !r.FoldedAt.IsZero() {
+		fmt.Fprintf(w, "Kept\tcounts only, since %s (privacy.keep_deliveries)\n", longTime(r.FoldedAt, p.facts.Zone))
+	}
 	for _, id := range r.ThreadIDs {
 		fmt.Fprintf(w, "Thread\t%s\n", id)
 	}
@@ -167,6 +177,12 @@ func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Ho
 	fmt.Fprintf(w, "Recipients\t%s\n", strings.TrimSuffix(thousands(r.Recipients)+": "+countsNote(r.Counts), ": "))
 	if r.Bounced+r.Complained > 0 {
 		fmt.Fprintf(w, "Reports\t%s came back later, %s complained\n", thousands(r.Bounced), thousands(r.Complained))
+	}
+	if !r.To.All() {
+		fmt.Fprintf(w, "To\t%s\n", r.To)
+	}
+	if left := r.LeftOut.Sum(); left > 0 {
+		fmt.Fprintf(w, "Left out\t%s: %s\n", thousands(left), leftOutNote(r.LeftOut, r.To))
 	}
 	printHolds(w, holds, p.facts.Zone)
 	if r.InDoubt > 0 {

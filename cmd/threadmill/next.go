@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
 )
 
@@ -20,6 +21,37 @@ type nextRow struct {
 	Threads []string  `json:"threads"`
 	Title   string    `json:"title"`
 	Paused  bool      `json:"paused,omitempty"`
+	// Recipients is how many would get it now, null where there is nothing to get.
+	Recipients *int `json:"recipients"`
+	circleReport
+}
+
+// reached is how many would get what a slot carries, if it were now.
+type reached struct {
+	n    int
+	left newsletter.LeftOut
+}
+
+// reaches counts who gets what the slots carry; many are for the same people.
+func (p *publication) reaches(ctx context.Context, planned []publish.Planned) ([]reached, error) {
+	list := make([]reached, len(planned))
+	known := map[string]reached{}
+	for i, s := range planned {
+		if len(s.Threads) == 0 {
+			continue
+		}
+		key := fmt.Sprintf("%q %q", s.To, s.Topics)
+		r, ok := known[key]
+		if !ok {
+			var err error
+			if r.n, r.left, err = p.publisher.Reach(ctx, s.Threads, time.Now()); err != nil {
+				return nil, err
+			}
+			known[key] = r
+		}
+		list[i] = r
+	}
+	return list, nil
 }
 
 func (a *app) nextCommand() *cobra.Command {
@@ -47,10 +79,14 @@ func (a *app) nextCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(a.stdout, nextRows(planned, p.facts.Zone))
+			counts, err := p.reaches(cmd.Context(), planned)
+			if err != nil {
+				return err
 			}
-			return a.printNext(cmd.Context(), p, planned)
+			if asJSON {
+				return printJSON(a.stdout, nextRows(planned, counts, p.facts.Zone))
+			}
+			return a.printNext(cmd.Context(), p, planned, counts)
 		},
 	}
 	cmd.Flags().IntVarP(&n, "number", "n", 5, "how many slots")
@@ -59,14 +95,17 @@ func (a *app) nextCommand() *cobra.Command {
 	return cmd
 }
 
-func nextRows(planned []publish.Planned, zone *time.Location) []nextRow {
+func nextRows(planned []publish.Planned, counts []reached, zone *time.Location) []nextRow {
 	rows := []nextRow{}
-	for _, s := range planned {
+	for i, s := range planned {
 		r := nextRow{Slot: s.Due.In(zone), Key: s.Key, Threads: []string{}, Paused: s.Paused}
 		for _, t := range s.Threads {
 			r.Threads = append(r.Threads, t.ID)
 		}
 		r.Title = plannedTitle(s)
+		if len(s.Threads) > 0 {
+			r.Recipients, r.circleReport = &counts[i].n, newCircleReport(s.To, counts[i].left)
+		}
 		rows = append(rows, r)
 	}
 	return rows
@@ -83,7 +122,7 @@ func plannedTitle(s publish.Planned) string {
 	return title
 }
 
-func (a *app) printNext(ctx context.Context, p *publication, planned []publish.Planned) error {
+func (a *app) printNext(ctx context.Context, p *publication, planned []publish.Planned, counts []reached) error {
 	if p.schedule == nil {
 		fmt.Fprintln(a.stderr, "There is no schedule; set schedule.cron, or publish by hand with `threadmill publish --now`.")
 		return nil
@@ -96,8 +135,12 @@ func (a *app) printNext(ctx context.Context, p *publication, planned []publish.P
 		fmt.Fprintln(a.stderr, "The schedule has not begun: it counts from the first `threadmill run` or `threadmill publish` that sees it; a slot before that is not taken.")
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	for _, s := range planned {
-		fmt.Fprintf(w, "%s\t%s\n", longTime(s.Due, p.facts.Zone), plannedNote(s))
+	for i, s := range planned {
+		note := plannedNote(s)
+		if counts[i].left.Sum() > 0 {
+			note += "\t" + reachNote(counts[i].n, counts[i].left, s.To)
+		}
+		fmt.Fprintf(w, "%s\t%s\n", longTime(s.Due, p.facts.Zone), note)
 	}
 	return w.Flush()
 }

@@ -220,6 +220,8 @@ func (p *publication) join(ctx context.Context) error {
 		CatchUp:         catchUp,
 		Order:           newsletter.Order(p.Schedule.Order),
 		ThreadsPerIssue: p.Schedule.ThreadsPerIssue,
+		To:              newsletter.Segment(p.Audience.To),
+		SendMissed:      p.Schedule.WhenEmpty == "missed",
 		Batch:           p.Delivery.Batch,
 		Grace:           p.Delivery.Grace,
 		Letterhead:      p.letterhead(),
@@ -229,6 +231,9 @@ func (p *publication) join(ctx context.Context) error {
 	}
 	if p.Threads != "" {
 		o.Folder = p.reader
+	}
+	if p.Privacy.KeepDeliveries != "" {
+		o.Folds = p.Privacy.KeepDeliveries.Before
 	}
 	if p.schedule != nil { // a nil *Schedule in the interface would not be nil
 		o.Schedule = p.schedule

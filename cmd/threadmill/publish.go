@@ -162,7 +162,18 @@ func publishOutcome(ctx context.Context, p *publication, o publishOptions) (publ
 		return outcome, badArgument(err)
 	}
 	outcome, err := p.publisher.PublishDue(ctx, o.thread)
-	return outcome, badArgument(err)
+	if err != nil {
+		return outcome, badArgument(err)
+	}
+	month, err := p.publisher.PublishMonth(ctx)
+	switch {
+	case err != nil || month.Issue == nil:
+	case outcome.Issue == nil:
+		return month, nil
+	default:
+		fmt.Fprintf(p.stderr, "threadmill: issue %d, “%s”, is for %s who want one mail a month\n", month.Issue.Number, month.Issue.Title, peopleCount(month.Recipients))
+	}
+	return outcome, err
 }
 
 // mayPublish asks what stands in the way: a pause, or somebody at the terminal
@@ -181,11 +192,11 @@ func (a *app) mayPublish(ctx context.Context, p *publication, o publishOptions) 
 		}
 		return nil
 	}
-	plan, people, err := p.plan(ctx, o)
+	plan, err := p.publisher.DryRun(ctx, o.thread, o.now)
 	if err != nil || plan.Issue == nil {
-		return err
+		return badArgument(err)
 	}
-	question := fmt.Sprintf("Send “%s” to %s", plan.Issue.Title, peopleCount(people))
+	question := fmt.Sprintf("Send “%s” to %s", plan.Issue.Title, reachNote(plan.Recipients, plan.LeftOut, plan.Issue.To))
 	if len(earlier) > 0 {
 		printLines(a.stdout, earlier...)
 		question += " as well"
@@ -201,16 +212,6 @@ func (p *publication) refusePaused(ctx context.Context) error {
 	}
 	return fmt.Errorf("the schedule is paused since %s; `threadmill resume` ends that, `publish --now` publishes all the same",
 		longTime(pause.Since, p.facts.Zone))
-}
-
-// plan is what would be published, and to how many.
-func (p *publication) plan(ctx context.Context, o publishOptions) (publish.Outcome, int, error) {
-	plan, err := p.publisher.DryRun(ctx, o.thread, o.now)
-	if err != nil {
-		return plan, 0, badArgument(err)
-	}
-	counts, err := p.store.CountSubscribers(ctx)
-	return plan, counts[newsletter.SubscriberActive], err
 }
 
 // confirm asks a question on the terminal; anything but yes is an error, and
@@ -240,9 +241,9 @@ func (a *app) dryRun(ctx context.Context, p *publication, o publishOptions) erro
 			return err
 		}
 	}
-	plan, people, err := p.plan(ctx, o)
+	plan, err := p.publisher.DryRun(ctx, o.thread, o.now)
 	if err != nil {
-		return err
+		return badArgument(err)
 	}
 	earlier, err := p.earlierNotes(ctx)
 	if err != nil {
@@ -260,9 +261,10 @@ func (a *app) dryRun(ctx context.Context, p *publication, o publishOptions) erro
 	}
 	if o.json {
 		r := newPublishReport(*plan.Issue)
-		r.Recipients, r.Pending, r.DryRun = people, people, true
+		r.Recipients, r.Pending, r.DryRun = plan.Recipients, plan.Recipients, true
+		r.circleReport = newCircleReport(plan.Issue.To, plan.LeftOut)
 		return printJSON(a.stdout, r)
 	}
-	fmt.Fprintf(a.stdout, "Issue %d would be “%s”, to %s. Nothing was published.\n", plan.Issue.Number, plan.Issue.Title, peopleCount(people))
+	fmt.Fprintf(a.stdout, "Issue %d would be “%s”, to %s. Nothing was published.\n", plan.Issue.Number, plan.Issue.Title, reachNote(plan.Recipients, plan.LeftOut, plan.Issue.To))
 	return nil
 }

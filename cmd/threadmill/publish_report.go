@@ -20,6 +20,7 @@ type publishReport struct {
 	Title   string   `json:"title"`
 	Slot    *string  `json:"slot"`
 	Threads []string `json:"threads"`
+	circleReport
 	newsletter.Counts
 	reportEnd
 }
@@ -82,6 +83,7 @@ func (a *app) reportPublish(p *publication, outcome publish.Outcome, done tally,
 	}
 	if o.json {
 		r := newPublishReport(*outcome.Issue)
+		r.circleReport = newCircleReport(row.To, row.LeftOut)
 		r.Counts, r.reportEnd = row.Counts, endOf(done.without(row.Counts), held, failure)
 		err = printJSON(a.stdout, r)
 	} else {

@@ -45,6 +45,9 @@ func (a *app) onIssue(ctx context.Context, number string, do func(ctx context.Co
 
 func (a *app) retry(ctx context.Context, p *publication, issue int64) error {
 	again, err := p.store.Retry(ctx, issue)
+	if errors.Is(err, store.ErrFolded) {
+		return fmt.Errorf("retry issue %d: %w", issue, lastOf(err))
+	}
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,8 @@ type SignUpOptions struct {
 	// it one request can be held against another; without it the hash tells
 	// nothing, though there are few addresses.
 	NetworkKey []byte
+	// Welcome is what a newcomer gets; see newsletter.Confirmation.
+	Welcome string
 	// Proof is how many bits of a proof of work a form needs; 0 for none.
 	Proof int
 }
@@ -163,7 +165,7 @@ func (s *SignUps) confirmation(token string, r Request) (newsletter.Confirmation
 	now := now()
 	c := newsletter.Confirmation{
 		Subscriber: sub, Asked: time.UnixMilli(asked).UTC(), Since: now.Add(-s.o.Within), At: now,
-		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text,
+		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text, Welcome: s.o.Welcome,
 	}
 	if err != nil || !c.Asked.After(c.Since) {
 		return c, ErrToken

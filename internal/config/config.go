@@ -27,6 +27,7 @@ type Config struct {
 	Mail         Mail
 	Delivery     Delivery
 	Audience     Audience
+	Privacy      Privacy
 	Operator     Operator
 	Feeds        Feeds
 	Web          Web
@@ -74,6 +75,7 @@ type Schedule struct {
 	CatchUp         string // one, skip or a duration
 	Order           string // oldest, newest, name or list
 	ThreadsPerIssue int
+	WhenEmpty       string // wait or missed
 }
 
 // Mail says who sends and how.
@@ -153,6 +155,11 @@ type Delivery struct {
 	StopTimeout time.Duration // how long a stop waits for messages in flight
 }
 
+// Privacy says what is kept of people.
+type Privacy struct {
+	KeepDeliveries Span // who got an issue, after it was sent; none for ever
+}
+
 // Retry is the pace of further attempts after a refusal for now.
 type Retry struct {
 	First  time.Duration // the wait before the second attempt
@@ -160,12 +167,14 @@ type Retry struct {
 	GiveUp time.Duration // a delivery fails when it is this old
 }
 
-// Audience says how people come onto the list.
+// Audience says how people come onto the list, and what they get.
 type Audience struct {
 	ConfirmWithin time.Duration // how long the link of a confirmation works
 	Reminder      time.Duration // when who did not confirm is asked once more; 0 for never
 	Proof         int           // bits of the proof of work that a sign-up needs; 0 for none
 	Limits        SignUpLimits
+	To            Tags   // who gets threads that do not say it; empty for everybody
+	Welcome       string // what newcomers get: latest, the id of a thread, or none
 }
 
 // SignUpLimits bound the sign-ups of an hour; 0 means no limit.
@@ -219,7 +228,7 @@ func Default() Config {
 		Threads:  "threads",
 		Output:   "public",
 		Database: "threadmill.db",
-		Schedule: Schedule{Timezone: "UTC", CatchUp: "one", Order: "oldest", ThreadsPerIssue: 1},
+		Schedule: Schedule{Timezone: "UTC", CatchUp: "one", Order: "oldest", ThreadsPerIssue: 1, WhenEmpty: "wait"},
 		Mail: Mail{
 			Transport: "smtp",
 			Folder:    "mail",
@@ -245,6 +254,7 @@ func Default() Config {
 			ConfirmWithin: 7 * 24 * time.Hour,
 			Reminder:      24 * time.Hour,
 			Limits:        SignUpLimits{PerClient: 10, PerNetwork: 40, PerHour: 500, PerAddress: 3},
+			Welcome:       "none",
 		},
 		Operator: Operator{WarnDisk: 100},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},

@@ -90,6 +90,7 @@ schedule:
   catch_up: 6h
   order: list
   threads_per_issue: "3"
+  when_empty: missed
 mail:
   from: Jo Smith <jo@example.com>
   reply_to: answers@example.com
@@ -140,6 +141,9 @@ audience:
   reminder: 0s
   proof_of_work: 14
   limits: {per_client: 1, per_network: 2, per_hour: 3, per_address: 4}
+  to: [members, "!london"]
+  welcome: moving-a-shed
+privacy: {keep_deliveries: 24mo}
 operator:
   email: op@example.com
   command: cat > /dev/null
@@ -174,7 +178,7 @@ web:
 		},
 		Threads: "posts", Templates: "looks", Output: "site",
 		Database: "postgres://jo:from the file@db.example.com/threads",
-		Schedule: config.Schedule{Cron: "0 9 * * MON", Timezone: "Europe/London", CatchUp: "6h", Order: "list", ThreadsPerIssue: 3},
+		Schedule: config.Schedule{Cron: "0 9 * * MON", Timezone: "Europe/London", CatchUp: "6h", Order: "list", ThreadsPerIssue: 3, WhenEmpty: "missed"},
 		Mail: config.Mail{
 			From: "Jo Smith <jo@example.com>", ReplyTo: "answers@example.com", Transport: "folder", Folder: "letters",
 			SMTP: config.SMTP{
@@ -201,7 +205,9 @@ web:
 		Audience: config.Audience{
 			ConfirmWithin: 48 * time.Hour, Proof: 14,
 			Limits: config.SignUpLimits{PerClient: 1, PerNetwork: 2, PerHour: 3, PerAddress: 4},
+			To:     config.Tags{"members", "!london"}, Welcome: "moving-a-shed",
 		},
+		Privacy: config.Privacy{KeepDeliveries: "24mo"},
 		Operator: config.Operator{
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // URLs is a list of addresses.
@@ -84,6 +85,33 @@ func parseNetworks(text string) (Networks, error) {
 	}
 	if len(list) > maxNetworks {
 		return nil, fmt.Errorf("%d networks; write %d at most", len(list), maxNetworks)
+	}
+	return list, nil
+}
+
+// Tags name a part of the subscribers: who has any of them, and none of those
+// that begin with an exclamation mark.
+type Tags []string
+
+// String is the form of the config.
+func (t Tags) String() string { return strings.Join(t, " ") }
+
+// maxSegment bounds how many tags name a part of the subscribers.
+const maxSegment = 50
+
+// parseTags reads tags with spaces or commas between, each once.
+func parseTags(text string) (Tags, error) {
+	var list Tags
+	for tag := range strings.FieldsFuncSeq(text, func(r rune) bool { return unicode.IsSpace(r) || r == ',' }) {
+		if strings.Trim(tag, "!*") == "" {
+			return nil, fmt.Errorf("%q is not a tag; write one such as members, \"!members\" for all but those, and nothing for everybody", tag)
+		}
+		if !slices.Contains(list, tag) {
+			list = append(list, tag)
+		}
+	}
+	if len(list) > maxSegment {
+		return nil, fmt.Errorf("%d tags; write %d at most", len(list), maxSegment)
 	}
 	return list, nil
 }

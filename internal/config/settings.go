@@ -59,6 +59,7 @@ func (c *Config) siteSettings() []setting {
 		bind("schedule.catch_up", &s.CatchUp, parseCatchUp),
 		bind("schedule.order", &s.Order, oneOf("oldest", "newest", "name", "list")),
 		bind("schedule.threads_per_issue", &s.ThreadsPerIssue, integer(1, 50)),
+		bind("schedule.when_empty", &s.WhenEmpty, oneOf("wait", "missed")),
 	}
 }
 
@@ -145,6 +146,10 @@ func (c *Config) audienceSettings() []setting {
 		bind("audience.limits.per_network", &l.PerNetwork, integer(0, 1_000_000)),
 		bind("audience.limits.per_hour", &l.PerHour, integer(0, 1_000_000)),
 		bind("audience.limits.per_address", &l.PerAddress, integer(1, 10)),
+		listed(bind("audience.to", &a.To, parseTags)),
+		bind("audience.welcome", &a.Welcome, parseWelcome),
+
+		bind("privacy.keep_deliveries", &c.Privacy.KeepDeliveries, parseSpan),
 	}
 }
 

@@ -230,6 +230,17 @@ func parseCatchUp(text string) (string, error) {
 	return text, nil
 }
 
+// parseWelcome reads what newcomers get; empty is the same as none.
+func parseWelcome(text string) (string, error) {
+	if text == "" {
+		return "none", nil
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		return "", fmt.Errorf("%q is not the id of a thread; write latest, none, or an id that `threadmill threads` shows", text)
+	}
+	return text, nil
+}
+
 // maxDuration bounds all durations, so that sums of them cannot overflow.
 const maxDuration = 366 * 24 * time.Hour
 

@@ -157,6 +157,9 @@ func joined(list *ast.SequenceNode) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if len(strings.Fields(text)) > 1 {
+			return "", fmt.Errorf("%q in a list holds a space; write a hyphen there, or two values", text)
+		}
 		texts = append(texts, text)
 	}
 	return strings.Join(texts, " "), nil

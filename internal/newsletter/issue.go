@@ -16,6 +16,10 @@ type Issue struct {
 	Subject     string
 	PublishedAt time.Time
 	Threads     []Thread
+	// Circle is for whom its mail is.
+	Circle
+	// Month is that of a digest of a month, such as 2026-11; empty for any other.
+	Month string
 	// Next is when the next issue is to come; zero where none is in sight.
 	Next time.Time
 	// HeldUntil is when its mail may leave; not after PublishedAt: at once.

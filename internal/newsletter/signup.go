@@ -26,4 +26,7 @@ type Confirmation struct {
 	At         time.Time
 	// Form, Network and Text are those of the confirmation; see SignUp.
 	Form, Network, Text string
+	// Welcome is what a newcomer gets: "latest" for the latest issue, the id of a
+	// thread for the one that carried it; empty for nothing.
+	Welcome string
 }

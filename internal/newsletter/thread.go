@@ -58,7 +58,7 @@ type Thread struct {
 	Weight   int       // low goes first, 0 means none
 	Formerly []string  // params.formerly: ids and addresses it had elsewhere
 	Channels []Channel // params.channels; nil means all of them
-	To       []string  // params.to: the segment that gets it by mail
+	To       Segment   // params.to: who gets it by mail; empty: whoever the publication says
 
 	Posts []Post
 	// References are the Markdown link definitions of the file; they hold in
@@ -124,7 +124,7 @@ func sameLines(a, b string) bool {
 // Via tells whether the thread goes out by c.
 func (t Thread) Via(c Channel) bool {
 	if len(t.Channels) == 0 {
-		return c == ChannelMail || len(t.To) == 0
+		return c == ChannelMail || t.To.All()
 	}
 	return slices.Contains(t.Channels, c)
 }

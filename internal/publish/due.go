@@ -76,6 +76,7 @@ func (p *Publisher) due(ctx context.Context, now time.Time) (*newsletter.Slot, e
 // Planned is a slot to come and what it will carry.
 type Planned struct {
 	newsletter.Slot
+	newsletter.Circle
 	Threads []newsletter.Listed // none when the queue is empty by then
 	Paused  bool
 }
@@ -100,6 +101,7 @@ func (p *Publisher) Upcoming(ctx context.Context, from time.Time, n int) ([]Plan
 		s := Planned{Slot: newsletter.Slot{Key: p.o.Schedule.Key(at), Due: at}, Paused: pause.Covers(at)}
 		if !s.Paused {
 			s.Threads = p.pick(c, at, used)
+			s.Circle = p.circle(s.Threads)
 		}
 		list = append(list, s)
 	}
@@ -171,19 +173,50 @@ func waitsUntil(list []*newsletter.Listed, at time.Time) time.Time {
 	return first
 }
 
-// pick takes the threads of one issue off the queue.
+// pick takes the threads of one issue off the queue: the next one, and those
+// after it that are for the same people. What is for others waits for an issue
+// of its own.
 func (p *Publisher) pick(c Catalogue, at time.Time, used map[string]bool) []newsletter.Listed {
 	var chosen []newsletter.Listed
 	for _, t := range newsletter.Queue(c.Threads, p.o.Order, c.Queue, at) {
 		if len(chosen) == p.o.ThreadsPerIssue {
 			break
 		}
-		if !used[t.ID] {
-			used[t.ID] = true
-			chosen = append(chosen, t)
+		if used[t.ID] || len(chosen) > 0 && !p.segment(t).Same(p.segment(chosen[0])) {
+			continue
 		}
+		used[t.ID] = true
+		chosen = append(chosen, t)
 	}
 	return chosen
+}
+
+// segment is who gets a thread by mail.
+func (p *Publisher) segment(t newsletter.Listed) newsletter.Segment { return t.To.Or(p.o.To) }
+
+// circle is for whom an issue of the chosen threads is.
+func (p *Publisher) circle(chosen []newsletter.Listed) newsletter.Circle {
+	c := newsletter.Circle{Topics: []string{}}
+	for i, t := range viaMail(chosen) {
+		if i == 0 {
+			c.To = p.segment(t)
+		}
+		for _, tag := range t.Tags {
+			if !slices.Contains(c.Topics, tag) {
+				c.Topics = append(c.Topics, tag)
+			}
+		}
+	}
+	return c
+}
+
+// Reach counts who would get an issue of the chosen threads at a time, and those
+// who are active and would not, by reason.
+func (p *Publisher) Reach(ctx context.Context, chosen []newsletter.Listed, at time.Time) (int, newsletter.LeftOut, error) {
+	if len(viaMail(chosen)) == 0 {
+		return 0, nil, nil
+	}
+	return p.o.Store.Reach(ctx, p.circle(chosen), at)
 }
 
 // NextSlot returns the first slot after now, zero when there is no schedule,

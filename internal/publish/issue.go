@@ -18,7 +18,8 @@ import (
 type Outcome struct {
 	Issue      *newsletter.Issue // nil when nothing was published
 	Recipients int
-	Reason     string // why nothing was published
+	LeftOut    newsletter.LeftOut // who is active and does not get it; of a dry run only
+	Reason     string             // why nothing was published
 }
 
 // PublishDue publishes what is due now. It may be called at any time by any
@@ -146,6 +147,9 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 		if slot == nil {
 			return o, nil
 		}
+		if err := p.missed(ctx, &o); err != nil { // before the slot is over: a crash between is caught up, and nobody gets it twice
+			return o, err
+		}
 		if err := p.over(ctx, *slot, newsletter.SlotEmpty, now); err != nil {
 			return o, err
 		}
@@ -166,6 +170,24 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 	}
 	p.o.Log.Info("issue published", "issue", issue.Number, "title", issue.Title, "slot", issue.Slot, "recipients", n)
 	return Outcome{Issue: &issue, Recipients: n}, nil
+}
+
+// missed sends the latest issue to those who have not got it, where the config
+// has an empty slot do so.
+func (p *Publisher) missed(ctx context.Context, o *Outcome) error {
+	if !p.o.SendMissed {
+		return nil
+	}
+	latest, err := p.o.Store.LatestIssue(ctx)
+	if err != nil || latest == 0 {
+		return err
+	}
+	n, err := p.o.Store.SendMissed(ctx, latest, p.o.Batch)
+	if n > 0 {
+		o.Reason += fmt.Sprintf("; issue %d goes to those who had not got it: %d", latest, n)
+		p.o.Log.Info("issue sent to those who had not got it", "issue", latest, "recipients", n)
+	}
+	return err
 }
 
 // DryRun tells what PublishDue or, with anyhow, PublishNow would publish, and
@@ -192,7 +214,8 @@ func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Out
 	}
 	number, err := p.o.Store.NextIssue(ctx)
 	issue := p.issue(p.spoken(), number, chosen, now)
-	return Outcome{Issue: &issue}, err
+	n, left, rerr := p.Reach(ctx, chosen, now)
+	return Outcome{Issue: &issue, Recipients: n, LeftOut: left}, cmp.Or(err, rerr)
 }
 
 func (p *Publisher) logProblems(c Catalogue) {
@@ -260,11 +283,7 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 	if err := p.rehearse(ctx, templates, c, chosen, issue); err != nil {
 		return fail(err)
 	}
-	snap := newsletter.Snapshot{
-		Sender:         string(p.o.Letterhead.returnPath()),
-		Domain:         domainOf(p.o.Letterhead.From.Address),
-		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
-	}
+	snap := p.snapshot()
 	if len(mailed) > 0 {
 		mail := p.issue(templates, number, mailed, now)
 		if mail.Next, err = p.nextIssue(ctx, c.without(chosen)); err != nil {
@@ -275,6 +294,15 @@ func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newslette
 		}
 	}
 	return issue, snap, nil
+}
+
+// snapshot is what all issues freeze, without a message.
+func (p *Publisher) snapshot() newsletter.Snapshot {
+	return newsletter.Snapshot{
+		Sender:         string(p.o.Letterhead.returnPath()),
+		Domain:         domainOf(p.o.Letterhead.From.Address),
+		UnsubscribeURL: p.o.Letterhead.UnsubscribeURL,
+	}
 }
 
 // rehearse renders the pages of the issue beside all others and tries the
@@ -307,6 +335,7 @@ func (p *Publisher) issue(words *render.Templates, number int64, chosen []newsle
 		Subject:     first.MailSubject(),
 		PublishedAt: now.UTC().Truncate(time.Millisecond),
 		AuthorCopy:  p.o.Publication.Author.Email,
+		Circle:      p.circle(chosen),
 	}
 	for _, t := range chosen {
 		issue.Threads = append(issue.Threads, t.Thread)

@@ -39,6 +39,7 @@ type settings struct {
 	cron, zone, catchUp string
 	perIssue            int
 	embed               bool
+	missed              bool
 	dir                 string // an existing desk's folder
 }
 
@@ -73,6 +74,7 @@ func (d *desk) options(s settings) publish.Options {
 		ThreadsPerIssue: max(s.perIssue, 1),
 		Batch:           2,
 		EmbedPictures:   s.embed,
+		SendMissed:      s.missed,
 		Letterhead: publish.Letterhead{
 			From: netmail.Address{Name: "News", Address: "news@example.com"}, UnsubscribeURL: "https://example.com/unsubscribe/", OneClick: true,
 		},

@@ -66,6 +66,12 @@ type Store interface {
 
 	NextIssue(ctx context.Context) (int64, error)
 	Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (int, error)
+	LastMonth(ctx context.Context) (string, error)
+	EndMonth(ctx context.Context, month string) error
+	FoldDeliveries(ctx context.Context, before time.Time) (int, error)
+	LatestIssue(ctx context.Context) (int64, error)
+	SendMissed(ctx context.Context, issue int64, batch int) (int, error)
+	Reach(ctx context.Context, c newsletter.Circle, now time.Time) (int, newsletter.LeftOut, error)
 	SiteDue(ctx context.Context) ([]int64, error)
 	FirstURL(ctx context.Context, url string) (string, error)
 	WithdrawnIssues(ctx context.Context) ([]int64, error)
@@ -115,15 +121,23 @@ type Options struct {
 	// is only one.
 	Place string
 
-	Schedule        Schedule // nil: only by hand
-	Expression      string   // of the schedule
-	CatchUp         CatchUp
+	Schedule   Schedule // nil: only by hand
+	Expression string   // of the schedule
+	CatchUp    CatchUp
+	// SendMissed makes a slot for which no thread is left send the latest issue
+	// to those who have not got it.
+	SendMissed      bool
 	Order           newsletter.Order
 	ThreadsPerIssue int
-	Batch           int // deliveries in a batch
+	// To is who gets the mail of threads that do not say it.
+	To    newsletter.Segment
+	Batch int // deliveries in a batch
 	// Grace is how long the mail of a slot's issue waits; meanwhile the author
 	// has a copy, where there is an address.
-	Grace      time.Duration
+	Grace time.Duration
+	// Folds is the time before which issues must have been finished of which
+	// counts are enough; nil keeps their deliveries for ever.
+	Folds      func(now time.Time) time.Time
 	Letterhead Letterhead
 	// EmbedPictures makes mails carry their pictures instead of linking to them.
 	EmbedPictures bool

@@ -27,6 +27,8 @@ const (
 	// goneAfter when one of which nobody said so is forgotten.
 	seenEvery = 20 * time.Second
 	goneAfter = 7 * 24 * time.Hour
+	// foldEvery is how often it looks for issues of which counts are enough.
+	foldEvery = 24 * time.Hour
 	// retryMax bounds the wait between two tries to write the site.
 	retryMax = 30 * time.Second
 )
@@ -78,6 +80,7 @@ type daemon struct {
 
 	next  time.Time // slot, when the clock was last looked at
 	tried time.Time // to publish what is due
+	month time.Time // when it was last looked whether a month is over
 
 	revision  int64     // the newest that was seen
 	stale     bool      // the site must be written
@@ -86,6 +89,7 @@ type daemon struct {
 	stamp     string // of the threads folder
 	stamped   time.Time
 	swept     time.Time
+	folded    time.Time
 	seen      time.Time // when the database heard last that the folder is kept up
 }
 
@@ -108,6 +112,7 @@ func (d *daemon) loop(ctx context.Context, wake Signals) {
 			if came {
 				d.slot(ctx)
 			}
+			d.digest(ctx)
 			if wait < look {
 				alarm.Reset(wait)
 			}
@@ -115,6 +120,7 @@ func (d *daemon) loop(ctx context.Context, wake Signals) {
 			d.changed()
 			d.sayHere(ctx)
 			d.sweep(ctx)
+			d.fold(ctx)
 		case <-ctx.Done():
 		}
 	}
@@ -155,6 +161,22 @@ func (d *daemon) slot(ctx context.Context) {
 		d.o.Log.Debug("nothing published", "reason", o.Reason)
 	}
 	d.clear(ctx, WarningSlot)
+}
+
+// digest publishes the digest of a month that is over.
+func (d *daemon) digest(ctx context.Context) {
+	if !d.keeps || !d.watches || time.Since(d.month) < slotRetry {
+		return
+	}
+	d.month = time.Now()
+	o, err := d.PublishMonth(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.o.Log.Error("the digest of the month could not be published; it is tried again", "err", err)
+	case o.Issue != nil:
+		d.stale, d.notBefore = true, time.Time{}
+	}
 }
 
 // asked looks for a revision that is newer than the site, which also those
@@ -254,6 +276,22 @@ func (d *daemon) sweep(ctx context.Context) {
 		d.o.Log.Error("sweep", "err", err)
 	case n > 0:
 		d.o.Log.Info("unused pictures removed", "pictures", n)
+	}
+}
+
+// fold lets go of who got issues that are old.
+func (d *daemon) fold(ctx context.Context) {
+	if !d.keeps || !d.watches || d.o.Folds == nil || time.Since(d.folded) < foldEvery {
+		return
+	}
+	d.folded = time.Now()
+	n, err := d.o.Store.FoldDeliveries(ctx, d.o.Folds(time.Now()))
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.o.Log.Error("fold the deliveries of old issues", "err", err)
+	case n > 0:
+		d.o.Log.Info("deliveries of old issues folded into counts (privacy.keep_deliveries)", "issues", n)
 	}
 }
 

@@ -120,6 +120,31 @@ func TestEmptySlotIsOver(t *testing.T) {
 	})
 }
 
+// A slot without a thread can send the last issue to those who came since.
+func TestEmptySlotSendsWhatWasMissed(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		missed := weekly
+		missed.missed = true
+		d := newDesk(t, missed)
+		d.due()
+		until("2000-01-03T09:00:00Z")
+		wantNothing(t, "nothing was ever sent", d.due(), "no thread is ready")
+		d.threads(1)
+		d.subscribers(2)
+		d.now()
+		d.subscribers(5)
+		until("2000-01-10T09:00:00Z")
+		wantNothing(t, "empty queue", d.due(), "no thread is ready (waiting for their date: 0, drafts: 0, broken: 0); issue 1 goes to those who had not got it: 3")
+		until("2000-01-17T09:00:00Z")
+		if got := d.due(); strings.Contains(got, "issue 1") {
+			t.Errorf("the next empty slot: %q", got)
+		}
+		if row, err := d.store.Issue(t.Context(), 1); err != nil || row.Recipients != 5 {
+			t.Errorf("%d recipients, %v; want 5", row.Recipients, err)
+		}
+	})
+}
+
 func TestPause(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		d := newDesk(t, weekly)

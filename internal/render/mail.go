@@ -115,6 +115,9 @@ func (t *Templates) mailPage(pub newsletter.Publication, issue newsletter.Issue,
 	case !digest:
 		data.URL = webPage(pub, issue.Threads[0])
 		data.Preheader = issue.Threads[0].Excerpt
+	case issue.Month != "": // a digest of other issues has no page
+		data.URL = pub.Link("")
+		data.Preheader = titles(issue.Threads)
 	case issue.Number > 0:
 		if slices.ContainsFunc(issue.Threads, func(t newsletter.Thread) bool { return t.Via(newsletter.ChannelWeb) }) {
 			data.URL = pub.Link(newsletter.IssuePath(issue.Number))

@@ -205,7 +205,13 @@ const (
 	wordDate     = "date"      // 18 December 2024
 	wordDayMonth = "day_month" // 18 December
 	wordNextDay  = "next_day"  // Monday 7 December
+	wordMonth    = "of_month"  // December 2024
 )
+
+// Month names a month in the publication's language.
+func (t *Templates) Month(pub newsletter.Publication, at time.Time) string {
+	return t.words.speak(pub, languageOf(pub, newsletter.Thread{})).date(wordMonth, at)
+}
 
 // date writes a day in one of the forms of dates.
 func (s speech) date(form string, at time.Time) string {

@@ -164,13 +164,14 @@ func (a *adder) add(ctx context.Context, rec *newsletter.SubscriberRecord) (news
 	if i, twice := a.fresh[rec.Key]; twice {
 		return a.completeFresh(ctx, a.entering[i], rec)
 	}
+	suppressed, forgotten := a.barredKey(rec.Key)
+	if forgotten { // also where they are asked again and did not answer yet
+		return newsletter.Addition{Result: newsletter.Kept}, nil
+	}
 	if old, known := a.known[rec.Key]; known {
 		return a.complete(ctx, old, rec.Subscriber)
 	}
-	suppressed, forgotten := a.barredKey(rec.Key)
 	switch {
-	case forgotten:
-		return newsletter.Addition{Result: newsletter.Kept}, nil
 	case rec.Bare && suppressed:
 		return newsletter.Addition{Result: newsletter.Unchanged}, nil
 	case rec.Bare:

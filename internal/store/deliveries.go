@@ -136,7 +136,7 @@ func (s *Store) closeBatch(ctx context.Context, tx *sql.Tx, b newsletter.Batch) 
 			count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state = 'deferred'), count(*) FILTER (WHERE state = 'failed'),
 			count(*) FILTER (WHERE state = 'canceled'), count(*) FILTER (WHERE state = 'in_doubt')
 			FROM deliveries d WHERE d.batch = batches.id)
-		WHERE id = $1
+		WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM issues i WHERE i.number = batches.issue AND i.folded_at IS NOT NULL)
 		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = batches.id AND d.state IN ('pending', 'sending'))`, b.ID)
 	if err != nil {
 		return err
@@ -338,6 +338,9 @@ func (s *Store) ResolveResend(ctx context.Context, issue int64) (int, error) {
 
 func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := notFolded(ctx, tx, issue); err != nil {
+			return err
+		}
 		n, err = s.wake(ctx, tx, set+`, retried_at = $2`, where+notWithdrawn, issue, msNow())
 		return err
 	})
@@ -350,6 +353,9 @@ func (s *Store) reopen(ctx context.Context, issue int64, set, where string) (n i
 // ResolveSkip takes an issue's deliveries in doubt as sent.
 func (s *Store) ResolveSkip(ctx context.Context, issue int64) (n int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := notFolded(ctx, tx, issue); err != nil {
+			return err
+		}
 		n, err = s.settle(ctx, tx, `UPDATE deliveries SET state = 'sent', changed_at = $2 WHERE issue = $1 AND doubts > 0 AND state = 'in_doubt'`, issue, msNow())
 		return err
 	})

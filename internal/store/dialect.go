@@ -51,6 +51,8 @@ type dialect struct {
 	// enterRows is how many rows one statement inserts. SQLite takes one at a time:
 	// there is no way to save, and its driver looks up each parameter by name.
 	enterRows int
+	// elements are the values t.value of a list of texts in JSON, %s.
+	elements string
 	// words is the condition on thread_texts x that the index finds $1 there: words
 	// as word writes them, prefix behind one that only begins a word, and and
 	// between them.
@@ -73,6 +75,7 @@ var sqlite = dialect{
 	goose:      goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	tables:     `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`,
+	elements:   `json_each(%s) t`,
 	among:      ` IN (SELECT value FROM json_each($1))`,
 	amongIDs:   ` IN (SELECT value FROM json_each($1))`,
 	enterRows:  1,

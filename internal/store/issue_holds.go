@@ -157,6 +157,7 @@ func (s *Store) WithdrawIssue(ctx context.Context, issue int64) (undone bool, er
 func freeThreads(ctx context.Context, tx *sql.Tx, issue int64) (undone bool, err error) {
 	var left bool
 	err = tx.QueryRowContext(ctx, `SELECT NOT EXISTS (SELECT 1 FROM batches WHERE issue = $1)
+		OR EXISTS (SELECT 1 FROM issues WHERE number = $1 AND folded_at IS NOT NULL)
 		OR EXISTS (SELECT 1 FROM batches b JOIN deliveries d ON d.batch = b.id
 			WHERE b.issue = $1 AND b.lease > 0 AND d.state IN ('sending', 'sent', 'failed', 'in_doubt'))`, issue).Scan(&left)
 	if err != nil {

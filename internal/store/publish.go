@@ -21,11 +21,11 @@ func (s *Store) NextIssue(ctx context.Context) (int64, error) {
 }
 
 // Publish makes an issue in one transaction: it claims the slot, if there is
-// one, and the threads, keeps the snapshot and gives everyone who is active
-// and not suppressed one pending delivery, in batches of the given size. An
-// issue without a message has no deliveries. It returns the number of
-// recipients; ErrTaken when another process had the slot, a thread or the
-// number first, or archived a thread, and then nothing is changed.
+// one, and the threads or the month, keeps the snapshot and gives everyone who is active,
+// not suppressed and in the issue's circle one pending delivery, in batches of
+// the given size. An issue without a message has no deliveries. It returns the
+// number of recipients; ErrTaken when another process had the slot, a thread or
+// the number first, or archived a thread, and then nothing is changed.
 func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (recipients int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if err := s.alone(ctx, tx, aloneThreads); err != nil {
@@ -39,18 +39,17 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 		if err := insertIssue(ctx, tx, issue, slot, snap); err != nil {
 			return err
 		}
-		for i, t := range issue.Threads {
-			if err := insertIssueThread(ctx, tx, issue.Number, i, t); err != nil {
-				return err
-			}
-		}
-		if err := numberOut(ctx, tx); err != nil {
+		if err := claimThreads(ctx, tx, issue); err != nil {
 			return err
 		}
+		left := newsletter.LeftOut{}
 		if len(snap.Message) > 0 {
-			if recipients, err = insertDeliveries(ctx, tx, issue.Number, batch); err != nil {
+			if recipients, left, err = s.insertDeliveries(ctx, tx, issue, batch); err != nil {
 				return err
 			}
+		}
+		if err := keepCircle(ctx, tx, issue, left); err != nil {
+			return err
 		}
 		if recipients > 0 {
 			if err := holdIssue(ctx, tx, issue); err != nil {
@@ -85,6 +84,20 @@ func insertIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue, slot *
 	return inserted(res, err)
 }
 
+// claimThreads claims the threads of an issue; of a digest of a month the month,
+// since its threads are in other issues.
+func claimThreads(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
+	if issue.Month != "" {
+		return claimMonth(ctx, tx, issue.Month)
+	}
+	for i, t := range issue.Threads {
+		if err := insertIssueThread(ctx, tx, issue.Number, i, t); err != nil {
+			return err
+		}
+	}
+	return numberOut(ctx, tx)
+}
+
 func insertIssueThread(ctx context.Context, tx *sql.Tx, issue int64, position int, t newsletter.Thread) error {
 	res, err := tx.ExecContext(ctx, `INSERT INTO issue_threads (issue, position, thread, source, prints, digest)
 		SELECT $1, $2, id, $4, $5, $6 FROM threads WHERE id = $3 AND archived_at IS NULL AND withdrawn_at IS NULL
@@ -108,49 +121,56 @@ func inserted(res sql.Result, err error) error {
 	return err
 }
 
-// insertDeliveries gives everyone their delivery, a batch after the other.
-func insertDeliveries(ctx context.Context, tx *sql.Tx, issue int64, batch int) (recipients int, err error) {
-	fill, err := tx.PrepareContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
-		SELECT $1, id, $2 FROM subscribers`+reached+` ORDER BY id LIMIT $4`)
+// insertDeliveries gives everyone in the issue's circle their delivery, a batch
+// after the other, and counts those who are left out.
+func (s *Store) insertDeliveries(ctx context.Context, tx *sql.Tx, issue newsletter.Issue, batch int) (recipients int, left newsletter.LeftOut, err error) {
+	who, err := s.circleOf(ctx, tx, issue.Circle, issue.PublishedAt)
+	if err == nil {
+		left, err = who.leftOut(ctx, tx)
+	}
 	if err != nil {
-		return 0, err
+		return 0, nil, fmt.Errorf("choose the recipients: %w", err)
+	}
+	where, args := who.where(5)
+	fill, err := tx.PrepareContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
+		SELECT $1, id, $2 FROM subscribers WHERE id > $3 AND`+where+` ORDER BY id LIMIT $4`)
+	if err != nil {
+		return 0, nil, err
 	}
 	defer fill.Close()
 	for last := int64(0); ; {
-		id, err := beginBatch(ctx, tx, issue, last)
+		id, err := beginBatch(ctx, tx, issue.Number, last, who)
 		if err != nil {
-			return 0, fmt.Errorf("begin a batch: %w", err)
+			return 0, nil, fmt.Errorf("begin a batch: %w", err)
 		}
 		if id == 0 {
-			_, err := tx.ExecContext(ctx, `UPDATE issues SET recipients = $2 WHERE number = $1`, issue, recipients)
-			return recipients, err
+			_, err := tx.ExecContext(ctx, `UPDATE issues SET recipients = $2 WHERE number = $1`, issue.Number, recipients)
+			return recipients, left, err
 		}
-		res, err := fill.ExecContext(ctx, issue, id, last, batch)
+		res, err := fill.ExecContext(ctx, append([]any{issue.Number, id, last, batch}, args...)...)
 		if err != nil {
-			return 0, fmt.Errorf("write the deliveries: %w", err)
+			return 0, nil, fmt.Errorf("write the deliveries: %w", err)
 		}
 		n, err := res.RowsAffected()
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `UPDATE batches SET size = $2 WHERE id = $1`, id, n)
 		}
 		if err == nil && n > 0 {
-			err = tx.QueryRowContext(ctx, `SELECT max(subscriber) FROM deliveries WHERE issue = $1`, issue).Scan(&last)
+			err = tx.QueryRowContext(ctx, `SELECT max(subscriber) FROM deliveries WHERE issue = $1`, issue.Number).Scan(&last)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("write the batches: %w", err)
+			return 0, nil, fmt.Errorf("write the batches: %w", err)
 		}
 		recipients += int(n)
 	}
 }
 
-// reached are the subscribers after $3 who get an issue.
-const reached = ` WHERE id > $3 AND status = 'active' AND key NOT IN (SELECT key FROM suppressions)`
-
 // beginBatch makes a batch for those after the last one, and returns its id; 0
 // when nobody is left.
-func beginBatch(ctx context.Context, tx *sql.Tx, issue, last int64) (id int64, err error) {
+func beginBatch(ctx context.Context, tx *sql.Tx, issue, last int64, who circle) (id int64, err error) {
+	where, args := who.where(4)
 	err = tx.QueryRowContext(ctx, `INSERT INTO batches (issue, size) SELECT $1, $2
-		WHERE (SELECT min(id) FROM subscribers`+reached+`) IS NOT NULL RETURNING id`, issue, 0, last).Scan(&id)
+		WHERE (SELECT min(id) FROM subscribers WHERE id > $3 AND`+where+`) IS NOT NULL RETURNING id`, append([]any{issue, 0, last}, args...)...).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
@@ -191,9 +211,12 @@ type IssueRow struct {
 	SiteReady  bool
 	FinishedAt time.Time  // zero while something is left to send
 	Hold       *IssueHold // nil when nothing holds its mail
+	LeftOut    newsletter.LeftOut
+	FoldedAt   time.Time // since when there are only counts; zero while there are deliveries
 }
 
-const issueColumns = `SELECT number, coalesce(slot, ''), slug, title, subject, published_at, site_at, finished_at FROM issues`
+const issueColumns = `SELECT number, coalesce(slot, ''), slug, title, subject, published_at, site_at, finished_at,
+	segment, topics, left_out, month, folded_at FROM issues`
 
 // Issues returns every issue, the oldest first.
 func (s *Store) Issues(ctx context.Context) ([]IssueRow, error) {
@@ -217,9 +240,13 @@ func (s *Store) issues(ctx context.Context, query string, args ...any) ([]IssueR
 	err := s.view(ctx, func(tx *sql.Tx) error {
 		err := each(ctx, tx, func(rows *sql.Rows) error {
 			var i IssueRow
-			var published, site, finished sql.NullInt64
-			err := rows.Scan(&i.Number, &i.Slot, &i.Slug, &i.Title, &i.Subject, &published, &site, &finished)
-			i.PublishedAt, i.SiteReady, i.FinishedAt = timeOf(published), site.Valid, timeOf(finished)
+			var published, site, finished, folded sql.NullInt64
+			var segment, topics, left string
+			err := rows.Scan(&i.Number, &i.Slot, &i.Slug, &i.Title, &i.Subject, &published, &site, &finished, &segment, &topics, &left, &i.Month, &folded)
+			if err == nil {
+				err = readCircle(&i, segment, topics, left)
+			}
+			i.PublishedAt, i.SiteReady, i.FinishedAt, i.FoldedAt = timeOf(published), site.Valid, timeOf(finished), timeOf(folded)
 			list = append(list, i)
 			return err
 		}, query, args...)

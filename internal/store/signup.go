@@ -157,7 +157,9 @@ func (s *Store) confirmed(ctx context.Context, tx *sql.Tx, sub newsletter.Subscr
 	if err := recall(ctx, tx, sub.Key); err != nil {
 		return err
 	}
-	// The welcome of a new subscriber (audience.welcome) has its place here.
+	if err := s.welcome(ctx, tx, sub.ID, c.Welcome); err != nil {
+		return err
+	}
 	return addEvent(ctx, tx, newsletter.SubscriberEvent{
 		Subscriber: sub.ID, At: c.At, Kind: newsletter.EventConfirmed, Form: c.Form, Network: c.Network, Text: c.Text,
 	})

@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"database/sql"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -53,7 +55,7 @@ type walk struct {
 
 func (w *walk) step() string {
 	ctx := w.t.Context()
-	switch w.rand.IntN(14) {
+	switch w.rand.IntN(15) {
 	case 0, 1, 2:
 		w.take()
 		return "taking a batch"
@@ -82,6 +84,13 @@ func (w *walk) step() string {
 	case 12:
 		got(w.UndoBounces(ctx, []int64{int64(1 + w.rand.IntN(40)), int64(1 + w.rand.IntN(40))}))(w.t)
 		return "taking refusals back"
+	case 13:
+		_, err := w.AddSubscribers(ctx, []newsletter.Subscriber{person(fmt.Sprint("new", w.rand.IntN(20)))})
+		must(w.t, err)
+		if _, err := w.SendMissed(ctx, 1, 1+w.rand.IntN(3)); !errors.Is(err, store.ErrWithdrawn) {
+			must(w.t, err)
+		}
+		return "sending to more"
 	}
 	w.out = nil
 	recoverAll(w.t, w.Store)

@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,9 +11,10 @@ import (
 
 // field is one key of the front matter with its value.
 type field struct {
-	name string // as messages give it: "params.id"
-	node ast.Node
-	line int
+	name   string // as messages give it: "params.id"
+	node   ast.Node
+	line   int
+	tagged bool // a tag of YAML stood before the value, or before one in a list
 }
 
 // fields are the keys of one mapping, by their names in lower case.
@@ -46,9 +48,18 @@ func newFields(n ast.Node, prefix string, before int, faults *lint) fields {
 			faults.errorf(line, name, "given twice, first on line %d: keep one", first.line)
 			continue
 		}
-		f.byName[strings.ToLower(key)] = field{name, unwrap(p.Value), line}
+		f.byName[strings.ToLower(key)] = field{name, unwrap(p.Value), line, tagged(p.Value)}
 	}
 	return f
+}
+
+// tagged tells whether a tag of YAML stands before a value, such as !london.
+func tagged(n ast.Node) bool {
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		return slices.ContainsFunc(seq.Values, tagged)
+	}
+	_, ok := n.(*ast.TagNode)
+	return ok
 }
 
 func lineOf(n ast.Node) int {

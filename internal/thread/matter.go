@@ -44,10 +44,7 @@ func readParams(t *newsletter.Thread, f fields, zone *time.Location) {
 	t.Author = f.text("author")
 	t.Published = f.date("published", zone)
 	t.Formerly = formerly(f)
-	t.To = f.list("to", words)
-	if v, ok := f.find("to"); ok && len(t.To) > 0 {
-		f.lint.errorf(v.line, v.name, "mail to a part of the subscribers is not supported by this version: take it away, or keep the thread a draft")
-	}
+	t.To = segment(f)
 	if v, ok := f.find("source"); ok {
 		t.Origin = f.text("source")
 		if u, err := url.Parse(t.Origin); t.Origin != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http")) {
@@ -64,6 +61,24 @@ func readParams(t *newsletter.Thread, f fields, zone *time.Location) {
 			t.Channels = append(t.Channels, c)
 		}
 	}
+}
+
+// segment reads params.to. An exclamation mark begins a tag of YAML where it
+// stands without quotes, and the word behind it would be lost.
+func segment(f fields) newsletter.Segment {
+	if v, ok := f.byName["to"]; ok && v.tagged {
+		f.lint.errorf(v.line, v.name, "put quotes around a tag that begins with an exclamation mark")
+		return nil
+	}
+	v, ok := f.find("to")
+	if !ok {
+		return nil
+	}
+	s, err := newsletter.ParseSegment(f.list("to", words))
+	if err != nil {
+		f.lint.errorf(v.line, v.name, "%v", err)
+	}
+	return s
 }
 
 // draft tells whether the author holds the thread back, in one of three ways.

@@ -50,10 +50,12 @@ func read(t *testing.T, r Reader) newsletter.Folder {
 func TestLeftOut(t *testing.T) {
 	f := read(t, folder(t, map[string]string{
 		"latin.md": "---\ntitle: fine\n---\n\nCaf\xe9\n",
-		"to.md":    "---\nparams:\n  to: supporters\n---\n\nFor a few.\n",
+		"to.md":    "---\nparams:\n  to: !supporters\n---\n\nFor a few.\n",
+		"all.md":   "---\nparams:\n  to: [\"*\", london]\n---\n\nFor all or a few.\n",
 	}))
-	want := "threads/latin.md:5: not read: the text is not UTF-8: save it as UTF-8\n" +
-		"threads/to.md:3: params.to: mail to a part of the subscribers is not supported by this version: take it away, or keep the thread a draft\n"
+	want := "threads/all.md:3: params.to: \"*\" stands for everybody; write it alone\n" +
+		"threads/latin.md:5: not read: the text is not UTF-8: save it as UTF-8\n" +
+		"threads/to.md:3: params.to: put quotes around a tag that begins with an exclamation mark\n"
 	if diff := cmp.Diff(want, report(f)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
