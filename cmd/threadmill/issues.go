@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -175,15 +176,7 @@ func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Ho
 		fmt.Fprintf(w, "Mail\t%s\n", strings.TrimPrefix(note, "is "))
 	}
 	fmt.Fprintf(w, "Recipients\t%s\n", strings.TrimSuffix(thousands(r.Recipients)+": "+countsNote(r.Counts), ": "))
-	if r.Bounced+r.Complained > 0 {
-		fmt.Fprintf(w, "Reports\t%s came back later, %s complained\n", thousands(r.Bounced), thousands(r.Complained))
-	}
-	if !r.To.All() {
-		fmt.Fprintf(w, "To\t%s\n", r.To)
-	}
-	if left := r.LeftOut.Sum(); left > 0 {
-		fmt.Fprintf(w, "Left out\t%s: %s\n", thousands(left), leftOutNote(r.LeftOut, r.To))
-	}
+	printCircle(w, r)
 	printHolds(w, holds, p.facts.Zone)
 	if r.InDoubt > 0 {
 		fmt.Fprintf(w, "In doubt\t%s\n", doubtNote([]store.Doubt{{Issue: r.Number, N: r.InDoubt}}))
@@ -198,6 +191,19 @@ func (a *app) printIssue(p *publication, r store.IssueRow, holds []newsletter.Ho
 		fmt.Fprintf(w, "%s\t%s\t%s\n", d.State, d.Email, deliveryNote(d, p.facts.Zone))
 	}
 	return w.Flush()
+}
+
+// printCircle says whom the issue was for, and what they told of it.
+func printCircle(w io.Writer, r store.IssueRow) {
+	if !r.To.All() {
+		fmt.Fprintf(w, "To\t%s\n", r.To)
+	}
+	if left := r.LeftOut.Sum(); left > 0 {
+		fmt.Fprintf(w, "Left out\t%s: %s\n", thousands(left), leftOutNote(r.LeftOut, r.To))
+	}
+	if r.Bounced+r.Complained > 0 {
+		fmt.Fprintf(w, "Reports\t%s came back later, %s complained\n", thousands(r.Bounced), thousands(r.Complained))
+	}
 }
 
 func deliveryNote(d store.Unsettled, zone *time.Location) string {

@@ -213,10 +213,8 @@ func automatic(h message.Header) bool {
 	if auto, _, _ := strings.Cut(h.Get("Auto-Submitted"), ";"); auto != "" && !strings.EqualFold(strings.TrimSpace(auto), "no") {
 		return true
 	}
-	for _, name := range []string{"X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Mail-Autoreply", "List-Id"} {
-		if h.Has(name) {
-			return true
-		}
+	if slices.ContainsFunc([]string{"X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Mail-Autoreply", "List-Id"}, h.Has) {
+		return true
 	}
 	precedence := strings.ToLower(strings.TrimSpace(h.Get("Precedence")))
 	if slices.Contains([]string{"bulk", "junk", "list", "auto_reply"}, precedence) {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,27 +36,30 @@ func (p *publication) dump(tb testing.TB) string {
 	defer db.Close()
 	var all strings.Builder
 	for _, table := range []string{"subscribers", "subscriber_events", "letters", "reports", "suppressions", "deliveries", "settings"} {
-		rows, err := db.QueryContext(tb.Context(), `SELECT * FROM `+table)
-		if err != nil {
+		if err := dump(tb.Context(), db, table, &all); err != nil {
 			tb.Fatal(err)
 		}
-		columns, _ := rows.Columns()
-		for rows.Next() {
-			values := make([]any, len(columns))
-			for i := range values {
-				values[i] = &values[i]
-			}
-			if err := rows.Scan(values...); err != nil {
-				tb.Fatal(err)
-			}
-			fmt.Fprintln(&all, table, values)
-		}
-		if err := rows.Err(); err != nil {
-			tb.Fatal(err)
-		}
-		_ = rows.Close()
 	}
 	return all.String()
+}
+
+// dump writes all rows of a table.
+func dump(ctx context.Context, db *sql.DB, table string, to io.Writer) error {
+	rows, err := db.QueryContext(ctx, `SELECT * FROM `+table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	for err == nil && rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = &values[i]
+		}
+		err = rows.Scan(values...)
+		fmt.Fprintln(to, table, values)
+	}
+	return errors.Join(err, rows.Err())
 }
 
 // post sends a form as a browser does; fields are pairs.

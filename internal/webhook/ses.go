@@ -43,7 +43,7 @@ func newSES(topic string, client *http.Client) *ses {
 // (docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html).
 type snsMessage struct {
 	Type             string
-	MessageId        string //nolint:staticcheck // as SNS spells it
+	MessageId        string
 	TopicArn         string
 	Subject          *string
 	Message          string
