@@ -175,6 +175,7 @@ func (p *publication) privacy() render.Privacy {
 	if p.Mail.Transport == "smtp" {
 		f.Relay = p.Mail.SMTP.Host
 	}
+	f.Months, f.Days = p.Privacy.KeepDeliveries.Length()
 	return f
 }
 

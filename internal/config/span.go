@@ -22,6 +22,18 @@ func (s Span) Before(t time.Time) time.Time {
 	return t.Add(-time.Duration(n) * time.Hour)
 }
 
+// Length is a span in months or, where it was written in hours, in days.
+func (s Span) Length() (months, days int) {
+	switch n, unit := s.parts(); unit {
+	case "y":
+		return 12 * n, 0
+	case "mo":
+		return n, 0
+	default:
+		return 0, n / 24
+	}
+}
+
 // parts are the number and the unit, 0 where it is none.
 func (s Span) parts() (n int, unit string) {
 	m := span.FindStringSubmatch(string(s))

@@ -59,6 +59,8 @@ type Privacy struct {
 	Mail   bool   // the publication goes out by mail
 	Relay  string // the host that mail is handed to; empty when none is
 	ByMail bool   // one unsubscribes by a mail
+	// Months or Days is how long it is kept who got an issue; both 0 for ever.
+	Months, Days int
 }
 
 type privacyPage struct {

@@ -95,12 +95,16 @@ func TestPrivacyTellsTheSchema(t *testing.T) {
 // It tells of the mail, of the relay and of the way out as they are configured.
 func TestPrivacyTellsTheConfig(t *testing.T) {
 	const mail, relay, page, letter = "When you get the mail", "smtp.example.net", "one press of a button", "writes a mail to the author"
+	const folded = "Who got an issue is kept for "
 	for _, tt := range []struct {
 		privacy   render.Privacy
 		told, not []string
 	}{
 		{render.Privacy{}, nil, []string{mail, "handed to", page, letter}},
-		{render.Privacy{Mail: true, Relay: relay}, []string{mail, relay, page}, []string{letter}},
+		{render.Privacy{Mail: true, Relay: relay}, []string{mail, relay, page}, []string{letter, folded}},
+		{render.Privacy{Mail: true, Months: 24}, []string{folded + "24 months"}, nil},
+		{render.Privacy{Mail: true, Months: 1}, []string{folded + "a month"}, nil},
+		{render.Privacy{Mail: true, Days: 90}, []string{folded + "90 days"}, nil},
 		{render.Privacy{Mail: true, ByMail: true}, []string{mail, letter}, []string{"handed to", page}},
 	} {
 		text := privacy(t, tt.privacy)

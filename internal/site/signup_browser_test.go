@@ -46,7 +46,7 @@ func TestSignUpInBrowser(t *testing.T) {
 	t.Cleanup(s.Close)
 
 	b.check(t, s.URL+"/confirm/no-such-token", script) // with the form
-	b.keys(t, `input[name="email"]`, "jo@example.org"+kb.Enter, "Look into your mail")
+	b.keys(t, `input[name="email"]`, "jo@example.org"+kb.Enter, "Check your mail")
 	b.complaints() // the page between says 428
 	l, err := db.TakeLetter(t.Context(), time.Hour)
 	if err != nil {

@@ -151,7 +151,7 @@ func TestSignUpRefused(t *testing.T) {
 		t.Errorf("a bad address in JSON: %s\n%s", res.Status, res.body)
 	}
 	trapped := p.ask(t, http.MethodPost, "/subscribe", "email=bot%40example.org&website=x", "Content-Type", "application/x-www-form-urlencoded")
-	if trapped.StatusCode != http.StatusOK || !strings.Contains(trapped.body, "Look into your mail") {
+	if trapped.StatusCode != http.StatusOK || !strings.Contains(trapped.body, "Check your mail") {
 		t.Errorf("a machine: %s\n%s", trapped.Status, trapped.body)
 	}
 	if _, err := p.db.SubscriberByKey(t.Context(), "bot@example.org"); !errors.Is(err, newsletter.ErrNotFound) {
