@@ -94,7 +94,7 @@ func (a *app) sendMissed(ctx context.Context, p *publication, r store.IssueRow, 
 	}
 	if !yes && terminal(a.stdin) && terminal(a.stdout) {
 		question := fmt.Sprintf("Send issue %d, “%s”, to %s who have not got it?", r.Number, r.Title, peopleCount(len(missed)))
-		if err := a.confirm(ctx, question); err != nil {
+		if err := a.confirm(ctx, question, "nothing was sent"); err != nil {
 			return 0, err
 		}
 	}

@@ -201,7 +201,7 @@ func (a *app) mayPublish(ctx context.Context, p *publication, o publishOptions) 
 		printLines(a.stdout, earlier...)
 		question += " as well"
 	}
-	return a.confirm(ctx, question+"?")
+	return a.confirm(ctx, question+"?", "nothing was published")
 }
 
 // refusePaused is an error while the schedule is paused.
@@ -214,9 +214,9 @@ func (p *publication) refusePaused(ctx context.Context) error {
 		longTime(pause.Since, p.facts.Zone))
 }
 
-// confirm asks a question on the terminal; anything but yes is an error, and
-// errInterrupted a signal.
-func (a *app) confirm(ctx context.Context, question string) error {
+// confirm asks a question on the terminal; anything but yes is an error that
+// says what was not done, and errInterrupted a signal.
+func (a *app) confirm(ctx context.Context, question, undone string) error {
 	fmt.Fprintf(a.stdout, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() { // ends with the answer, or with the process
@@ -228,10 +228,10 @@ func (a *app) confirm(ctx context.Context, question string) error {
 		if line == "y" || line == "yes" {
 			return nil
 		}
-		return errors.New("nothing was published")
+		return errors.New(undone)
 	case <-ctx.Done():
 		fmt.Fprintln(a.stdout)
-		return fmt.Errorf("%w: nothing was published", errInterrupted)
+		return fmt.Errorf("%w: %s", errInterrupted, undone)
 	}
 }
 
