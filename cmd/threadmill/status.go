@@ -33,6 +33,8 @@ type statusReport struct {
 	Sending        []issueRow        `json:"sending"`
 	OldestDeferred *time.Time        `json:"oldest_deferred"`
 	NextAttempt    *time.Time        `json:"next_attempt"`
+	LettersWaiting int               `json:"letters_waiting"` // mails to one person, such as confirmations
+	OldestLetter   *time.Time        `json:"oldest_letter"`
 	Holds          []newsletter.Hold `json:"holds"`
 	Warnings       []store.Warning   `json:"warnings"`
 
@@ -163,6 +165,11 @@ func (p *publication) statusMail(ctx context.Context, _ time.Time, s *statusRepo
 		return err
 	}
 	s.OldestDeferred, s.NextAttempt = timeOrNull(oldest), timeOrNull(next)
+	s.LettersWaiting, oldest, err = p.store.WaitingLetters(ctx)
+	if err != nil {
+		return err
+	}
+	s.OldestLetter = timeOrNull(oldest)
 	if s.Holds, err = p.holds(ctx); err != nil {
 		return err
 	}
@@ -276,6 +283,9 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 	}
 	if s.NextAttempt != nil {
 		fmt.Fprintf(w, "Deferred\tsince %s; the next attempt is on %s\n", when(s.OldestDeferred, "–"), when(s.NextAttempt, ""))
+	}
+	if s.LettersWaiting > 0 {
+		fmt.Fprintf(w, "Letters\t%s to leave, the oldest since %s\n", plural(s.LettersWaiting, "mail"), when(s.OldestLetter, "–"))
 	}
 	printHolds(w, s.Holds, zone)
 	for _, warning := range s.Warnings {

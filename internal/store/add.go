@@ -442,14 +442,5 @@ func numbered(from, n int) string {
 // eachOf is each for a prepared statement.
 func eachOf(ctx context.Context, stmt *sql.Stmt, scan func(*sql.Rows) error, args ...any) error {
 	rows, err := stmt.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return scanAll(rows, err, scan)
 }

@@ -72,6 +72,14 @@ func takeLetter(ctx context.Context, tx *sql.Tx, now time.Time, lease time.Durat
 	return l, err
 }
 
+// WaitingLetters returns how many letters are to leave, and since when the
+// oldest of them waits.
+func (s *Store) WaitingLetters(ctx context.Context) (n int, oldest time.Time, err error) {
+	var since sql.NullInt64
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*), min(created_at) FROM letters WHERE next_at IS NOT NULL AND sent_at IS NULL`).Scan(&n, &since)
+	return n, timeOf(since), wrapped("count the letters that wait", err)
+}
+
 // LetterSent says that the relay took a letter.
 func (s *Store) LetterSent(ctx context.Context, id int64) error {
 	return s.endLetter(ctx, `UPDATE letters SET next_at = NULL, sent_at = $2, answer = '' WHERE id = $1`, id, ms(time.Now()))

@@ -168,6 +168,9 @@ func TestLetters(t *testing.T) {
 		if l := take(); l.ID != 0 {
 			t.Errorf("%+v is taken twice", l)
 		}
+		if n, since, err := s.WaitingLetters(ctx); n != 1 || !since.Equal(past.Truncate(time.Millisecond)) || err != nil {
+			t.Errorf("%d letters wait since %s, %v", n, since, err)
+		}
 		must(t, s.LetterLater(ctx, first, past, "421 busy", true))
 		if l := take(); l.ID != first || l.Attempts != 2 {
 			t.Errorf("due is %+v", l)
@@ -184,6 +187,9 @@ func TestLetters(t *testing.T) {
 		must(t, s.LetterOver(ctx, second, "550 no"))
 		if l := take(); l.ID != 0 {
 			t.Errorf("%+v is due", l)
+		}
+		if n, since, err := s.WaitingLetters(ctx); n != 0 || !since.IsZero() || err != nil {
+			t.Errorf("%d letters wait since %s, %v", n, since, err)
 		}
 	})
 }
