@@ -21,12 +21,14 @@ type nextRow struct {
 	Threads []string  `json:"threads"`
 	Title   string    `json:"title"`
 	Paused  bool      `json:"paused,omitempty"`
+	Month   string    `json:"month,omitempty"` // of which it is the digest
 	// Recipients is how many would get it now, null where there is nothing to get.
 	Recipients *int `json:"recipients"`
 	circleReport
 }
 
-// reached is how many would get what a slot carries, if it were now.
+// reached is how many would get what a slot carries, or the digest of a month, if
+// it were now.
 type reached struct {
 	n    int
 	left newsletter.LeftOut
@@ -40,11 +42,16 @@ func (p *publication) reaches(ctx context.Context, planned []publish.Planned) ([
 		if len(s.Threads) == 0 {
 			continue
 		}
-		key := fmt.Sprintf("%q %q", s.To, s.Topics)
+		key := fmt.Sprintf("%q %q %t", s.To, s.Topics, s.Monthly)
 		r, ok := known[key]
 		if !ok {
 			var err error
-			if r.n, r.left, err = p.publisher.Reach(ctx, s.Threads, time.Now()); err != nil {
+			if s.Month != "" {
+				r.n, r.left, err = p.store.Reach(ctx, s.Circle, time.Now())
+			} else {
+				r.n, r.left, err = p.publisher.Reach(ctx, s.Threads, time.Now())
+			}
+			if err != nil {
 				return nil, err
 			}
 			known[key] = r
@@ -79,6 +86,9 @@ func (a *app) nextCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if planned, err = p.publisher.WithMonth(cmd.Context(), start, planned); err != nil {
+				return err
+			}
 			counts, err := p.reaches(cmd.Context(), planned)
 			if err != nil {
 				return err
@@ -98,7 +108,7 @@ func (a *app) nextCommand() *cobra.Command {
 func nextRows(planned []publish.Planned, counts []reached, zone *time.Location) []nextRow {
 	rows := []nextRow{}
 	for i, s := range planned {
-		r := nextRow{Slot: s.Due.In(zone), Key: s.Key, Threads: []string{}, Paused: s.Paused}
+		r := nextRow{Slot: s.Due.In(zone), Key: s.Key, Threads: []string{}, Paused: s.Paused, Month: s.Month}
 		for _, t := range s.Threads {
 			r.Threads = append(r.Threads, t.ID)
 		}
@@ -114,6 +124,9 @@ func nextRows(planned []publish.Planned, counts []reached, zone *time.Location) 
 func plannedTitle(s publish.Planned) string {
 	if len(s.Threads) == 0 {
 		return ""
+	}
+	if s.Month != "" {
+		return "Digest of " + s.Month
 	}
 	title := s.Threads[0].Title
 	if more := len(s.Threads) - 1; more > 0 {

@@ -79,6 +79,7 @@ type Planned struct {
 	newsletter.Circle
 	Threads []newsletter.Listed // none when the queue is empty by then
 	Paused  bool
+	Month   string // of which it is the digest: 2006-01; empty for a slot
 }
 
 // Upcoming returns the next n slots after from, and what each will carry if

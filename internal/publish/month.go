@@ -54,16 +54,78 @@ func (p *Publisher) PublishMonth(ctx context.Context) (Outcome, error) {
 func (p *Publisher) monthsOver(now time.Time) time.Time {
 	now = now.In(p.o.Publication.Zone)
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())
-	hour, minute := monthHour, 0
-	if p.o.Schedule != nil {
-		if slot := p.o.Schedule.Next(first.Add(-time.Nanosecond)); !slot.IsZero() {
-			hour, minute, _ = slot.In(now.Location()).Clock()
-		}
-	}
-	if now.Before(time.Date(now.Year(), now.Month(), 1, hour, minute, 0, 0, now.Location())) {
+	if now.Before(p.monthDue(first)) {
 		return first.AddDate(0, -1, 0)
 	}
 	return first
+}
+
+// monthDue is when the digest of the month before is due, on the day that a month
+// begins.
+func (p *Publisher) monthDue(first time.Time) time.Time {
+	hour, minute := monthHour, 0
+	if p.o.Schedule != nil {
+		if slot := p.o.Schedule.Next(first.Add(-time.Nanosecond)); !slot.IsZero() {
+			hour, minute, _ = slot.In(first.Location()).Clock()
+		}
+	}
+	return time.Date(first.Year(), first.Month(), 1, hour, minute, 0, 0, first.Location())
+}
+
+// WithMonth puts among the slots after from the digest of the month, where it is
+// due before the last of them and somebody wants it: with the threads that are out
+// and those of the slots before it.
+func (p *Publisher) WithMonth(ctx context.Context, from time.Time, planned []Planned) ([]Planned, error) {
+	begin := p.monthsOver(from)
+	end := begin.AddDate(0, 1, 0)
+	due := p.monthDue(end)
+	if len(planned) == 0 || planned[len(planned)-1].Due.Before(due) {
+		return planned, nil
+	}
+	pause, err := p.o.Store.Pause(ctx)
+	if err != nil || pause.Covers(due) {
+		return planned, err
+	}
+	if done, err := p.o.Store.LastMonth(ctx); err != nil || done == "" {
+		return planned, err
+	}
+	c, err := p.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	month := Planned{Slot: newsletter.Slot{Due: due}, Month: begin.Format(monthForm), Threads: ofMonth(c, begin, end, from)}
+	i := slices.IndexFunc(planned, func(s Planned) bool { return s.Due.After(due) })
+	if i < 0 {
+		i = len(planned)
+	}
+	for _, s := range planned[:i] {
+		if s.Due.Before(end) {
+			month.Threads = append(month.Threads, slices.DeleteFunc(slices.Clone(s.Threads), func(t newsletter.Listed) bool { return !forMonth(t) })...)
+		}
+	}
+	month.Circle = p.circle(month.Threads)
+	month.Monthly = true
+	if len(month.Threads) == 0 {
+		return planned, nil
+	}
+	if n, _, err := p.o.Store.Reach(ctx, month.Circle, from); err != nil || n == 0 {
+		return planned, err
+	}
+	return slices.Insert(planned, i, month), nil
+}
+
+// forMonth says whether a thread is one of a digest of a month.
+func forMonth(t newsletter.Listed) bool { return t.Via(newsletter.ChannelMail) && len(t.To) == 0 }
+
+// ofMonth are the threads of the digest for what went out from begin to end.
+func ofMonth(c Catalogue, begin, end, now time.Time) (list []newsletter.Listed) {
+	for _, t := range c.Threads {
+		if t.State(now) == newsletter.ThreadSent && forMonth(t) && !t.OutAt.Before(begin) && t.OutAt.Before(end) {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b newsletter.Listed) int { return cmp.Compare(a.OutNumber, b.OutNumber) })
+	return list
 }
 
 // publishMonth publishes the digest of what went out from begin to end, if there
@@ -73,14 +135,7 @@ func (p *Publisher) publishMonth(ctx context.Context, month string, begin, end, 
 	if err != nil {
 		return Outcome{}, err
 	}
-	var chosen []newsletter.Listed
-	for _, t := range c.Threads {
-		if t.State(now) == newsletter.ThreadSent && t.Via(newsletter.ChannelMail) && len(t.To) == 0 && !t.OutAt.Before(begin) && t.OutAt.Before(end) {
-			chosen = append(chosen, t)
-		}
-	}
-	slices.SortFunc(chosen, func(a, b newsletter.Listed) int { return cmp.Compare(a.OutNumber, b.OutNumber) })
-	reached := 0
+	chosen, reached := ofMonth(c, begin, end, now), 0
 	circle := p.circle(chosen)
 	circle.Monthly = true
 	if len(chosen) > 0 {

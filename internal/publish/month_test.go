@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // month publishes the digest of a month that is over, and returns its title; it is
@@ -20,6 +21,22 @@ func (d *desk) month() string {
 		return ""
 	}
 	return o.Issue.Title
+}
+
+// foretellsMonth looks ahead from the last day of a month with five threads.
+func (d *desk) foretellsMonth() {
+	d.t.Helper()
+	now := time.Now()
+	planned, err := d.Upcoming(d.t.Context(), now, 2)
+	if err == nil {
+		planned, err = d.WithMonth(d.t.Context(), now, planned)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if p := planned[0]; len(planned) != 3 || p.Month != "2000-01" || len(p.Threads) != 5 || !p.Due.Equal(time.Date(2000, 2, 1, 9, 0, 0, 0, time.UTC)) {
+		d.t.Errorf("to come: %+v", planned)
+	}
 }
 
 // A digest of the month goes to those who want one, on the first at the hour of
@@ -38,6 +55,7 @@ func TestMonth(t *testing.T) {
 			until("2000-01-" + day + "T09:00:00Z")
 			d.due()
 		}
+		d.foretellsMonth()
 		if o, err := d.PublishNow(t.Context(), "2024-02-01-few", false); err != nil || o.Recipients != 0 {
 			t.Fatal(o, err)
 		}
