@@ -45,6 +45,14 @@ type DocumentEvent struct {
 	Text    string                         `json:"text,omitempty"`
 }
 
+func documentEvents(events []newsletter.SubscriberEvent) []DocumentEvent {
+	list := make([]DocumentEvent, len(events))
+	for i, e := range events {
+		list[i] = DocumentEvent{At: e.At.UTC(), Kind: e.Kind, Issue: e.Issue, Form: e.Form, Network: e.Network, Text: e.Text}
+	}
+	return list
+}
+
 // DocumentIssue is what became of an issue on its way.
 type DocumentIssue struct {
 	Issue     int64                    `json:"issue"`
@@ -106,13 +114,10 @@ func (a *Audience) document(ctx context.Context, id int64) (*Document, error) {
 		Email: h.Email, Name: h.Preferences.Name, Status: h.Status, StatusReason: h.StatusReason, StatusSince: h.StatusAt,
 		Tags: append([]string{}, h.Tags...), CreatedAt: h.CreatedAt, Frequency: h.Frequency, Wants: append([]string{}, h.Wants...),
 		PausedUntil: timeOrNull(h.PausedUntil), Bounces: h.Bounces,
-		Events: []DocumentEvent{}, Issues: []DocumentIssue{}, Letters: []DocumentLetter{}, Reports: []DocumentReport{},
+		Events: documentEvents(h.Events), Issues: []DocumentIssue{}, Letters: []DocumentLetter{}, Reports: []DocumentReport{},
 	}
 	if h.ImportFile != "" || h.Consent != "" {
 		d.Import = &DocumentImport{File: h.ImportFile, Consent: h.Consent}
-	}
-	for _, e := range h.Events {
-		d.Events = append(d.Events, DocumentEvent{At: e.At, Kind: e.Kind, Issue: e.Issue, Form: e.Form, Network: e.Network, Text: e.Text})
 	}
 	for _, i := range h.Deliveries {
 		d.Issues = append(d.Issues, DocumentIssue{

@@ -17,24 +17,6 @@ var ownColumns = [...]string{
 	"import_file", "import_at", "consent", "history",
 }
 
-// step is a step of a history in our own export.
-type step struct {
-	At      time.Time                      `json:"at"`
-	Kind    newsletter.SubscriberEventKind `json:"kind"`
-	Issue   int64                          `json:"issue,omitempty"`
-	Form    string                         `json:"form,omitempty"`
-	Network string                         `json:"network,omitempty"`
-	Text    string                         `json:"text,omitempty"`
-}
-
-func stepsOf(events []newsletter.SubscriberEvent) []step {
-	list := make([]step, len(events))
-	for i, e := range events {
-		list[i] = step{At: e.At.UTC(), Kind: e.Kind, Issue: e.Issue, Form: e.Form, Network: e.Network, Text: e.Text}
-	}
-	return list
-}
-
 // timeText is empty for no time.
 func timeText(t time.Time) string {
 	if t.IsZero() {
@@ -48,7 +30,7 @@ func timeText(t time.Time) string {
 func ownRow(rec *newsletter.SubscriberRecord) ([]string, error) {
 	var history string
 	if len(rec.Events) > 0 {
-		text, err := json.Marshal(stepsOf(rec.Events))
+		text, err := json.Marshal(documentEvents(rec.Events))
 		if err != nil {
 			return nil, fmt.Errorf("write the history of %s: %w", rec.Email, err)
 		}
@@ -87,10 +69,10 @@ func ownObject(rec *newsletter.SubscriberRecord) any {
 		Bounces     int                         `json:"bounces"`
 		Suppression string                      `json:"suppression"`
 		Import      *origin                     `json:"import,omitempty"`
-		History     []step                      `json:"history"`
+		History     []DocumentEvent             `json:"history"`
 	}{
 		rec.Email, rec.Name, rec.Status, append([]string{}, rec.Tags...), rec.CreatedAt, rec.Reason, rec.Since, rec.Frequency,
-		append([]string{}, rec.Wants...), rec.PausedUntil, rec.Bounces, rec.Suppression, nil, stepsOf(rec.Events),
+		append([]string{}, rec.Wants...), rec.PausedUntil, rec.Bounces, rec.Suppression, nil, documentEvents(rec.Events),
 	}
 	if rec.Import != nil {
 		object.Import = &origin{rec.Import.File, rec.Import.At, rec.Import.Consent}
@@ -130,7 +112,7 @@ func (l layout) history(cells []string, rec *newsletter.SubscriberRecord) (why s
 	if text == "" {
 		return ""
 	}
-	var steps []step
+	var steps []DocumentEvent
 	if err := json.Unmarshal([]byte(text), &steps); err != nil {
 		return "has a history that is not as it was exported"
 	}

@@ -81,6 +81,7 @@ func checkRedirect(t *testing.T, p *publication, path, host string) {
 func TestAccessLog(t *testing.T) {
 	p := openList(t, func(o *web.Options) { o.AccessLog = true })
 	p.get(t, "/unsubscribe/secret-token?q=jo@example.com", "Referer", "https://example.com/from", "User-Agent", "Snooper/1", "X-Forwarded-For", "198.51.100.7")
+	p.Close() // which waits for the end of the request
 	line := p.log.String()
 	for _, part := range []string{"level=INFO msg=request method=GET", "/unsubscribe/{token}", "status=400", "duration="} {
 		if !strings.Contains(line, part) {

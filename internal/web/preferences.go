@@ -161,9 +161,7 @@ func (s *server) choose(w http.ResponseWriter, r *http.Request, reader audience.
 	if err != nil {
 		return fmt.Errorf("render the preferences: %w", err)
 	}
-	private(w.Header())
-	w.WriteHeader(code)
-	_, _ = w.Write(html)
+	answerPage(w, code, html)
 	return nil
 }
 

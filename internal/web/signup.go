@@ -117,14 +117,11 @@ func answerJSON(w http.ResponseWriter, code int, page render.SignUp) error {
 	return nil
 }
 
-// answerPage writes a page that is somebody's own: no cache and no index keeps
-// it, and its address, which may be a key, reaches no other site.
+// answerPage writes a page that is somebody's own.
 func answerPage(w http.ResponseWriter, code int, html []byte) {
 	h := w.Header()
+	private(h)
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Robots-Tag", "noindex")
 	h.Set("Content-Length", strconv.Itoa(len(html)))
 	w.WriteHeader(code)
 	_, _ = w.Write(html)

@@ -52,9 +52,7 @@ func (s *server) goodbye(w http.ResponseWriter, r *http.Request, sub newsletter.
 	if err != nil {
 		return fmt.Errorf("render the unsubscribe page: %w", err)
 	}
-	private(w.Header())
-	w.WriteHeader(code)
-	_, _ = w.Write(html)
+	answerPage(w, code, html)
 	return nil
 }
 
@@ -69,10 +67,9 @@ func (s *server) beside(r *http.Request, place string) string {
 	return path
 }
 
-// private are the headers of a page whose address is a key: it must not reach
-// other sites or an index.
+// private are the headers of an answer that is somebody's own: no cache and no
+// index keeps it, and its address, which may be a key, reaches no other site.
 func private(h http.Header) {
-	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Robots-Tag", "noindex")
