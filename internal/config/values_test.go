@@ -217,7 +217,7 @@ mail:
 
 // TestSpanLength tells how a reader is told of a span.
 func TestSpanLength(t *testing.T) {
-	for span, want := range map[Span][2]int{"": {}, "24mo": {24, 0}, "2y": {24, 0}, "2160h": {0, 90}} {
+	for span, want := range map[config.Span][2]int{"": {}, "24mo": {24, 0}, "2y": {24, 0}, "2160h": {0, 90}} {
 		if months, days := span.Length(); months != want[0] || days != want[1] {
 			t.Errorf("%q is %d months, %d days; want %v", span, months, days, want)
 		}

@@ -80,7 +80,10 @@ func (s sample) render(t *Templates) error {
 			_, err := t.PrivacyPage(s.pub, Privacy{Mail: true, Relay: "smtp.example.com"})
 			return err
 		},
-		func() error { _, err := t.PrivacyPage(s.pub, Privacy{Mail: true, ByMail: true, Months: 24, Days: 90}); return err },
+		func() error {
+			_, err := t.PrivacyPage(s.pub, Privacy{Mail: true, ByMail: true, Months: 24, Days: 90})
+			return err
+		},
 		func() error { _, err := t.PrivacyPage(s.pub, Privacy{}); return err },
 		func() error { _, err := t.IssuePage(s.pub, digest, s.entries); return err },
 		func() error { _, err := t.UnsubscribePage(s.pub, s.leave); return err },
