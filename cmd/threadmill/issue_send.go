@@ -73,9 +73,17 @@ func (a *app) sendIssue(ctx context.Context, p *publication, r store.IssueRow, o
 	case added == 0:
 		fmt.Fprintf(a.stdout, "Issue %d, “%s”: everybody has got it.\n", r.Number, r.Title)
 	default:
-		fmt.Fprintf(a.stdout, "Issue %d, “%s”, goes to %s more %s.\n", r.Number, r.Title, peopleCount(added), sentLater)
+		fmt.Fprintf(a.stdout, "Issue %d, “%s”, goes to %s %s.\n", r.Number, r.Title, morePeople(added), sentLater)
 	}
 	return nil
+}
+
+// morePeople counts those who get an issue later than others: "1 more person".
+func morePeople(n int) string {
+	if n == 1 {
+		return "1 more person"
+	}
+	return thousands(n) + " more people"
 }
 
 // lastOf is the error that others only wrap.
@@ -93,7 +101,7 @@ func (a *app) sendMissed(ctx context.Context, p *publication, r store.IssueRow, 
 		return 0, err
 	}
 	if !yes && terminal(a.stdin) && terminal(a.stdout) {
-		question := fmt.Sprintf("Send issue %d, “%s”, to %s who have not got it?", r.Number, r.Title, peopleCount(len(missed)))
+		question := fmt.Sprintf("Send issue %d, “%s”, to %s?", r.Number, r.Title, morePeople(len(missed)))
 		if err := a.confirm(ctx, question, "nothing was sent"); err != nil {
 			return 0, err
 		}

@@ -38,9 +38,8 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Run publishes an issue at each slot of the schedule, sends it, keeps the site in
 step with the threads, and serves it. With a database in a file one process does
 so for a publication. With PostgreSQL any number may run: all of them send, and
-one of them publishes; when it dies another one does.
-SIGTERM ends it in order; SIGHUP writes the site again and
-looks whether the warnings still stand.
+one of them publishes; when it dies another one does. SIGTERM ends it in order;
+SIGHUP writes the site again and looks whether the warnings still stand.
 
 Each node writes the site into an output folder of its own, which no other
 process may write meanwhile, and has it in step with the database within

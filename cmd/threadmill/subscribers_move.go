@@ -250,6 +250,6 @@ away. Whoever was forgotten is not in it.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "csv", "csv or json")
+	cmd.Flags().StringVar(&format, "format", "csv", "the `format`: csv or json")
 	return cmd
 }

@@ -77,21 +77,35 @@ func TestProgressBar(t *testing.T) {
 }
 
 // The question of publish --now tells of earlier mail that waits; who says no
-// has published nothing.
+// has published nothing. That of issues send --missed is about its own.
 func TestQuestion(t *testing.T) {
 	t.Parallel()
 	r := newRelay(t)
 	p := newPlace(t, r, 2, 3, "")
 	p.run("pause", "--sending")
 	wantText(t, "publish", p.tell("publish", "--now"), "Issue 1, “Part 0”, is published on the site; 0 of 3 mails sent.\n3 pending.\n")
-	user, program := openTerminal(t)
-	cmd := p.command("publish", "--now")
+	screen := p.refuse("publish", "--now")
+	wantText(t, "the screen", screen, "Issue 1, “Part 0”, has 3 messages to send yet; `threadmill publish` sends them.\r\n",
+		"Send “Part 1” to 3 people as well? [y/N] ", "threadmill: nothing was published\r\n")
+	if list := p.run("issues"); strings.Contains(list, "Part 1") {
+		t.Errorf("an issue was published: %s", list)
+	}
+	p.run("subscribers", "add", "late@example.org")
+	wantText(t, "the screen", p.refuse("issues", "send", "1", "--missed"), "Send issue 1, “Part 0”, to 1 more person? [y/N] ", "threadmill: nothing was sent\r\n")
+}
+
+// refuse runs a command at a terminal, says no to its question, and returns the
+// screen.
+func (p *place) refuse(args ...string) string {
+	p.t.Helper()
+	user, program := openTerminal(p.t)
+	cmd := p.command(args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	if err := program.Close(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	var screen strings.Builder
 	buf := make([]byte, 4096)
@@ -104,17 +118,13 @@ func TestQuestion(t *testing.T) {
 		if !answered && strings.Contains(screen.String(), "[y/N] ") {
 			answered = true
 			if _, err := user.WriteString("n\n"); err != nil {
-				t.Fatal(err)
+				p.t.Fatal(err)
 			}
 		}
 	}
 	_ = cmd.Wait()
 	if status := cmd.ProcessState.ExitCode(); status != statusFailed {
-		t.Errorf("exit status %d, want %d", status, statusFailed)
+		p.t.Errorf("exit status %d, want %d", status, statusFailed)
 	}
-	wantText(t, "the screen", screen.String(), "Issue 1, “Part 0”, has 3 messages to send yet; `threadmill publish` sends them.\r\n",
-		"Send “Part 1” to 3 people as well? [y/N] ", "threadmill: nothing was published\r\n")
-	if list := p.run("issues"); strings.Contains(list, "Part 1") {
-		t.Errorf("an issue was published: %s", list)
-	}
+	return screen.String()
 }
