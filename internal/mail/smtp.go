@@ -14,6 +14,8 @@ import (
 	"time"
 
 	gosmtp "github.com/wneessen/go-mail/smtp"
+
+	"threadmill/internal/newsletter"
 )
 
 // The values of SMTPOptions.TLS.
@@ -148,7 +150,7 @@ func (s *SMTP) authenticate(client *gosmtp.Client) error {
 	}
 	state, err := client.GetTLSConnectionState()
 	secured := err == nil
-	open := s.o.TLS == TLSNone || loopback(s.o.Host)
+	open := s.o.TLS == TLSNone || newsletter.Loopback(s.o.Host)
 	_, offered := client.Extension("AUTH")
 	user, password := s.o.Username, s.o.Password
 	for _, way := range []struct {
@@ -179,11 +181,6 @@ func hasWord(list, word string) bool {
 		}
 	}
 	return false
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // fault is the error of dialling as callers see it.
