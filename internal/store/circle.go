@@ -13,8 +13,9 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// mailed are the subscribers who get mail at all.
-const mailed = ` status = 'active' AND key NOT IN (SELECT key FROM suppressions)`
+// mailed are the subscribers who get mail at all. Each of them is looked up:
+// PostgreSQL would read all suppressions anew for every batch.
+const mailed = ` status = 'active' AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.key = subscribers.key ` + eachAlone + `)`
 
 // choosy are those who do not want simply everything, whom an index knows.
 const choosy = `(frequency <> 'each' OR wants <> '[]' OR paused_until IS NOT NULL)`
