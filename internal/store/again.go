@@ -56,7 +56,7 @@ func (s *Store) sendIssue(ctx context.Context, tx *sql.Tx, issue int64, subscrib
 		return 0, err
 	}
 	res, err := tx.ExecContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
-		SELECT $1, id, $2 FROM subscribers WHERE`+mailed+` AND id IN (SELECT CAST(t.value AS BIGINT) FROM `+fmt.Sprintf(s.elements, "$3")+`)
+		SELECT $1, id, $2 FROM subscribers WHERE`+s.mailed()+` AND id IN (SELECT CAST(t.value AS BIGINT) FROM `+fmt.Sprintf(s.elements, "$3")+`)
 		ORDER BY id ON CONFLICT (issue, subscriber) DO NOTHING`, issue, batch, string(list))
 	if err != nil {
 		return 0, err
