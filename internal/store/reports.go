@@ -51,23 +51,29 @@ func (s *Store) takeReport(ctx context.Context, tx *sql.Tx, r newsletter.Report)
 	if r.Kind == newsletter.ReportComplaint {
 		return newsletter.ReportComplained, complain(ctx, tx, r)
 	}
-	if moved, err := movedSince(ctx, tx, r.Subscriber, r.Issue, r.At); err != nil || moved || r.Kind != newsletter.ReportBounce {
-		return newsletter.ReportNoted, err
+	if r.Kind != newsletter.ReportBounce {
+		return newsletter.ReportNoted, nil
 	}
+	return s.takeBounce(ctx, tx, r, missed)
+}
+
+// takeBounce does what a bounce asks for; missed tells whether it is counted
+// already that its issue did not arrive.
+func (s *Store) takeBounce(ctx context.Context, tx *sql.Tx, r newsletter.Report, missed bool) (newsletter.ReportOutcome, error) {
+	moved, err := movedSince(ctx, tx, r.Subscriber, r.Issue, r.At)
 	switch {
+	case err != nil || moved:
+		return newsletter.ReportNoted, err
 	case r.Class == newsletter.BounceDead:
 		return newsletter.ReportBounced, drop(ctx, tx, r.Subscriber, r.Issue, r.Text)
-	case r.Class == newsletter.BounceFull || r.Class == newsletter.BounceSoft:
-		if missed {
-			return newsletter.ReportNoted, nil
-		}
-		off, err := s.count(ctx, tx, r.Subscriber, r.Issue, r.Text)
-		if off {
-			return newsletter.ReportBounced, err
-		}
-		return newsletter.ReportCounted, err
+	case missed || r.Class != newsletter.BounceFull && r.Class != newsletter.BounceSoft:
+		return newsletter.ReportNoted, nil
 	}
-	return newsletter.ReportNoted, nil
+	off, err := s.count(ctx, tx, r.Subscriber, r.Issue, r.Text)
+	if off {
+		return newsletter.ReportBounced, err
+	}
+	return newsletter.ReportCounted, err
 }
 
 // complain takes whoever complained off the list.
