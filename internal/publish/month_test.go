@@ -153,6 +153,30 @@ func TestMonthsMissed(t *testing.T) {
 	})
 }
 
+// A month that was over by a wrong clock does not keep digests back until then.
+func TestMonthAhead(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d := newDesk(t, settings{})
+		d.threads(2)
+		d.subscribers(1)
+		d.monthly("r0@example.org")
+		if err := d.store.EndMonth(t.Context(), "2030-01"); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.month(); got != "" {
+			t.Errorf("at the first look: %q", got)
+		}
+		d.now()
+		until("2000-02-01T09:00:00Z")
+		if got := d.month(); got != "Test: January 2000" {
+			t.Errorf("on the first: %q", got)
+		}
+		if got := d.month(); got != "" {
+			t.Errorf("again: %q", got)
+		}
+	})
+}
+
 // monthly makes somebody want one mail a month.
 func (d *desk) monthly(email string) {
 	d.t.Helper()

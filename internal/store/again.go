@@ -55,9 +55,10 @@ func (s *Store) sendIssue(ctx context.Context, tx *sql.Tx, issue int64, subscrib
 	if err := tx.QueryRowContext(ctx, `INSERT INTO batches (issue, size) VALUES ($1, 0) RETURNING id`, issue).Scan(&batch); err != nil {
 		return 0, err
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch)
-		SELECT $1, id, $2 FROM subscribers WHERE`+mailed+` AND id IN (SELECT CAST(t.value AS BIGINT) FROM `+fmt.Sprintf(s.elements, "$3")+`)
-		ORDER BY id ON CONFLICT (issue, subscriber) DO NOTHING`, issue, batch, string(list))
+	// They have as much time as if it were published now.
+	res, err := tx.ExecContext(ctx, `INSERT INTO deliveries (issue, subscriber, batch, retried_at)
+		SELECT $1, id, $2, CAST($4 AS BIGINT) FROM subscribers WHERE`+s.mailed()+` AND id IN (SELECT CAST(t.value AS BIGINT) FROM `+fmt.Sprintf(s.elements, "$3")+`)
+		ORDER BY id ON CONFLICT (issue, subscriber) DO NOTHING`, issue, batch, string(list), msNow())
 	if err != nil {
 		return 0, err
 	}

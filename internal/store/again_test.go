@@ -187,3 +187,19 @@ func TestPausedAfterPublishing(t *testing.T) {
 		}
 	})
 }
+
+// Who gets an issue long after it was published has as much time as others had.
+func TestSendIssueHeld(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		publish(t, s, 1, 10)
+		sendAll(t, s, 1)
+		got(s.AddSubscribers(ctx, []newsletter.Subscriber{person("new")}))(t)
+		got(s.SendIssue(ctx, 1, idOf(t, s, "new")))(t)
+		for want, before := range []time.Time{time.Now().Add(-time.Hour), time.Now().Add(time.Hour)} {
+			if n := got(s.GiveUpHeld(ctx, newsletter.Hold{Reason: "451 later"}, before, 10))(t); n != want {
+				t.Errorf("%d are given up, want %d", n, want)
+			}
+		}
+	})
+}

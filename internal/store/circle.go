@@ -13,16 +13,17 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-// mailed are the subscribers who get mail at all.
-const mailed = ` status = 'active' AND key NOT IN (SELECT key FROM suppressions)`
+// mailed is the condition on subscribers who get mail at all.
+func (d dialect) mailed() string { return ` status = 'active' AND ` + d.unbarred }
 
 // choosy are those who do not want simply everything, whom an index knows.
 const choosy = `(frequency <> 'each' OR wants <> '[]' OR paused_until IS NOT NULL)`
 
 // circle is who gets an issue of those who get mail, in SQL.
 type circle struct {
-	base  string // holds for whoever the issue could be for
-	parts []circlePart
+	mailed string // holds for whoever gets mail
+	base   string // holds for whoever of them the issue could be for
+	parts  []circlePart
 	// whole is set where one of the parts may hold for people who are not choosy.
 	whole bool
 }
@@ -38,7 +39,7 @@ type circlePart struct {
 // for, be it the author or a reader, is not asked of every row.
 func (s *Store) circleOf(ctx context.Context, q queryer, c newsletter.Circle, now time.Time) (circle, error) {
 	anyOf, noneOf := c.To.Tags()
-	list := circle{whole: len(anyOf)+len(noneOf) > 0 && !c.Monthly}
+	list := circle{mailed: s.mailed(), whole: len(anyOf)+len(noneOf) > 0 && !c.Monthly}
 	var some bool
 	if err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM subscribers WHERE `+choosy+`)`).Scan(&some); err != nil {
 		return circle{}, err
@@ -116,7 +117,7 @@ func (s *Store) spellings(ctx context.Context, q queryer, column string, tags []
 // where is the condition on subscribers who get the issue. Its values stand in
 // the statement from $n on, and are returned.
 func (c circle) where(n int) (condition string, args []any) {
-	condition = mailed + c.base
+	condition = c.mailed + c.base
 	for _, p := range c.parts {
 		holds := p.holds
 		if p.arg != nil {
@@ -133,7 +134,7 @@ func (c circle) where(n int) (condition string, args []any) {
 func (c circle) count(ctx context.Context, q queryer) (reached int, left newsletter.LeftOut, err error) {
 	left = newsletter.LeftOut{}
 	if !c.whole && c.base == "" { // most are not asked
-		err = q.QueryRowContext(ctx, `SELECT count(*) FROM subscribers WHERE`+mailed).Scan(&reached)
+		err = q.QueryRowContext(ctx, `SELECT count(*) FROM subscribers WHERE`+c.mailed).Scan(&reached)
 		if err != nil || len(c.parts) == 0 {
 			return reached, left, err
 		}
@@ -182,7 +183,7 @@ func (c circle) sort(ctx context.Context, q queryer, among string) (reached int,
 			left[why] = n
 		}
 		return err
-	}, `SELECT `+reason+` AS reason, count(*) FROM subscribers WHERE`+mailed+c.base+among+` GROUP BY 1`, args...)
+	}, `SELECT `+reason+` AS reason, count(*) FROM subscribers WHERE`+c.mailed+c.base+among+` GROUP BY 1`, args...)
 	return reached, left, err
 }
 

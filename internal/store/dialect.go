@@ -48,6 +48,10 @@ type dialect struct {
 	// among ends a condition on a text that is to be in $1, a list in JSON, and
 	// amongIDs one on a number; both by the index.
 	among, amongIDs string
+	// unbarred is the condition that the mailbox of a subscriber is not suppressed.
+	// PostgreSQL would read all suppressions anew for every batch, were they not
+	// looked up one by one.
+	unbarred string
 	// parameters are n in a row, from the number on. Those of a long statement have
 	// no names on SQLite, which would look for each among all of them.
 	parameters func(from, n int) string
@@ -78,6 +82,7 @@ var sqlite = dialect{
 	elements:   `json_each(%s) t`,
 	among:      ` IN (SELECT value FROM json_each($1))`,
 	amongIDs:   ` IN (SELECT value FROM json_each($1))`,
+	unbarred:   `key NOT IN (SELECT key FROM suppressions)`,
 	parameters: func(_, n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") },
 	erase:      `PRAGMA secure_delete = ON`,
 	shrink:     `PRAGMA wal_checkpoint(TRUNCATE)`,

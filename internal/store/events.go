@@ -10,9 +10,16 @@ import (
 )
 
 // AddEvent adds a step to a subscriber's history; its id is ignored, and no
-// time is now.
+// time is now. Of somebody who is not there, or was forgotten meanwhile, nothing
+// is kept.
 func (s *Store) AddEvent(ctx context.Context, e newsletter.SubscriberEvent) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error { return addEvent(ctx, tx, e) })
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		there, err := s.lockSubscriber(ctx, tx, e.Subscriber)
+		if err != nil || !there {
+			return err
+		}
+		return addEvent(ctx, tx, e)
+	})
 	if err != nil {
 		return fmt.Errorf("note what became of subscriber %d: %w", e.Subscriber, err)
 	}

@@ -13,6 +13,7 @@ import (
 func TestEvents(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
+		addPeople(t, s, 3)
 		asked := newsletter.SubscriberEvent{Subscriber: 1, At: at(1), Kind: newsletter.EventAsked, Form: "/subscribe", Network: "abc", Text: "Send me \x00mail"}
 		left := newsletter.SubscriberEvent{Subscriber: 1, At: at(2), Kind: newsletter.EventUnsubscribed, Issue: 7}
 		other := newsletter.SubscriberEvent{Subscriber: 2, At: at(1), Kind: newsletter.EventAdded}
@@ -27,6 +28,10 @@ func TestEvents(t *testing.T) {
 		must(t, s.AddEvent(ctx, newsletter.SubscriberEvent{Subscriber: 3, Kind: newsletter.EventAdded}))
 		if have := got(s.Events(ctx, 3))(t); len(have) != 1 || have[0].At.IsZero() {
 			t.Errorf("without a time: %+v", have)
+		}
+		must(t, s.AddEvent(ctx, newsletter.SubscriberEvent{Subscriber: 4, Kind: newsletter.EventBounced, Text: "of nobody"}))
+		if have := got(s.Events(ctx, 4))(t); len(have) != 0 {
+			t.Errorf("of somebody who is not there: %+v", have)
 		}
 	})
 }

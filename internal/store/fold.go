@@ -59,13 +59,21 @@ func (s *Store) fold(ctx context.Context, issue int64, before time.Time) (is boo
 	return is, err
 }
 
-// dropFolded deletes the deliveries of issues that are folded.
+// dropFolded deletes the deliveries of issues that are folded, a batch after the
+// other: PostgreSQL would pass by all that it has deleted of an issue each time.
 func (s *Store) dropFolded(ctx context.Context) error {
 	left, err := ids(ctx, s.reader, `SELECT number FROM issues WHERE folded_at IS NOT NULL
 		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.issue = issues.number) ORDER BY number`)
 	for _, issue := range left {
-		for n := int64(foldChunk); err == nil && n == foldChunk; {
-			n, err = s.exec(ctx, `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE issue = $1 LIMIT $2)`, issue, foldChunk)
+		var batches []int64
+		if err == nil {
+			batches, err = ids(ctx, s.reader, `SELECT id FROM batches b WHERE issue = $1
+				AND EXISTS (SELECT 1 FROM deliveries d WHERE d.batch = b.id `+eachAlone+`) ORDER BY id`, issue)
+		}
+		for _, batch := range batches {
+			for n := int64(foldChunk); err == nil && n == foldChunk; {
+				n, err = s.exec(ctx, `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE batch = $1 LIMIT $2)`, batch, foldChunk)
+			}
 		}
 	}
 	return err

@@ -270,3 +270,22 @@ func TestForgottenSignsUp(t *testing.T) {
 		}
 	})
 }
+
+// What the relay says of a message that was under way when its owner was
+// forgotten does not bring them back.
+func TestForgetUnderWay(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ada := person("ada")
+		got(s.AddSubscribers(t.Context(), []newsletter.Subscriber{ada}))(t)
+		publish(t, s, 0, 10)
+		d := pending(t, s)[0]
+		journal(t, s, nil, d.ID, at(9))
+		got(s.Forget(t.Context(), ada.Key, ada.Email))(t)
+		end := newsletter.DeliveryEnd{ID: d.ID, State: newsletter.DeliveryFailed, Attempts: 1, Code: 550, Answer: ada.Email + ": no", Bounce: newsletter.BounceDead}
+		journal(t, s, []newsletter.DeliveryEnd{end}, 0, at(9))
+		if strings.Contains(everything(t, s), ada.Email) {
+			t.Error("the address is there again")
+		}
+		wantCounts(t, s, newsletter.Counts{Recipients: 1, Failed: 1})
+	})
+}

@@ -169,7 +169,7 @@ func (s *Store) Leave(ctx context.Context, id int64, reason string, e newsletter
 // stays away.
 func (s *Store) Return(ctx context.Context, id int64, reason string, e newsletter.SubscriberEvent) (returned bool, err error) {
 	return s.turnTo(ctx, id, newsletter.SubscriberActive, reason, e,
-		`status = 'unsubscribed' AND key NOT IN (SELECT key FROM suppressions)`)
+		`status = 'unsubscribed' AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.key = subscribers.key)`)
 }
 
 func (s *Store) turnTo(ctx context.Context, id int64, status newsletter.SubscriberStatus, reason string, e newsletter.SubscriberEvent, where string) (bool, error) {

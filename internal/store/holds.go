@@ -147,6 +147,12 @@ func (s *Store) bounce(ctx context.Context, tx *sql.Tx, e newsletter.DeliveryEnd
 	if err != nil {
 		return err
 	}
+	if there, err := s.lockSubscriber(ctx, tx, subscriber); err != nil || !there {
+		return err
+	}
+	if moved, err := movedSince(ctx, tx, subscriber, issue, time.Now()); err != nil || moved {
+		return err
+	}
 	words := fmt.Sprintf("%d %s", e.Code, e.Answer)
 	if e.Bounce != newsletter.BounceFull {
 		return drop(ctx, tx, subscriber, issue, words)

@@ -243,6 +243,12 @@ func (c *commit) recordOther(ctx context.Context, other statement, d newsletter.
 		_, err = c.tx.ExecContext(ctx, `UPDATE deliveries SET state = 'canceled', next_at = NULL WHERE id = $1 AND state = $2
 			AND EXISTS (SELECT 1 FROM issue_holds h WHERE h.issue = deliveries.issue AND h.withdrawn)`, d.ID, d.State)
 	}
+	if err == nil && d.Answer != "" {
+		// Who was forgotten while it was under way may be named in the answer. A
+		// statement of its own sees it, whoever came first.
+		_, err = c.tx.ExecContext(ctx, `UPDATE deliveries SET answer = '' WHERE id = $1
+			AND NOT EXISTS (SELECT 1 FROM subscribers s WHERE s.id = deliveries.subscriber)`, d.ID)
+	}
 	if err != nil || d.Bounce == "" {
 		return err
 	}

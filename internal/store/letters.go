@@ -114,8 +114,19 @@ func (s *Store) Remind(ctx context.Context, before, since time.Time) (int64, err
 	if err != nil || some == 0 {
 		return 0, wrapped("look who is to be reminded", err)
 	}
-	n, err := s.exec(ctx, `INSERT INTO letters (subscriber, kind, created_at, next_at)
-		SELECT w.subscriber, 'remind', CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM (`+who+`) w`, ms(before), ms(since), msNow())
+	var n int64
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		// Two may look after this while one takes over from the other.
+		if err := s.alone(ctx, tx, aloneAudience); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `INSERT INTO letters (subscriber, kind, created_at, next_at)
+			SELECT w.subscriber, 'remind', CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM (`+who+`) w`, ms(before), ms(since), msNow())
+		if err == nil {
+			n, err = res.RowsAffected()
+		}
+		return err
+	})
 	return n, wrapped("write reminders", err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"threadmill/internal/newsletter"
 )
@@ -17,11 +18,20 @@ type monthDone struct {
 	Month string `json:"month"` // such as 2026-11, which sorts as text
 }
 
+// ahead tells whether the month has not begun in any zone: a clock was wrong when
+// it ended.
+func (m monthDone) ahead(now time.Time) bool {
+	return m.Month > now.UTC().Add(24*time.Hour).Format("2006-01")
+}
+
 // LastMonth is the last month whose digest went out or was not needed; empty
-// before any.
+// before any, and where the last one lies in the future.
 func (s *Store) LastMonth(ctx context.Context) (string, error) {
 	var done monthDone
 	err := setting(ctx, s.reader, settingMonth, &done)
+	if done.ahead(time.Now()) {
+		return "", err
+	}
 	return done.Month, err
 }
 
@@ -43,13 +53,14 @@ func (s *Store) EndMonth(ctx context.Context, month string) error {
 	return nil
 }
 
-// claimMonth ends a month, unless it is over. Whoever calls it is alone.
+// claimMonth ends a month, unless it is over. One that lies in the future does not
+// count. Whoever calls it is alone.
 func claimMonth(ctx context.Context, tx *sql.Tx, month string) error {
 	var done monthDone
 	if err := setting(ctx, tx, settingMonth, &done); err != nil {
 		return err
 	}
-	if done.Month >= month {
+	if done.Month >= month && !done.ahead(time.Now()) {
 		return fmt.Errorf("the month %s: %w", month, newsletter.ErrTaken)
 	}
 	return setSetting(ctx, tx, settingMonth, monthDone{month})

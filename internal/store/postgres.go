@@ -38,6 +38,7 @@ var postgres = dialect{
 	notify: `NOTIFY threadmill_site`,
 	// An array, since the planner takes the whole table where it does not know how
 	// long a list is.
+	unbarred:   `NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.key = subscribers.key ` + eachAlone + `)`,
 	among:      ` = ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON))))`,
 	amongIDs:   ` = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST($1 AS JSON)) AS BIGINT)))`,
 	parameters: numbered,

@@ -30,10 +30,8 @@ func (s *Store) TakeReport(ctx context.Context, r newsletter.Report) (outcome ne
 }
 
 func (s *Store) takeReport(ctx context.Context, tx *sql.Tx, r newsletter.Report) (newsletter.ReportOutcome, error) {
-	if _, err := subscriber(ctx, tx, `id = $1`, r.Subscriber); err != nil {
-		if errors.Is(err, newsletter.ErrNotFound) {
-			err = nil
-		}
+	// Two reports about one delivery may come at once, and count once.
+	if there, err := s.lockSubscriber(ctx, tx, r.Subscriber); err != nil || !there {
 		return newsletter.ReportIgnored, err
 	}
 	// Before the row is there, which would count as an earlier one.
@@ -50,23 +48,32 @@ func (s *Store) takeReport(ctx context.Context, tx *sql.Tx, r newsletter.Report)
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return newsletter.ReportTwice, err
 	}
-	switch {
-	case r.Kind == newsletter.ReportComplaint:
+	if r.Kind == newsletter.ReportComplaint {
 		return newsletter.ReportComplained, complain(ctx, tx, r)
-	case r.Kind != newsletter.ReportBounce:
+	}
+	if r.Kind != newsletter.ReportBounce {
+		return newsletter.ReportNoted, nil
+	}
+	return s.takeBounce(ctx, tx, r, missed)
+}
+
+// takeBounce does what a bounce asks for; missed tells whether it is counted
+// already that its issue did not arrive.
+func (s *Store) takeBounce(ctx context.Context, tx *sql.Tx, r newsletter.Report, missed bool) (newsletter.ReportOutcome, error) {
+	moved, err := movedSince(ctx, tx, r.Subscriber, r.Issue, r.At)
+	switch {
+	case err != nil || moved:
+		return newsletter.ReportNoted, err
 	case r.Class == newsletter.BounceDead:
 		return newsletter.ReportBounced, drop(ctx, tx, r.Subscriber, r.Issue, r.Text)
-	case r.Class == newsletter.BounceFull || r.Class == newsletter.BounceSoft:
-		if missed {
-			return newsletter.ReportNoted, nil
-		}
-		off, err := s.count(ctx, tx, r.Subscriber, r.Issue, r.Text)
-		if off {
-			return newsletter.ReportBounced, err
-		}
-		return newsletter.ReportCounted, err
+	case missed || r.Class != newsletter.BounceFull && r.Class != newsletter.BounceSoft:
+		return newsletter.ReportNoted, nil
 	}
-	return newsletter.ReportNoted, nil
+	off, err := s.count(ctx, tx, r.Subscriber, r.Issue, r.Text)
+	if off {
+		return newsletter.ReportBounced, err
+	}
+	return newsletter.ReportCounted, err
 }
 
 // complain takes whoever complained off the list.
@@ -77,6 +84,23 @@ func complain(ctx context.Context, tx *sql.Tx, r newsletter.Report) error {
 		return err
 	}
 	return addEvent(ctx, tx, newsletter.SubscriberEvent{Subscriber: r.Subscriber, At: r.At, Kind: newsletter.EventComplained, Issue: r.Issue, Text: r.Text})
+}
+
+// How long before the mark of a message its address was read, and before a
+// report a message of which nothing is known left, at most.
+const (
+	readBefore = time.Hour
+	sentBefore = 7 * 24 * time.Hour
+)
+
+// movedSince tells whether an issue, of which was heard at a time, may have gone
+// to an address that the subscriber has left: that it is none says nothing about
+// the one they have now.
+func movedSince(ctx context.Context, tx *sql.Tx, subscriber, issue int64, heard time.Time) (moved bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM subscriber_events e WHERE e.subscriber = $1 AND e.kind = 'moved'
+			AND e.at > coalesce((SELECT d.first_at FROM deliveries d WHERE d.issue = $2 AND d.subscriber = $1) - CAST($3 AS BIGINT), $4))`,
+		subscriber, issue, readBefore.Milliseconds(), ms(heard.Add(-sentBefore))).Scan(&moved)
+	return moved, err
 }
 
 // drop takes an address that is none off the list, with a suppression that can

@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -145,5 +147,62 @@ func TestComplaintDuringTheSend(t *testing.T) {
 			t.Error("the mail leaves")
 		}
 		wantCounts(t, s, newsletter.Counts{Recipients: 1, Canceled: 1})
+	})
+}
+
+// That an address is none which a subscriber has left says nothing about the one
+// that they have now.
+func TestReportsAfterMove(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		addPeople(t, s, 4)
+		sendIssues(t, s, 1)
+		_, err := s.Publish(ctx, issueOf(2), nil, snap, 10)
+		must(t, err)
+		must(t, s.SiteWritten(ctx, []int64{2}))
+		list := pending(t, s) // with the address as it was
+		for id := range int64(3) {
+			email := fmt.Sprintf("new%d@example.com", id+1)
+			must(t, s.MoveSubscriber(ctx, id+1, email, email, newsletter.SubscriberEvent{Kind: newsletter.EventMoved}))
+		}
+		wantOutcome(t, s, told(1, 1, newsletter.ReportBounce, newsletter.BounceDead), newsletter.ReportNoted)
+		unknown := told(2, 0, newsletter.ReportBounce, newsletter.BounceDead)
+		unknown.At = time.Now().Add(24 * time.Hour)
+		wantOutcome(t, s, unknown, newsletter.ReportNoted)
+		now := time.Now()
+		journal(t, s, nil, list[2].ID, now)
+		journal(t, s, []newsletter.DeliveryEnd{{ID: list[2].ID, State: newsletter.DeliveryFailed, Attempts: 1, Code: 550, Answer: "no", Bounce: newsletter.BounceDead}}, 0, now)
+		for id := range int64(3) {
+			wantStatus(t, s, id+1, newsletter.SubscriberActive)
+		}
+
+		unknown.At, unknown.Digest = unknown.At.Add(30*24*time.Hour), "later"
+		wantOutcome(t, s, unknown, newsletter.ReportBounced)
+		wantOutcome(t, s, told(3, 1, newsletter.ReportComplaint, ""), newsletter.ReportComplained)
+		wantOutcome(t, s, told(4, 1, newsletter.ReportBounce, newsletter.BounceDead), newsletter.ReportBounced)
+	})
+}
+
+// Several reports about one delivery that come at once count once.
+func TestReportsAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		addPeople(t, s, 10)
+		sendIssues(t, s, 1)
+		var all sync.WaitGroup
+		for id := range int64(10) {
+			for _, class := range []newsletter.Bounce{newsletter.BounceFull, newsletter.BounceSoft} {
+				all.Go(func() {
+					if _, err := s.TakeReport(t.Context(), told(id+1, 1, newsletter.ReportBounce, class)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		all.Wait()
+		for id := range int64(10) {
+			if n := got(s.History(t.Context(), id+1))(t).Bounces; n != 1 {
+				t.Errorf("subscriber %d: %d bounces, want 1", id+1, n)
+			}
+		}
 	})
 }

@@ -36,6 +36,13 @@ func subscriber(ctx context.Context, q queryer, where string, arg any) (newslett
 	return s, nil
 }
 
+// lockSubscriber keeps others from changing a subscriber until the transaction
+// ends, and tells whether there is one.
+func (s *Store) lockSubscriber(ctx context.Context, tx *sql.Tx, id int64) (there bool, err error) {
+	list, err := ids(ctx, tx, `SELECT id FROM subscribers WHERE id = $1`+s.forUpdate, id)
+	return len(list) > 0, err
+}
+
 // Subscriber returns the subscriber with an id; ErrNotFound where there is none.
 func (s *Store) Subscriber(ctx context.Context, id int64) (newsletter.Subscriber, error) {
 	return subscriber(ctx, s.reader, `id = $1`, id)
