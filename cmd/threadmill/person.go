@@ -27,7 +27,7 @@ by signing up; see remove and forget for those who must not get mail again.`,
 					sub, left, err := p.audience.End(cmd.Context(), address)
 					switch {
 					case err != nil:
-						return badArgument(err)
+						return badAddress(err)
 					case left:
 						fmt.Fprintf(a.stdout, "%s: unsubscribed\n", sub.Email)
 					default:
@@ -55,7 +55,7 @@ again. Backups and exports that were made before still hold them.`,
 					known, err := p.audience.Forget(cmd.Context(), address)
 					switch {
 					case err != nil:
-						return err
+						return badAddress(err)
 					case known:
 						fmt.Fprintf(a.stdout, "%s: forgotten\n", address)
 					default:
@@ -80,7 +80,7 @@ of each mail to them, with the answer of the server.`,
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				d, err := p.audience.Show(cmd.Context(), args[0])
 				if err != nil {
-					return badArgument(err)
+					return badAddress(err)
 				}
 				if asJSON {
 					return printJSON(a.stdout, d)
