@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,8 +140,8 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	return a.printReady(ctx, p, r.out)
 }
 
-// unfilled names what init wrote and nobody has changed, and a grace of which
-// no author hears.
+// unfilled names what init wrote and nobody has changed, a grace of which no
+// author hears, and a folder for reports that is not there.
 func (p *publication) unfilled() []string {
 	var list []string
 	warn := func(key, text string) {
@@ -153,6 +155,11 @@ func (p *publication) unfilled() []string {
 	}
 	if p.Delivery.Grace > 0 && p.Publication.Author.Email == "" {
 		warn("publication.author.email", "is empty, so nobody gets the author's copy during the grace (delivery.grace)")
+	}
+	if dir := p.Mail.Bounce.Maildir; dir != "" {
+		if info, err := os.Stat(filepath.Join(p.Path(dir), "new")); err != nil || !info.IsDir() {
+			warn("mail.bounce.maildir", "there is no folder "+filepath.Join(dir, "new")+", so no report is read; name a Maildir, or make it with new, cur and tmp")
+		}
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -124,8 +125,8 @@ func showPerson(out io.Writer, zone *time.Location, d *audience.Document) error 
 	s.head("issues", len(d.Issues))
 	for _, i := range d.Issues {
 		at := "not tried"
-		if i.FirstAt != nil {
-			at = when(*i.FirstAt)
+		if tried := cmp.Or(i.FirstAt, i.ChangedAt); tried != nil && (i.FirstAt != nil || i.Code > 0) {
+			at = when(*tried) // what we are refused for costs no attempt
 		}
 		s.row(at, strings.Join(filled(issueOf(i.Issue), i.Title, string(i.State), answerOf(i.Code, i.Answer)), ", "))
 	}
