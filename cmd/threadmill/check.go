@@ -141,7 +141,8 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 }
 
 // unfilled names what init wrote and nobody has changed, a grace of which no
-// author hears, and a folder for reports that is not there.
+// author hears, an address that no issue may leave with, and a folder for
+// reports that is not there.
 func (p *publication) unfilled() []string {
 	var list []string
 	warn := func(key, text string) {
@@ -155,6 +156,10 @@ func (p *publication) unfilled() []string {
 	}
 	if p.Delivery.Grace > 0 && p.Publication.Author.Email == "" {
 		warn("publication.author.email", "is empty, so nobody gets the author's copy during the grace (delivery.grace)")
+	}
+	if p.unreachable() {
+		key := p.webKey()
+		warn(key, "is not https, so readers could not unsubscribe by one click and nothing will be published (docs/server.md); or set mail.unsubscribe to mailto")
 	}
 	if dir := p.Mail.Bounce.Maildir; dir != "" {
 		if info, err := os.Stat(filepath.Join(p.Path(dir), "new")); err != nil || !info.IsDir() {
