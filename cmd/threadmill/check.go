@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,8 +140,9 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	return a.printReady(ctx, p, r.out)
 }
 
-// unfilled names what init wrote and nobody has changed, and a grace of which
-// no author hears.
+// unfilled names what init wrote and nobody has changed, a grace of which no
+// author hears, an address that no issue may leave with, and a folder for
+// reports that is not there.
 func (p *publication) unfilled() []string {
 	var list []string
 	warn := func(key, text string) {
@@ -153,6 +156,15 @@ func (p *publication) unfilled() []string {
 	}
 	if p.Delivery.Grace > 0 && p.Publication.Author.Email == "" {
 		warn("publication.author.email", "is empty, so nobody gets the author's copy during the grace (delivery.grace)")
+	}
+	if p.unreachable() {
+		key := p.webKey()
+		warn(key, "is not https, so readers could not unsubscribe by one click and nothing will be published (docs/server.md); or set mail.unsubscribe to mailto")
+	}
+	if dir := p.Mail.Bounce.Maildir; dir != "" {
+		if info, err := os.Stat(filepath.Join(p.Path(dir), "new")); err != nil || !info.IsDir() {
+			warn("mail.bounce.maildir", "there is no folder "+filepath.Join(dir, "new")+", so no report is read; name a Maildir, or make it with new, cur and tmp")
+		}
 	}
 	return list
 }

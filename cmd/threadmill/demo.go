@@ -140,6 +140,7 @@ const demoConfig = demoMark + `publication:
   author: {name: "The Workbench", email: editor@workbench.example}
   address: 1 Sample Lane, Exampleton
 schedule: {cron: "@every 5s"}
+audience: {welcome: latest}
 mail:
   from: The Workbench <editor@workbench.example>
   smtp: {host: 127.0.0.1, port: %s, tls: none, connections: 2}
@@ -197,6 +198,7 @@ func (a *app) printDemo(addr, dir string) {
 		"Archive   "+base,
 		"Feeds     "+strings.Join([]string{base + "feed.xml", base + "atom.xml", base + "feed.json"}, "  "),
 		"Mails     "+base+"mail/",
+		"Sign up   "+base+"subscribe/ with any address; the mail that asks you to confirm is among the mails",
 		"Folder    "+dir,
 		"",
 		"A new issue goes out every five seconds while threads are left. Ctrl-C ends the demo.")

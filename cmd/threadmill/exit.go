@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"threadmill/internal/audience"
 	"threadmill/internal/config"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/store"
@@ -54,6 +56,18 @@ func exitStatus(ctx context.Context, err error) int {
 // badArgument is a usage error for an argument that names nothing.
 func badArgument(err error) error {
 	if errors.Is(err, newsletter.ErrNotFound) {
+		return &usageError{err}
+	}
+	return err
+}
+
+// badAddress is a usage error for an argument that is no address, or the one of
+// somebody who is not on the list.
+func badAddress(err error) error {
+	if errors.Is(err, newsletter.ErrNotFound) {
+		return &usageError{fmt.Errorf("%w; `threadmill subscribers list` shows who is on the list", err)}
+	}
+	if _, bad := errors.AsType[*audience.AddressError](err); bad {
 		return &usageError{err}
 	}
 	return err

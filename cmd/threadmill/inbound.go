@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -149,6 +150,9 @@ that nobody gets a bounce of a bounce. Any fault ends it with 75 (EX_TEMPFAIL):
 the mail server keeps the mail and tries again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if terminal(a.stdin) {
+				return &usageError{errors.New("bounce reads a mail from stdin: threadmill bounce < MESSAGE")}
+			}
 			if err := a.bounce(cmd.Context(), to); err != nil {
 				return &tempFailError{err}
 			}

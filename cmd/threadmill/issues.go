@@ -211,11 +211,12 @@ func deliveryNote(d store.Unsettled, zone *time.Location) string {
 	if d.Code != 0 {
 		note = fmt.Sprintf("%d %s", d.Code, note)
 	}
+	then := ""
 	switch {
 	case d.Hold != "":
-		note += "; mail to " + d.Hold + " is held"
+		then = "mail to " + d.Hold + " is held"
 	case d.State == newsletter.DeliveryDeferred && d.NextAt != nil:
-		note += "; again on " + longTime(*d.NextAt, zone)
+		then = "again on " + longTime(*d.NextAt, zone)
 	}
-	return note
+	return strings.Join(filled(note, then), "; ")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -27,7 +28,7 @@ by signing up; see remove and forget for those who must not get mail again.`,
 					sub, left, err := p.audience.End(cmd.Context(), address)
 					switch {
 					case err != nil:
-						return badArgument(err)
+						return badAddress(err)
 					case left:
 						fmt.Fprintf(a.stdout, "%s: unsubscribed\n", sub.Email)
 					default:
@@ -55,7 +56,7 @@ again. Backups and exports that were made before still hold them.`,
 					known, err := p.audience.Forget(cmd.Context(), address)
 					switch {
 					case err != nil:
-						return err
+						return badAddress(err)
 					case known:
 						fmt.Fprintf(a.stdout, "%s: forgotten\n", address)
 					default:
@@ -80,7 +81,7 @@ of each mail to them, with the answer of the server.`,
 			return a.withStore(cmd.Context(), func(p *publication) error {
 				d, err := p.audience.Show(cmd.Context(), args[0])
 				if err != nil {
-					return badArgument(err)
+					return badAddress(err)
 				}
 				if asJSON {
 					return printJSON(a.stdout, d)
@@ -124,8 +125,8 @@ func showPerson(out io.Writer, zone *time.Location, d *audience.Document) error 
 	s.head("issues", len(d.Issues))
 	for _, i := range d.Issues {
 		at := "not tried"
-		if i.FirstAt != nil {
-			at = when(*i.FirstAt)
+		if tried := cmp.Or(i.FirstAt, i.ChangedAt); tried != nil && (i.FirstAt != nil || i.Code > 0) {
+			at = when(*tried) // what we are refused for costs no attempt
 		}
 		s.row(at, strings.Join(filled(issueOf(i.Issue), i.Title, string(i.State), answerOf(i.Code, i.Answer)), ", "))
 	}

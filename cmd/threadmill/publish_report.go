@@ -104,6 +104,10 @@ func (t tally) without(c newsletter.Counts) tally {
 }
 
 func (a *app) printPublished(ctx context.Context, p *publication, row store.IssueRow) error {
+	if row.Recipients == 0 && row.LeftOut.Sum() > 0 { // of a segment, it may be nowhere to read
+		fmt.Fprintf(a.stdout, "Issue %d, “%s”, is out, by mail to nobody: %s.\n", row.Number, row.Title, leftOutNote(row.LeftOut, row.To))
+		return nil
+	}
 	if row.Recipients == 0 {
 		fmt.Fprintf(a.stdout, "Issue %d, “%s”, is out: on the site and in the feeds, by mail to nobody.\n", row.Number, row.Title)
 		counts, err := p.store.CountSubscribers(ctx)

@@ -282,7 +282,11 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 		fmt.Fprintf(w, "Sent in 24 h\t%s\n", thousands(s.SentToday))
 	}
 	if s.NextAttempt != nil {
-		fmt.Fprintf(w, "Deferred\tsince %s; the next attempt is on %s\n", when(s.OldestDeferred, "–"), when(s.NextAttempt, ""))
+		since := "not tried yet" // what waits behind a hold costs no attempt
+		if s.OldestDeferred != nil {
+			since = "since " + when(s.OldestDeferred, "")
+		}
+		fmt.Fprintf(w, "Deferred\t%s; the next attempt is on %s\n", since, when(s.NextAttempt, ""))
 	}
 	if s.LettersWaiting > 0 {
 		fmt.Fprintf(w, "Letters\t%s to leave, the oldest since %s\n", plural(s.LettersWaiting, "mail"), when(s.OldestLetter, "–"))

@@ -20,7 +20,7 @@ func (e *stuckError) Unwrap() error { return e.error }
 // there. Where no mail leaves this machine, or readers unsubscribe by mail, or
 // there are none, nothing does.
 func (p *publication) mayMail(ctx context.Context) error {
-	if p.Mail.Unsubscribe == "mailto" || p.Mail.Transport == "folder" || newsletter.Loopback(p.Mail.SMTP.Host) {
+	if !p.mailsOut() {
 		return nil
 	}
 	counts, err := p.store.CountSubscribers(ctx)
@@ -31,21 +31,34 @@ func (p *publication) mayMail(ctx context.Context) error {
 	if fault == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	key := "web.url"
-	if !p.Given(key) {
-		key = "publication.url"
-	}
+	key := p.webKey()
 	return &stuckError{fmt.Errorf("%s: %s: readers could not unsubscribe at %s: %w. So nothing is published. `threadmill run` has to answer there, "+
 		"behind a server with a certificate or with web.tls: auto (docs/server.md); or set mail.unsubscribe to mailto", p.Position(key), key, p.Web.URL, fault)}
 }
 
+// mailsOut tells whether mail leaves this machine with a link to unsubscribe.
+func (p *publication) mailsOut() bool {
+	return p.Mail.Unsubscribe != "mailto" && p.Mail.Transport != "folder" && !newsletter.Loopback(p.Mail.SMTP.Host)
+}
+
+// webKey is the key of the config that says where readers unsubscribe.
+func (p *publication) webKey() string {
+	if p.Given("web.url") {
+		return "web.url"
+	}
+	return "publication.url"
+}
+
+// unreachable tells whether mail leaves with a link that is not https, which
+// can be seen without asking.
+func (p *publication) unreachable() bool {
+	u, err := url.Parse(p.Web.URL)
+	return err == nil && p.mailsOut() && u.Scheme != "https" && !newsletter.Loopback(u.Hostname())
+}
+
 // reached tells why readers could not come to the web server.
 func (p *publication) reached(ctx context.Context) error {
-	u, err := url.Parse(p.Web.URL)
-	if err != nil {
-		return err
-	}
-	if u.Scheme != "https" && !newsletter.Loopback(u.Hostname()) {
+	if p.unreachable() {
 		return errors.New("it is not https, and mail programs take no other for one click (RFC 8058)")
 	}
 	id, err := p.store.PublicationID(ctx)

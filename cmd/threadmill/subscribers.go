@@ -55,7 +55,7 @@ away. So does an address that bounced, unless --again says that it is good now.`
 					if err == nil {
 						fmt.Fprintf(a.stdout, "%s: %s\n", sub.Email, addNote(result, sub))
 					}
-					return err
+					return badAddress(err)
 				})
 			})
 		},
@@ -118,8 +118,11 @@ func (f filter) check() error {
 }
 
 func (f filter) wants(sub newsletter.Subscriber) bool {
-	return (f.status == "" || f.status == string(sub.Status)) && (f.tag == "" || slices.Contains(sub.Tags, f.tag))
+	return (f.status == "" || f.status == string(sub.Status)) && (f.tag == "" || slices.ContainsFunc(sub.Tags, f.names))
 }
+
+// names tells whether a tag is the one asked for, however it is spelt.
+func (f filter) names(tag string) bool { return newsletter.TagPath(tag) == newsletter.TagPath(f.tag) }
 
 func (a *app) list(ctx context.Context, p *publication, who filter) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
@@ -181,7 +184,7 @@ func (a *app) subscribersRemove() *cobra.Command {
 					known, err := p.audience.Remove(cmd.Context(), address)
 					switch {
 					case err != nil:
-						return err
+						return badAddress(err)
 					case known:
 						fmt.Fprintf(a.stdout, "%s: removed\n", address)
 					default:

@@ -168,10 +168,15 @@ func (a *app) readList(ctx context.Context, p *publication, path string, opt aud
 			}
 		}()
 	}
+	take := func() (audience.ImportReport, error) { return p.audience.Import(ctx, in, opt) }
 	if archive {
-		return p.audience.ImportArchive(ctx, file, size, opt)
+		take = func() (audience.ImportReport, error) { return p.audience.ImportArchive(ctx, file, size, opt) }
 	}
-	return p.audience.Import(ctx, in, opt)
+	report, err := take()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return report, err
 }
 
 // reportImport tells what was left out.

@@ -87,6 +87,8 @@ type Preferences struct {
 	Action, Leave  string // where the forms post to, and the page to unsubscribe
 	Email          string // masked
 	Saved          bool
+	Left, Return   bool   // they are not on the list, and may come back
+	Back           bool   // they just did
 	Asked, Refused string // another address, written to or not one at all
 	Name           string
 	Topics         []Option
@@ -99,7 +101,7 @@ type preferencesPage struct {
 	page
 	Step                                               string
 	Action, Leave, Email, Asked, Refused, Paused, Name string
-	Saved, Monthly, Open                               bool
+	Saved, Left, Return, Back, Monthly, Open           bool
 	Topics                                             []Option
 }
 
@@ -108,7 +110,7 @@ type preferencesPage struct {
 func (t *Templates) PreferencesPage(pub newsletter.Publication, p Preferences) ([]byte, error) {
 	data := preferencesPage{
 		page: t.placeless(pub), Step: string(p.Step), Action: p.Action, Leave: p.Leave, Email: p.Email, Asked: p.Asked, Refused: p.Refused,
-		Name: p.Name, Saved: p.Saved, Monthly: p.Monthly, Open: p.Open, Topics: p.Topics,
+		Name: p.Name, Saved: p.Saved, Left: p.Left, Return: p.Return, Back: p.Back, Monthly: p.Monthly, Open: p.Open, Topics: p.Topics,
 	}
 	data.Title = data.say("preferences")
 	if !p.PausedUntil.IsZero() {

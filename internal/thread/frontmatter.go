@@ -87,7 +87,7 @@ func parseYAML(front section, faults *lint) fields {
 				line += e.Token.Position.Line - 1
 			}
 		}
-		faults.errorf(line, "", "the front matter is not YAML: %s; a value with \": \", # or quotes goes between quotes", message)
+		faults.errorf(line, "", "the front matter is not YAML: %s; a value with \": \", #, ! or quotes goes between quotes", message)
 		return none
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {

@@ -113,9 +113,16 @@ func (s *server) move(w http.ResponseWriter, r *http.Request, token string, _ ur
 	return s.choose(w, r, audience.Reader{Subscriber: sub}, page, err)
 }
 
-// comeBack undoes a goodbye, at once or later.
+// comeBack undoes a goodbye, at once or later. Whoever left during a pause finds
+// it where it can be ended, since nothing comes before.
 func (s *server) comeBack(w http.ResponseWriter, r *http.Request, token string, _ url.Values) error {
 	sub, err := s.Audience.Resubscribe(r.Context(), token)
+	if err == nil && audience.Subscribed(sub) {
+		reader, err := s.Audience.Reader(r.Context(), token)
+		if err != nil || reader.Paused() {
+			return s.choose(w, r, reader, render.Preferences{Back: true}, err)
+		}
+	}
 	return s.goodbye(w, r, sub, render.Unsubscribe{Back: audience.Subscribed(sub)}, err)
 }
 
@@ -168,6 +175,7 @@ func (s *server) choose(w http.ResponseWriter, r *http.Request, reader audience.
 // chosen fills the form.
 func (s *server) chosen(ctx context.Context, reader audience.Reader, page render.Preferences) (render.Preferences, error) {
 	page.Name, page.Monthly = reader.Chosen.Name, reader.Chosen.Frequency == newsletter.FrequencyMonthly
+	page.Left, page.Return = !audience.Subscribed(reader.Subscriber), audience.MayReturn(reader.Subscriber)
 	if reader.Paused() {
 		if page.Open = reader.Chosen.PausedUntil.Equal(newsletter.UntilLifted); !page.Open {
 			page.PausedUntil = reader.Chosen.PausedUntil

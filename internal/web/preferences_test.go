@@ -193,6 +193,28 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
+// Who left sees it among their preferences, and who comes back during a pause
+// that it still holds: nothing says that mail comes when none does.
+func TestReturnDuringPause(t *testing.T) {
+	p := openList(t, tagged)
+	sub := p.subscriber(t)
+	token := tokens.Sign(sub.ID, 7)
+	leave, choose := "/unsubscribe/"+token, "/preferences/"+token
+	p.post(t, choose, "do", "save", "name", "Ada", "pause", "open")
+	p.ask(t, http.MethodPost, leave, oneClick)
+	page := p.get(t, choose)
+	p.want(t, page, "You are unsubscribed", "Subscribe again", `value="return"`)
+	if strings.Contains(page.body, leave) {
+		t.Errorf("who left is offered to leave\n%s", page.body)
+	}
+	p.want(t, p.post(t, choose, "do", "return"), "You are subscribed again", `value="open" checked`, leave)
+	p.ask(t, http.MethodPost, leave, oneClick)
+	p.want(t, p.post(t, choose, "do", "save", "name", "Ada", "pause", "none"), "You are unsubscribed", "Saved")
+	if back := p.post(t, choose, "do", "return"); !strings.Contains(back.body, "from the next issue on") {
+		t.Error(back.body)
+	}
+}
+
 // Who bounced, complained or was removed does not come back by the link.
 func TestGoodbyeForGood(t *testing.T) {
 	p := openList(t)
