@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -49,18 +50,26 @@ func (b *Browser) Fill(t *testing.T, field chromedp.CSS, text string) {
 	}
 }
 
-// Await waits for the page with a heading.
+// look is how often somebody looks whether a page has come.
+const look = 20 * time.Millisecond
+
+// Await waits for the page with a heading. It asks from without, since nothing
+// waits in a page that runs no scripts.
 func (b *Browser) Await(t *testing.T, heading string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	there := fmt.Sprintf(`document.readyState == "complete" && document.querySelector("h1")?.textContent == %q`, heading)
 	for {
-		_, err := chromedp.Run(ctx, chromedp.Poll[bool](fmt.Sprintf(`document.readyState == "complete" && document.querySelector("h1")?.textContent == %q`, heading)))
-		if err == nil {
-			return
+		if came, err := chromedp.Run(ctx, chromedp.Evaluate[bool](there)); err == nil && came {
+			return // an error says that the page went away under the question
 		}
-		if ctx.Err() != nil { // else the page went away under the question
-			t.Fatalf("no page %q comes: %v; the console says %q", heading, err, b.Complaints())
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("no page %q comes; the console says %q", heading, b.Complaints())
 		}
 	}
 }
@@ -75,8 +84,14 @@ func (b *Browser) Words(t *testing.T) string {
 // off.
 func (b *Browser) NoScripts(t *testing.T) {
 	t.Helper()
+	b.noScripts = true
+	b.scripts(t, false)
+}
+
+func (b *Browser) scripts(t *testing.T, run bool) {
+	t.Helper()
 	err := chromedp.Do(b.ctx, func(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		_, err := cdp.Call(ctx, tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !run})
 		return chromedp.Void{}, err
 	})
 	if err != nil {
