@@ -15,7 +15,6 @@ const (
 	PurposeConfirm     Purpose = "confirm" // the subscription; the number is when it was asked for
 	PurposePreferences Purpose = "preferences"
 	PurposeMove        Purpose = "move" // to another address
-	PurposeUndo        Purpose = "undo" // a goodbye
 	PurposeForm        Purpose = "form" // of signing up; the number is when it was shown
 )
 

@@ -16,7 +16,7 @@ func TestPurposeTokens(t *testing.T) {
 		if err != nil || subscriber != n[0] || number != n[1] || token != url.PathEscape(token) {
 			t.Errorf("VerifyFor(%s) = %d, %d, %v", token, subscriber, number, err)
 		}
-		for _, other := range []Purpose{PurposePreferences, PurposeMove, PurposeUndo} {
+		for _, other := range []Purpose{PurposePreferences, PurposeMove, PurposeForm} {
 			if _, _, err := tokens.VerifyFor(other, token); !errors.Is(err, ErrToken) {
 				t.Errorf("a token of %s is good for %s", PurposeConfirm, other)
 			}
