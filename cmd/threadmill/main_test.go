@@ -35,12 +35,13 @@ type relay struct {
 	on     func(n int)
 	refuse func(to string) error
 	drop   func(to string) bool // hangs up in the place of the last answer
+	keep   bool                 // the content of what it takes
 	// password of the login, where the relay wants one.
 	password string
 }
 
-// copyOf is one accepted message.
-type copyOf struct{ to, id, subject string }
+// copyOf is one accepted message; raw only where the relay keeps it.
+type copyOf struct{ to, id, subject, raw string }
 
 func newRelay(t *testing.T) *relay {
 	t.Helper()
@@ -122,6 +123,9 @@ func (s *relaySession) Data(r io.Reader) error {
 	}
 	c := copyOf{to: s.to, id: field(string(b), "Message-ID"), subject: field(string(b), "Subject")}
 	s.relay.mu.Lock()
+	if s.relay.keep {
+		c.raw = string(b)
+	}
 	s.relay.took = append(s.relay.took, c)
 	n, on, drop := len(s.relay.took), s.relay.on, s.relay.drop
 	s.relay.mu.Unlock()

@@ -54,7 +54,7 @@ func (p place) store() *store.Store {
 
 // oneClick asks as a mail program does (RFC 8058, section 3.2).
 func (d *daemon) oneClick(link string) error {
-	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.web+link, strings.NewReader("List-Unsubscribe=One-Click"))
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.web+link, strings.NewReader(oneClickBody))
 	if err != nil {
 		return err
 	}

@@ -17,12 +17,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/emersion/go-message"
 
 	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/render"
+	"threadmill/internal/site/browsertest"
 	"threadmill/internal/thread"
 	"threadmill/templates"
 	"threadmill/threads"
@@ -148,8 +148,7 @@ func htmlOf(t *testing.T, source []byte) []byte {
 // its style block. Nothing is wider than the pane, what must be seen is seen, and
 // axe-core finds nothing.
 func TestMailInBrowser(t *testing.T) {
-	b := start(t)
-	script := axeScript(t)
+	b := browsertest.Start(t)
 	p := postOf(t, slices.DeleteFunc(threadsOfEveryKind(t), func(th newsletter.Thread) bool { return strings.HasPrefix(th.Slug, "filler") })...)
 	for _, name := range slices.Sorted(func(yield func(string) bool) {
 		for name := range p.mails {
@@ -160,7 +159,7 @@ func TestMailInBrowser(t *testing.T) {
 	}) {
 		t.Run(name, func(t *testing.T) {
 			for _, as := range []string{"", "blocked", "bare"} {
-				b.checkMail(t, p.URL+"/"+name+"?"+as, as, script)
+				checkMail(t, b, p.URL+"/"+name+"?"+as, as)
 			}
 		})
 	}
@@ -185,31 +184,25 @@ const unseen = `(() => {
 	return bad;
 })()`
 
-func (b *browser) checkMail(t *testing.T, address, as, script string) {
+func checkMail(t *testing.T, b *browsertest.Browser, address, as string) {
 	t.Helper()
-	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
-		t.Fatal(err)
-	}
+	b.Open(t, address)
 	for _, width := range []int64{320, 600, 1200} {
 		for _, scheme := range []string{"light", "dark"} {
-			b.look(t, width, 900, scheme)
-			b.fits(t, width, fmt.Sprintf("%s, %d px, %s", as, width, scheme))
+			b.Look(t, width, 900, scheme)
+			b.Fits(t, width, fmt.Sprintf("%s, %d px, %s", as, width, scheme))
 			// Widths change places alone, and pictures nothing that it looks at.
-			if script != "" && (width == 320 && scheme == "dark" && as != "blocked" || width == 1200 && scheme == "light" && as == "") {
-				for _, v := range b.axe(t, script) {
+			if width == 320 && scheme == "dark" && as != "blocked" || width == 1200 && scheme == "light" && as == "" {
+				for _, v := range b.Axe(t) {
 					t.Errorf("%s, %d px, %s: %s", as, width, scheme, v)
 				}
 			}
 		}
 	}
-	bad, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](unseen))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, what := range bad {
+	for _, what := range browsertest.Eval[[]string](t, b, unseen) {
 		t.Errorf("%s: not as it should be seen: %s", as, what)
 	}
-	for _, text := range b.complaints() {
+	for _, text := range b.Complaints() {
 		if !strings.Contains(text, "favicon") && as != "blocked" {
 			t.Errorf("%s: the console says %s", as, text)
 		}
@@ -221,13 +214,11 @@ func TestMailScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("no -screenshots given")
 	}
-	b := start(t)
+	b := browsertest.Start(t)
 	p := postOf(t)
 	for _, scheme := range []string{"light", "dark"} {
-		b.look(t, 760, 980, scheme)
-		if err := chromedp.Do(b.ctx, chromedp.Navigate(p.URL+"/"+"round-things-that-are-no-circles")); err != nil {
-			t.Fatal(err)
-		}
-		b.shoot(t, filepath.Join(*screenshots, "mail-"+scheme+".png"))
+		b.Look(t, 760, 980, scheme)
+		b.Open(t, p.URL+"/"+"round-things-that-are-no-circles")
+		b.Shoot(t, filepath.Join(*screenshots, "mail-"+scheme+".png"))
 	}
 }

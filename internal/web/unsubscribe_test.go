@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -73,13 +72,24 @@ func TestUnsubscribePage(t *testing.T) {
 }
 
 func TestUnsubscribe(t *testing.T) {
+	const parts = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"
 	tests := []struct {
-		name, kind, body string
+		name, body string
+		headers    []string
 	}{
-		{"one-click", "application/x-www-form-urlencoded", oneClick},
-		{"one-click as a form with parts", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n"},
-		{"no body", "", ""},
-		{"another site's form", "text/plain", "x=y"},
+		{"one-click as Gmail sends it", oneClick, []string{
+			"Content-Type", "application/x-www-form-urlencoded", "User-Agent", "Google-Gmail-Unsubscribe", "Accept", "*/*", "Accept-Encoding", "gzip, deflate, br",
+		}},
+		{"one-click of a program that says its origin", oneClick, []string{
+			"Content-Type", "application/x-www-form-urlencoded; charset=UTF-8", "Origin", "https://mail.example.com",
+		}},
+		{"one-click of a browser without an origin", oneClick, []string{
+			"Content-Type", "application/x-www-form-urlencoded", "Origin", "null", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate",
+		}},
+		{"one-click as a form with parts", parts, []string{"Content-Type", "multipart/form-data; boundary=x"}},
+		{"one-click as a form with parts, of a browser", parts, []string{"Content-Type", `multipart/form-data; boundary="x"`, "Origin", "null", "Sec-Fetch-Site", "cross-site"}},
+		{"no body", "", nil},
+		{"another site's form", "x=y", []string{"Content-Type", "text/plain", "Origin", "https://mail.example.com"}},
 	}
 	p := openList(t)
 	sub := p.subscriber(t)
@@ -91,7 +101,7 @@ func TestUnsubscribe(t *testing.T) {
 			path := "/unsubscribe/" + tokens.Sign(sub.ID, 1)
 			// Mail providers send it twice now and then.
 			for range 2 {
-				res := p.ask(t, http.MethodPost, path, tt.body, "Content-Type", tt.kind, "Origin", "https://mail.example.com")
+				res := p.ask(t, http.MethodPost, path, tt.body, tt.headers...)
 				if res.StatusCode != http.StatusOK || strings.Contains(res.body, `name="List-Unsubscribe"`) || !strings.Contains(res.body, "unsubscribed") {
 					t.Errorf("%s\n%s", res.Status, res.body)
 				}
@@ -103,23 +113,6 @@ func TestUnsubscribe(t *testing.T) {
 				t.Errorf("the button is still there:\n%s", res.body)
 			}
 		})
-	}
-}
-
-func TestUnsubscribeForged(t *testing.T) {
-	p := openList(t)
-	sub := p.subscriber(t)
-	forger := audience.NewTokens(audience.Key{ID: 1, Secret: bytes.Repeat([]byte{2}, 32)})
-	for _, token := range []string{"x", forger.Sign(sub.ID, 1), strings.Repeat("A", 4000), "%00", "..%2f..%2fetc", "%3Cscript%3E"} {
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			res := p.ask(t, method, "/unsubscribe/"+token, oneClick)
-			if res.StatusCode != http.StatusBadRequest || !strings.Contains(res.body, "link does not work") || strings.Contains(res.body, "<script>") {
-				t.Errorf("%s %.40s: %s\n%s", method, token, res.Status, res.body)
-			}
-		}
-	}
-	if got := p.status(t, sub.ID); got != newsletter.SubscriberActive {
-		t.Errorf("the status is %s", got)
 	}
 }
 
