@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type SignUpOptions struct {
 	// it one request can be held against another; without it the hash tells
 	// nothing, though there are few addresses.
 	NetworkKey []byte
+	// Tags are those that a form may give; it names others in vain.
+	Tags []string
 	// Welcome is what a newcomer gets; see newsletter.Confirmation.
 	Welcome string
 	// Proof is how many bits of a proof of work a form needs; 0 for none.
@@ -91,10 +94,25 @@ func (s *SignUps) Ask(ctx context.Context, address, name string, tags []string, 
 		name = addr.Name
 	}
 	_, err = s.o.Store.SignUp(ctx, newsletter.SignUp{
-		Email: addr.Email, Key: addr.Key, Name: name, Tags: cleanTags(tags), At: now,
+		Email: addr.Email, Key: addr.Key, Name: name, Tags: s.mayGive(tags), At: now,
 		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text, PerDay: s.o.Limits.PerAddress,
 	})
 	return err
+}
+
+// mayGive are those of the tags in a form that it may give, as the config spells
+// them. Anybody can send a form, and tags tell who gets what.
+func (s *SignUps) mayGive(tags []string) []string {
+	var given []string
+	for _, tag := range cleanTags(tags) {
+		i := slices.IndexFunc(s.o.Tags, func(t string) bool {
+			return t == tag || newsletter.TagPath(t) != "" && newsletter.TagPath(t) == newsletter.TagPath(tag)
+		})
+		if i >= 0 && !slices.Contains(given, s.o.Tags[i]) {
+			given = append(given, s.o.Tags[i])
+		}
+	}
+	return given
 }
 
 // maxForm bounds the name of the page that a form stood on, in bytes.

@@ -180,6 +180,31 @@ func TestDoubleOptIn(t *testing.T) {
 	}
 }
 
+// A form gives the tags that the config names, and no others: who gets what may
+// go by them.
+func TestFormTags(t *testing.T) {
+	d := newDesk(t, loose)
+	s := audience.NewSignUps(audience.SignUpOptions{Store: d.db, Tokens: d.tokens, Limits: loose, Tags: []string{"garden", "from-blog"}})
+	tests := []struct {
+		given []string
+		want  string
+	}{
+		{[]string{"members"}, ""},
+		{[]string{"members, From Blog", "garden", "GARDEN"}, "from-blog garden"},
+		{[]string{"!garden", "*", "", "gard", "garden\x00members"}, "garden"},
+	}
+	for i, tt := range tests {
+		email := fmt.Sprintf("a%d@example.org", i)
+		if err := s.Ask(t.Context(), email, "", tt.given, audience.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		sub, err := d.db.SubscriberByKey(t.Context(), email)
+		if got := strings.Join(sub.Tags, " "); err != nil || got != tt.want {
+			t.Errorf("%q gives the tags %q, %v, want %q", tt.given, got, err, tt.want)
+		}
+	}
+}
+
 func TestDeadLinks(t *testing.T) {
 	d := newDesk(t, loose)
 	ctx := t.Context()
