@@ -70,7 +70,8 @@ func suppression(ctx context.Context, tx *sql.Tx, key string) (reason string, er
 
 // enterPending returns whom a mailbox belongs to, somebody new where it was not
 // there. Of somebody who was removed and is not on the list the id is 0: nothing
-// is kept of them.
+// is kept of them but that a number is taken, as by anybody else. Tokens hold
+// numbers, so those of the next ones would tell.
 func enterPending(ctx context.Context, tx *sql.Tx, u newsletter.SignUp, removed bool) (id int64, status newsletter.SubscriberStatus, err error) {
 	tags, err := encodeTags(u.Tags)
 	if err != nil {
@@ -78,11 +79,13 @@ func enterPending(ctx context.Context, tx *sql.Tx, u newsletter.SignUp, removed 
 	}
 	// Who is known is written as they are, which takes as long as somebody new.
 	err = tx.QueryRowContext(ctx, `INSERT INTO subscribers (key, email, name, status, status_at, tags, created_at)
-		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), 'pending', CAST($4 AS BIGINT), CAST($5 AS TEXT), CAST($4 AS BIGINT)
-		WHERE CAST($6 AS INTEGER) = 0 OR EXISTS (SELECT 1 FROM subscribers WHERE key = $1)
+		VALUES ($1, $2, $3, CASE WHEN CAST($6 AS INTEGER) = 0 THEN 'pending' ELSE '' END, $4, $5, $4)
 		ON CONFLICT (key) DO UPDATE SET status_at = subscribers.status_at RETURNING id, status`,
 		u.Key, u.Email, plain(u.Name), ms(u.At), tags, number(removed)).Scan(&id, &status)
-	if errors.Is(err, sql.ErrNoRows) {
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `DELETE FROM subscribers WHERE id = $1 AND status = ''`, id) // takes as long for everybody
+	}
+	if err == nil && status == "" {
 		return 0, newsletter.SubscriberSuppressed, nil
 	}
 	return id, status, err

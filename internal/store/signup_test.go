@@ -231,3 +231,26 @@ func TestRemindOnceAndForget(t *testing.T) {
 		}
 	})
 }
+
+// Tokens hold the number of a subscriber, so whoever signs up before and after
+// somebody else must not see by their own numbers whether that one was known.
+func TestNumbersTellNobody(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx, now := t.Context(), time.Now()
+		number := func(email string) int64 {
+			got(s.SignUp(ctx, asks(email, now)))(t)
+			return got(s.SubscriberByKey(ctx, email))(t).ID
+		}
+		number("known@example.org")
+		got(s.Suppress(ctx, "removed@example.org", "removed by the operator"))(t)
+		last := number("a@example.org")
+		for i, who := range []string{"known@example.org", "new@example.org", "removed@example.org", "removed@example.org"} {
+			got(s.SignUp(ctx, asks(who, now)))(t)
+			next := number(string(rune('b'+i)) + "@example.org")
+			if next-last != 2 {
+				t.Errorf("after %s the number is %d behind %d", who, next, last)
+			}
+			last = next
+		}
+	})
+}
