@@ -52,6 +52,7 @@ type SignUps struct {
 	o     SignUpOptions
 	count hourly
 	slow  hourly // of forms that waited in the place of a proof
+	boxes daily
 }
 
 // NewSignUps returns SignUps without anybody counted yet.
@@ -60,7 +61,7 @@ func NewSignUps(o SignUpOptions) *SignUps {
 	if o.Limits.PerHour > 0 {
 		slow.PerHour = max(o.Limits.PerHour/slowPart, 1)
 	}
-	return &SignUps{o: o, count: hourly{limits: o.Limits}, slow: hourly{limits: slow}}
+	return &SignUps{o: o, count: hourly{limits: o.Limits}, slow: hourly{limits: slow}, boxes: daily{most: o.Limits.PerAddress}}
 }
 
 // Request is where a form came from.
@@ -96,6 +97,7 @@ func (s *SignUps) Ask(ctx context.Context, address, name string, tags []string, 
 	_, err = s.o.Store.SignUp(ctx, newsletter.SignUp{
 		Email: addr.Email, Key: addr.Key, Name: name, Tags: s.mayGive(tags), At: now,
 		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text, PerDay: s.o.Limits.PerAddress,
+		Silent: !s.boxes.take(mailbox(addr.Key), now),
 	})
 	return err
 }

@@ -266,6 +266,8 @@ func TestFloods(t *testing.T) {
 		want    int
 	}{
 		{"one address from everywhere", func(int) string { return "ada@example.org" }, func(i int) string { return fmt.Sprintf("198.%d.%d.1", i/200, i%200) }, 3},
+		{"one mailbox by many addresses", func(i int) string { return fmt.Sprintf("ada+%d@example.org", i) }, func(i int) string { return fmt.Sprintf("198.%d.%d.1", i/200, i%200) }, 3},
+		{"one mailbox of Gmail", func(i int) string { return strings.Repeat("a.", i%10+1) + strings.Repeat("a", 11-i%10) + "@gmail.com" }, func(i int) string { return fmt.Sprintf("198.%d.%d.1", i/200, i%200) }, 3},
 		{"one client", func(i int) string { return fmt.Sprintf("a%d@example.org", i) }, func(int) string { return "203.0.113.9" }, 10},
 		{"one machine of IPv6", func(i int) string { return fmt.Sprintf("a%d@example.org", i) }, func(i int) string { return fmt.Sprintf("2001:db8::%x", i+1) }, 10},
 		{"one network", func(i int) string { return fmt.Sprintf("a%d@example.org", i) }, func(i int) string { return fmt.Sprintf("203.0.113.%d", i%256) }, 40},

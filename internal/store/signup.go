@@ -15,6 +15,8 @@ import (
 const (
 	letterDay   = 24 * time.Hour
 	letterMonth = 30 * letterDay
+	// lettersAMonth bounds those to one address, who may be weary of them.
+	lettersAMonth = 10
 )
 
 // SignUp keeps that somebody asked for the mail, and the letter that asks them
@@ -33,16 +35,16 @@ func (s *Store) SignUp(ctx context.Context, u newsletter.SignUp) (kind newslette
 		if err != nil {
 			return err
 		}
-		removed := reason != "" && reason != bounced
+		removed := u.Silent || reason != "" && reason != bounced
 		id, status, err := enterPending(ctx, tx, u, removed)
 		if err != nil {
 			return err
 		}
-		today, lately, err := lettersTo(ctx, tx, id, u.At)
+		today, lately, month, err := lettersTo(ctx, tx, id, u.At)
 		if err != nil {
 			return err
 		}
-		if kind = answerTo(status, removed, lately); id != 0 && today >= u.PerDay {
+		if kind = answerTo(status, removed || month >= lettersAMonth, lately); id != 0 && today >= u.PerDay {
 			kind = ""
 			return nil
 		}
@@ -99,21 +101,22 @@ func number(is bool) int {
 	return 0
 }
 
-// lettersTo counts what was written because of the form.
-func lettersTo(ctx context.Context, tx *sql.Tx, subscriber int64, at time.Time) (today, lately int, err error) {
+// lettersTo counts what was written because of the form: of any kind today, and
+// in a month those that asked, and those that went out.
+func lettersTo(ctx context.Context, tx *sql.Tx, subscriber int64, at time.Time) (today, lately, month int, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN created_at > $2 THEN 1 ELSE 0 END), 0),
-			coalesce(sum(CASE WHEN kind IN ('confirm', 'remind') THEN 1 ELSE 0 END), 0)
+			coalesce(sum(CASE WHEN kind IN ('confirm', 'remind') THEN 1 ELSE 0 END), 0), coalesce(sum(CASE WHEN kind = 'silent' THEN 0 ELSE 1 END), 0)
 		FROM letters WHERE subscriber = $1 AND kind IN ('confirm', 'remind', 'known', 'silent') AND created_at > $3`,
-		subscriber, ms(at.Add(-letterDay)), ms(at.Add(-letterMonth))).Scan(&today, &lately)
-	return today, lately, err
+		subscriber, ms(at.Add(-letterDay)), ms(at.Add(-letterMonth))).Scan(&today, &lately, &month)
+	return today, lately, month, err
 }
 
 // answerTo is the letter that answers the form, by who it is. To confirm is the
 // word of the one who reads the mailbox, and so it is good for an address that
 // refused mail or called it spam, too; but such a one is asked once in a month.
-func answerTo(status newsletter.SubscriberStatus, removed bool, lately int) newsletter.LetterKind {
+func answerTo(status newsletter.SubscriberStatus, never bool, lately int) newsletter.LetterKind {
 	switch {
-	case removed:
+	case never:
 		return newsletter.LetterSilent
 	case status == newsletter.SubscriberActive:
 		return newsletter.LetterKnown

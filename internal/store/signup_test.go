@@ -121,7 +121,7 @@ func TestWhoGetsWhichLetter(t *testing.T) {
 }
 
 // An address that refused mail is asked once in a month, any other as often a
-// day as the limit says, however often the form is sent.
+// day as the limit says and ten times a month, however often the form is sent.
 func TestLettersToOneAddress(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
@@ -139,6 +139,13 @@ func TestLettersToOneAddress(t *testing.T) {
 		}
 		if diff := cmp.Diff("ccc|ccc|", count("new@example.org", 2)); diff != "" {
 			t.Error(diff)
+		}
+		if got := count("weary@example.org", 30); strings.Count(got, "c") != 10 {
+			t.Errorf("a stranger has us write %s", got)
+		}
+		got(s.AddSubscribers(ctx, []newsletter.Subscriber{{Email: "known@example.org", Key: "known@example.org", Status: newsletter.SubscriberActive}}))(t)
+		if got := count("known@example.org", 30); strings.Count(got, "k") != 10 {
+			t.Errorf("a stranger has us write %s", got)
 		}
 		got(s.AddSubscribers(ctx, []newsletter.Subscriber{{Email: "b@example.org", Key: "b@example.org", Status: newsletter.SubscriberBounced}}))(t)
 		if diff := cmp.Diff("css|sss|", count("b@example.org", 2)); diff != "" {
