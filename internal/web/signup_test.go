@@ -210,8 +210,20 @@ func TestProofPage(t *testing.T) {
 	}
 }
 
+func TestMethodsOfForms(t *testing.T) {
+	p := openSignUp(t, audience.Limits{}, at("https://example.org/news"))
+	for _, path := range []string{"subscribe", "subscribe/", "confirm/a", "unsubscribe/a", "preferences/a"} {
+		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodOptions} {
+			res := p.ask(t, method, "/news/"+path, "")
+			if allow := res.Header.Get("Allow"); res.StatusCode != http.StatusMethodNotAllowed || allow != "GET, HEAD, POST" {
+				t.Errorf("%s %s: %s, allowed is %q", method, path, res.Status, allow)
+			}
+		}
+	}
+}
+
 // BenchmarkSignUp shows that the answer takes as long whoever has the address:
-// it asks for known and for fresh ones in turn and reports the medians.
+// it asks for known, fresh and removed ones in turn and reports the medians.
 func BenchmarkSignUp(b *testing.B) {
 	p := openSignUp(b, audience.Limits{})
 	known := make([]newsletter.Subscriber, 20_000)
@@ -222,9 +234,14 @@ func BenchmarkSignUp(b *testing.B) {
 	if _, err := p.db.AddSubscribers(b.Context(), known); err != nil {
 		b.Fatal(err)
 	}
+	for i := range 200 {
+		if _, err := p.db.Suppress(b.Context(), fmt.Sprintf("removed%05d@example.org", i*97), "removed by the operator"); err != nil {
+			b.Fatal(err)
+		}
+	}
 	times := map[string][]time.Duration{}
 	for i := range 200 {
-		for _, who := range []string{"known", "fresh"} {
+		for _, who := range []string{"known", "fresh", "removed"} {
 			begun := time.Now()
 			p.signUp(b, "/subscribe", fmt.Sprintf("%s%05d@example.org", who, i*97))
 			times[who] = append(times[who], time.Since(begun))
