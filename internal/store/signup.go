@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -36,11 +37,11 @@ func (s *Store) SignUp(ctx context.Context, u newsletter.SignUp) (kind newslette
 			return err
 		}
 		removed := u.Silent || reason != "" && reason != bounced
-		id, status, err := enterPending(ctx, tx, u, removed)
+		id, status, err := s.enterPending(ctx, tx, u, removed)
 		if err != nil {
 			return err
 		}
-		today, lately, month, err := lettersTo(ctx, tx, id, u.At)
+		today, lately, month, err := lettersTo(ctx, tx, cmp.Or(id, nobody), u.At)
 		if err != nil {
 			return err
 		}
@@ -61,6 +62,10 @@ func (s *Store) SignUp(ctx context.Context, u newsletter.SignUp) (kind newslette
 	return kind, nil
 }
 
+// nobody has letters: those that stand for answers to who was removed are many,
+// and to count them would take the longer the more there are.
+const nobody = -1
+
 // suppression is why a mailbox never gets mail, empty where it may.
 func suppression(ctx context.Context, tx *sql.Tx, key string) (reason string, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT reason FROM suppressions WHERE key = $1`, key).Scan(&reason)
@@ -74,21 +79,20 @@ func suppression(ctx context.Context, tx *sql.Tx, key string) (reason string, er
 // there. Of somebody who was removed and is not on the list the id is 0: nothing
 // is kept of them but that a number is taken, as by anybody else. Tokens hold
 // numbers, so those of the next ones would tell.
-func enterPending(ctx context.Context, tx *sql.Tx, u newsletter.SignUp, removed bool) (id int64, status newsletter.SubscriberStatus, err error) {
+func (s *Store) enterPending(ctx context.Context, tx *sql.Tx, u newsletter.SignUp, removed bool) (id int64, status newsletter.SubscriberStatus, err error) {
 	tags, err := encodeTags(u.Tags)
 	if err != nil {
 		return 0, "", err
 	}
 	// Who is known is written as they are, which takes as long as somebody new.
 	err = tx.QueryRowContext(ctx, `INSERT INTO subscribers (key, email, name, status, status_at, tags, created_at)
-		VALUES ($1, $2, $3, CASE WHEN CAST($6 AS INTEGER) = 0 THEN 'pending' ELSE '' END, $4, $5, $4)
+		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), 'pending', CAST($4 AS BIGINT), CAST($5 AS TEXT), CAST($4 AS BIGINT)
+		WHERE CAST($6 AS INTEGER) = 0 OR EXISTS (SELECT 1 FROM subscribers WHERE key = $1)
 		ON CONFLICT (key) DO UPDATE SET status_at = subscribers.status_at RETURNING id, status`,
 		u.Key, u.Email, plain(u.Name), ms(u.At), tags, number(removed)).Scan(&id, &status)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `DELETE FROM subscribers WHERE id = $1 AND status = ''`, id) // takes as long for everybody
-	}
-	if err == nil && status == "" {
-		return 0, newsletter.SubscriberSuppressed, nil
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = tx.ExecContext(ctx, s.skip)
+		return 0, newsletter.SubscriberSuppressed, err
 	}
 	return id, status, err
 }
