@@ -96,7 +96,7 @@ func (s *SignUps) Ask(ctx context.Context, address, name string, tags []string, 
 	}
 	_, err = s.o.Store.SignUp(ctx, newsletter.SignUp{
 		Email: addr.Email, Key: addr.Key, Name: name, Tags: s.mayGive(tags), At: now,
-		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text, PerDay: s.o.Limits.PerAddress,
+		Form: formName(r.Form), Network: s.network(r.From), Text: r.Text, PerDay: s.o.Limits.PerAddress,
 		Silent: !s.boxes.take(mailbox(addr.Key), now),
 	})
 	return err
@@ -116,6 +116,10 @@ func (s *SignUps) mayGive(tags []string) []string {
 	}
 	return given
 }
+
+// formName is the page of a form as it is kept: whoever sends one may write what
+// they like, such as what commands a terminal.
+func formName(name string) string { return clip(CleanName(name), maxForm) }
 
 // maxForm bounds the name of the page that a form stood on, in bytes.
 const maxForm = 200
@@ -185,7 +189,7 @@ func (s *SignUps) confirmation(token string, r Request) (newsletter.Confirmation
 	now := now()
 	c := newsletter.Confirmation{
 		Subscriber: sub, Asked: time.UnixMilli(asked).UTC(), Since: now.Add(-s.o.Within), At: now,
-		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text, Welcome: s.o.Welcome,
+		Form: formName(r.Form), Network: s.network(r.From), Text: r.Text, Welcome: s.o.Welcome,
 	}
 	if err != nil || !c.Asked.After(c.Since) {
 		return c, ErrToken

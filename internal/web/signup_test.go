@@ -210,6 +210,25 @@ func TestProofPage(t *testing.T) {
 	}
 }
 
+// The host of a page that is none does no harm to whoever looks at the history.
+func TestOriginOfForms(t *testing.T) {
+	p := openSignUp(t, audience.Limits{})
+	for i, origin := range []string{"https://a%C2%9B31m.example", "https://a\xff.example", "https://a%E2%80%AE.example", "https://" + strings.Repeat("a", 9000), "null", "https://[::1"} {
+		email := fmt.Sprintf("a%d@example.org", i)
+		if res := p.signUp(t, "/subscribe", email, "Origin", origin); res.StatusCode != http.StatusOK {
+			t.Errorf("%.40q: %s", origin, res.Status)
+		}
+		sub, err := p.db.SubscriberByKey(t.Context(), email)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, err := p.db.Events(t.Context(), sub.ID)
+		if err != nil || len(events) != 1 || events[0].Form != audience.CleanName(events[0].Form) || len(events[0].Form) > 210 {
+			t.Errorf("%.40q: %v, %v", origin, events, err)
+		}
+	}
+}
+
 func TestMethodsOfForms(t *testing.T) {
 	p := openSignUp(t, audience.Limits{}, at("https://example.org/news"))
 	for _, path := range []string{"subscribe", "subscribe/", "confirm/a", "unsubscribe/a", "preferences/a"} {
