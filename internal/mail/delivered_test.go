@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
 )
 
 var keep = flag.Bool("keep-reports", false, "write the reports of Postfix to testdata/dsn")
 
 // recipients, with the subscriber's number that stands in their envelope.
-var people = map[string]int64{"reader@example.com": 7, "gone@refused.example": 8, "full@deferred.example": 9}
+var people = map[string]int64{"reader@example.com": 7, "gone@refused.example": 8, "full@deferred.example": 9, "full@example.com": 10}
 
 const issueNumber = 12
 
@@ -55,7 +57,7 @@ func deliver(t *testing.T, p *post) (mail.Letter, mail.ReturnPath) {
 	tokens := bounceTokens(1)
 	var copies []*mail.Copy
 	var envelopes []mail.Envelope
-	for _, to := range []string{"reader@example.com", "gone@refused.example", "full@deferred.example"} {
+	for _, to := range []string{"reader@example.com", "gone@refused.example", "full@deferred.example", "full@example.com"} {
 		copies = append(copies, &mail.Copy{Template: letter, Recipient: mail.Recipient{
 			Email: to, Name: "Reader", MessageID: mail.MessageID([]byte("key"), issueNumber, people[to], "example.com"),
 			UnsubscribeURL: "https://example.com/unsubscribe/k", UnsubscribeToken: "k",
@@ -92,7 +94,7 @@ func TestPostfixAndDovecot(t *testing.T) {
 	answer(t, p, path)
 
 	reports := map[string]string{}
-	for n := 1; len(reports) < 4; n++ {
+	for n := 1; len(reports) < 5; n++ {
 		raw := p.fetch(t, "bounce", n)
 		kind, to := report(t, raw, path)
 		reports[kind] = to
@@ -101,7 +103,7 @@ func TestPostfixAndDovecot(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"failed": "gone@refused.example", "delayed": "full@deferred.example",
+		"failed": "gone@refused.example", "full": "full@example.com", "delayed": "full@deferred.example",
 		"expired": "full@deferred.example", "vacation": "reader@example.com",
 	}
 	if diff := cmp.Diff(want, reports); diff != "" {
@@ -198,26 +200,35 @@ func report(t *testing.T, raw []byte, path mail.ReturnPath) (kind, to string) {
 			to = address
 		}
 	}
-	switch {
-	case strings.HasPrefix(m.Header.Get("Auto-Submitted"), "auto-replied (vacation"):
-		kind = "vacation"
-	case !strings.Contains(m.Header.Get("Content-Type"), "report-type=delivery-status"):
-		t.Errorf("it is no report:\n%s", raw)
-	case bytes.Contains(raw, []byte("\nAction: delayed")):
-		kind = "delayed"
-	case bytes.Contains(raw, []byte("\nStatus: 5.1.1")):
-		kind = "failed"
-	case bytes.Contains(raw, []byte("\nStatus: 4.2.2")):
-		kind = "expired"
+	r, err := mail.ReadReport(raw)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return kind, to
+	if !slices.Contains(r.Tokens, token) {
+		t.Errorf("the tokens are %q, not %q", r.Tokens, token)
+	}
+	switch r.Kind {
+	case newsletter.ReportAutomatic:
+		return "vacation", to
+	case newsletter.ReportDelay:
+		return "delayed", to
+	case newsletter.ReportBounce:
+		return named[r.Recipients[0].Class()+" "+newsletter.Bounce(r.Recipients[0].Status)], to
+	}
+	t.Errorf("it is no report:\n%s", raw)
+	return "", to
 }
+
+// named are the files of bounces, by what they say.
+var named = map[newsletter.Bounce]string{"dead 5.1.1": "failed", "full 5.2.2": "full", "full 4.2.2": "expired"}
 
 var moving = regexp.MustCompile(`127\.0\.0\.1:\d+|\[127\.0\.0\.1\]:\d+`)
 
+var folder = regexp.MustCompile(`/\S*/post\d+/mail/`)
+
 // sanitised is a report without what is of this run or machine.
 func sanitised(raw []byte) []byte {
-	return moving.ReplaceAll(raw, []byte("127.0.0.1:25"))
+	return folder.ReplaceAll(moving.ReplaceAll(raw, []byte("127.0.0.1:25")), []byte("/var/mail/"))
 }
 
 func write(t *testing.T, kind string, raw []byte) {

@@ -63,6 +63,7 @@ func startPost(t *testing.T) *post {
 	}
 	p.folders(t)
 	p.certificate(t)
+	p.full(t)
 	p.fill(t, "etc/main.cf", mainCF)
 	p.fill(t, "etc/master.cf", masterCF)
 	p.fill(t, "dovecot.conf", dovecotConf)
@@ -98,7 +99,10 @@ alias_database =
 recipient_delimiter = +
 virtual_mailbox_domains = example.com
 virtual_mailbox_base = {{.Dir}}/mail
-virtual_mailbox_maps = inline:{reader@example.com=reader/, news@example.com=news/, bounce@example.com=bounce/, answers@example.com=answers/}
+virtual_mailbox_maps = inline:{reader@example.com=reader/, news@example.com=news/, bounce@example.com=bounce/, answers@example.com=answers/, full@example.com=full}
+virtual_mailbox_limit = 51200
+message_size_limit = 51200
+mailbox_size_limit = 51200
 virtual_uid_maps = static:{{.Mailboxes}}
 virtual_gid_maps = static:{{.Mailboxes}}
 transport_maps = inline:{refused.example=smtp:[127.0.0.1]:{{.Refusing}}, deferred.example=smtp:[127.0.0.1]:{{.Deferring}}}
@@ -191,6 +195,15 @@ func (p *post) folders(t *testing.T) {
 		if err := os.Chown(path, owner, group); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// full is a mailbox in a file that may not grow any more.
+func (p *post) full(t *testing.T) {
+	t.Helper()
+	p.write(t, "mail/full", bytes.Repeat([]byte("\n"), 51_000))
+	if err := os.Chown(filepath.Join(p.Dir, "mail/full"), p.Mailboxes, p.Mailboxes); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -50,9 +50,9 @@ type dialect struct {
 	// among ends a condition on a text that is to be in $1, a list in JSON, and
 	// amongIDs one on a number; both by the index.
 	among, amongIDs string
-	// enterRows is how many rows one statement inserts. SQLite takes one at a time:
-	// there is no way to save, and its driver looks up each parameter by name.
-	enterRows int
+	// parameters are n in a row, from the number on. Those of a long statement have
+	// no names on SQLite, which would look for each among all of them.
+	parameters func(from, n int) string
 	// elements are the values t.value of a list of texts in JSON, %s.
 	elements string
 	// words is the condition on thread_texts x that the index finds $1 there: words
@@ -81,7 +81,7 @@ var sqlite = dialect{
 	among:      ` IN (SELECT value FROM json_each($1))`,
 	amongIDs:   ` IN (SELECT value FROM json_each($1))`,
 	skip:       `UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'subscribers'`,
-	enterRows:  1,
+	parameters: func(_, n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") },
 	erase:      `PRAGMA secure_delete = ON`,
 	shrink:     `PRAGMA wal_checkpoint(TRUNCATE)`,
 	words:      `x.number IN (SELECT rowid FROM thread_words WHERE thread_words MATCH $1)`,

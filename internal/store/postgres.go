@@ -39,10 +39,10 @@ var postgres = dialect{
 	notify: `NOTIFY threadmill_site`,
 	// An array, since the planner takes the whole table where it does not know how
 	// long a list is.
-	among:     ` = ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON))))`,
-	amongIDs:  ` = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST($1 AS JSON)) AS BIGINT)))`,
-	enterRows: addRows,
-	elements:  `json_array_elements_text(CAST(%s AS JSON)) t (value)`,
+	among:      ` = ANY (ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON))))`,
+	amongIDs:   ` = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST($1 AS JSON)) AS BIGINT)))`,
+	parameters: numbered,
+	elements:   `json_array_elements_text(CAST(%s AS JSON)) t (value)`,
 	words: `array_to_tsvector(array_remove(string_to_array(x.title_words || x.tag_words || x.text_words, ' '), ''))
 		@@ CAST(CAST($1 AS TEXT) AS TSQUERY)`,
 	prefix: ":*",

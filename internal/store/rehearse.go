@@ -71,9 +71,6 @@ func (r *Rehearsal) fetch(ctx context.Context, records []newsletter.SubscriberRe
 	err := r.from.view(ctx, func(tx *sql.Tx) (err error) {
 		look.tx = tx
 		defer func() { err = errors.Join(err, look.close()) }()
-		if look.veil, err = veiled(ctx, tx); err != nil {
-			return err
-		}
 		return look.look(ctx, records)
 	})
 	if err != nil || len(look.known)+len(look.suppressed) == 0 {
