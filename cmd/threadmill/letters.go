@@ -21,6 +21,7 @@ func (p *publication) newSignUps() *audience.SignUps {
 		Limits:     audience.Limits(p.Audience.Limits),
 		NetworkKey: p.idKey, // the one that never rotates
 		Proof:      p.Audience.Proof,
+		Tags:       p.Audience.FormTags,
 		Welcome:    p.welcome(),
 	})
 }

@@ -135,7 +135,7 @@ func (r *reading) byKeys() {
 	r.follow(home+"/", "Test")
 	r.Tab(t, "input[name=email]")
 	r.Type(t, email+kb.Enter)
-	r.Await(t, "Look into your mail")
+	r.Await(t, "Check your mail")
 	r.Complaints() // the page between says 428
 	r.look("signed up")
 	r.says(email)
@@ -196,7 +196,7 @@ func (r *reading) withoutScripts() {
 	r.Complaints() // 428
 	r.look("proof")
 	r.wait(email)
-	r.click("form[data-bits] button", "Look into your mail")
+	r.click("form[data-bits] button", "Check your mail")
 	letter := r.mails.next(t, email)
 	r.follow(letter.link(t, "/confirm/"), "Subscribe to Test?")
 	r.click("main button", "Welcome")

@@ -176,7 +176,7 @@ type unwritten struct{ error }
 func wanted(l newsletter.Letter, sub newsletter.Subscriber) bool {
 	switch l.Kind {
 	case newsletter.LetterConfirm, newsletter.LetterRemind:
-		return sub.Status != newsletter.SubscriberActive
+		return sub.Status != newsletter.SubscriberActive && sub.Status != newsletter.SubscriberSuppressed
 	case newsletter.LetterKnown:
 		return sub.Status == newsletter.SubscriberActive
 	case newsletter.LetterSilent:

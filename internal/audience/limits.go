@@ -2,7 +2,9 @@ package audience
 
 import (
 	"errors"
+	"hash/maphash"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -80,4 +82,48 @@ func around(from netip.Addr) (client, network netip.Prefix) {
 	client, _ = from.Prefix(single)
 	network, _ = from.Prefix(wide)
 	return client, network
+}
+
+// daily counts the sign-ups of 24 hours for each mailbox, whatever the spelling
+// of its address. The database counts those for one address.
+type daily struct {
+	most int
+
+	mu    sync.Mutex
+	begun time.Time
+	seed  maphash.Seed
+	boxes map[uint64]int // by a hash: nobody is kept
+}
+
+// maxBoxes bounds the mailboxes that are counted.
+const maxBoxes = 1 << 20
+
+// take counts a sign-up, or tells that it is one too many.
+func (c *daily) take(box string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.boxes == nil || now.Sub(c.begun) >= day || now.Before(c.begun) || len(c.boxes) >= maxBoxes {
+		c.begun, c.seed, c.boxes = now, maphash.MakeSeed(), map[uint64]int{}
+	}
+	key := maphash.String(c.seed, box)
+	if over(c.boxes[key], c.most) {
+		return false
+	}
+	c.boxes[key]++
+	return true
+}
+
+const day = 24 * time.Hour
+
+// mailbox is what the spellings of an address have in common that lead to one
+// mailbox at many providers: nothing behind a plus counts, and at Gmail no dot.
+func mailbox(key string) string {
+	local, domain, _ := strings.Cut(key, "@")
+	if before, _, ok := strings.Cut(local, "+"); ok && before != "" {
+		local = before
+	}
+	if domain == "gmail.com" || domain == "googlemail.com" {
+		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
+	}
+	return local + "@" + domain
 }

@@ -192,17 +192,26 @@ func (r *Reports) whom(ctx context.Context, report mail.Report) (sub newsletter.
 	if len(report.MessageIDs) == 0 {
 		return newsletter.Subscriber{}, 0, nil
 	}
+	var tried []string
 	for _, d := range report.Recipients {
+		if slices.Contains(tried, d.Address) || len(tried) == maxTried {
+			continue
+		}
+		tried = append(tried, d.Address)
 		sub, err := r.at(ctx, d.Address)
 		if err != nil {
 			return newsletter.Subscriber{}, 0, err
 		}
-		if issue, err := r.issueOf(ctx, sub, report.MessageIDs); err != nil || issue > 0 {
+		if issue, err := r.issueOf(ctx, sub, report.MessageIDs); err != nil || issue > 0 && sub.ID != 0 {
 			return sub, issue, err
 		}
 	}
 	return newsletter.Subscriber{}, 0, nil
 }
+
+// maxTried bounds the recipients of a report whose Message-IDs are tried: our
+// mails have one.
+const maxTried = 5
 
 // known is no error where somebody is not there.
 func known(err error) error {
@@ -226,19 +235,21 @@ func (r *Reports) at(ctx context.Context, address string) (newsletter.Subscriber
 const maxIssues = 5000
 
 // issueOf is the issue whose copy for sub has one of the Message-IDs, 0 for
-// none. The domain does not matter: only the key makes what stands before it.
+// none. The domain does not matter: only the key makes what stands before it. Of
+// nobody they are tried as well: how long it takes must not tell a stranger who
+// is on the list.
 func (r *Reports) issueOf(ctx context.Context, sub newsletter.Subscriber, ids []string) (int64, error) {
-	if sub.ID == 0 || len(ids) == 0 {
-		return 0, nil
-	}
 	last, err := r.o.Store.LastIssue(ctx)
 	if err != nil {
 		return 0, err
 	}
+	given := map[string]bool{}
+	for _, id := range ids {
+		local, _, _ := strings.Cut(strings.ToLower(id), "@")
+		given[local+"@>"] = true
+	}
 	for issue := last; issue > max(0, last-maxIssues); issue-- {
-		ours := mail.MessageID(r.o.MessageIDKey, issue, sub.ID, "")
-		ours = strings.TrimSuffix(ours, ">") // <…@
-		if slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(strings.ToLower(id), ours) }) {
+		if given[mail.MessageID(r.o.MessageIDKey, issue, sub.ID, "")] {
 			return issue, nil
 		}
 	}

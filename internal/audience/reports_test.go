@@ -172,6 +172,34 @@ func TestReportByMessageID(t *testing.T) {
 
 // What a provider tells is believed by its address, and counts for the last
 // issue that was sent.
+// looks counts how often issues are gone through.
+type looks struct {
+	audience.ReportStore
+	n int
+}
+
+func (l *looks) LastIssue(ctx context.Context) (int64, error) {
+	l.n++
+	return l.ReportStore.LastIssue(ctx)
+}
+
+// A report about somebody takes as long whether they are on the list or not, and
+// no longer for saying so often.
+func TestReportsTellNobody(t *testing.T) {
+	t.Parallel()
+	_, db := reportsOf(t, tokens)
+	for _, address := range []string{"jo@example.net", "nobody@example.net"} {
+		store := &looks{ReportStore: db}
+		r := audience.NewReports(audience.ReportOptions{Store: store, Tokens: tokens, MessageIDKey: idKey, Log: slog.New(slog.DiscardHandler)})
+		text := "From: MAILER-DAEMON@example.net\nContent-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n" +
+			strings.Repeat("Final-Recipient: rfc822; "+address+"\nAction: failed\nStatus: 5.1.1\n\n", 40) +
+			"--b\nContent-Type: message/rfc822\n\nMessage-ID: <abc@example.com>\n\n--b--\n"
+		if got, err := r.Take(t.Context(), "", []byte(text), "smtp"); err != nil || got.Outcome != newsletter.ReportIgnored || store.n != 1 {
+			t.Errorf("%s: %+v, %v after %d looks", address, got, err, store.n)
+		}
+	}
+}
+
 func TestReportTold(t *testing.T) {
 	t.Parallel()
 	r, _ := reportsOf(t, tokens)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type SignUpOptions struct {
 	// it one request can be held against another; without it the hash tells
 	// nothing, though there are few addresses.
 	NetworkKey []byte
+	// Tags are those that a form may give; it names others in vain.
+	Tags []string
 	// Welcome is what a newcomer gets; see newsletter.Confirmation.
 	Welcome string
 	// Proof is how many bits of a proof of work a form needs; 0 for none.
@@ -49,6 +52,7 @@ type SignUps struct {
 	o     SignUpOptions
 	count hourly
 	slow  hourly // of forms that waited in the place of a proof
+	boxes daily
 }
 
 // NewSignUps returns SignUps without anybody counted yet.
@@ -57,7 +61,7 @@ func NewSignUps(o SignUpOptions) *SignUps {
 	if o.Limits.PerHour > 0 {
 		slow.PerHour = max(o.Limits.PerHour/slowPart, 1)
 	}
-	return &SignUps{o: o, count: hourly{limits: o.Limits}, slow: hourly{limits: slow}}
+	return &SignUps{o: o, count: hourly{limits: o.Limits}, slow: hourly{limits: slow}, boxes: daily{most: o.Limits.PerAddress}}
 }
 
 // Request is where a form came from.
@@ -91,11 +95,31 @@ func (s *SignUps) Ask(ctx context.Context, address, name string, tags []string, 
 		name = addr.Name
 	}
 	_, err = s.o.Store.SignUp(ctx, newsletter.SignUp{
-		Email: addr.Email, Key: addr.Key, Name: name, Tags: cleanTags(tags), At: now,
-		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text, PerDay: s.o.Limits.PerAddress,
+		Email: addr.Email, Key: addr.Key, Name: name, Tags: s.mayGive(tags), At: now,
+		Form: formName(r.Form), Network: s.network(r.From), Text: r.Text, PerDay: s.o.Limits.PerAddress,
+		Silent: !s.boxes.take(mailbox(addr.Key), now),
 	})
 	return err
 }
+
+// mayGive are those of the tags in a form that it may give, as the config spells
+// them. Anybody can send a form, and tags tell who gets what.
+func (s *SignUps) mayGive(tags []string) []string {
+	var given []string
+	for _, tag := range cleanTags(tags) {
+		i := slices.IndexFunc(s.o.Tags, func(t string) bool {
+			return t == tag || newsletter.TagPath(t) != "" && newsletter.TagPath(t) == newsletter.TagPath(tag)
+		})
+		if i >= 0 && !slices.Contains(given, s.o.Tags[i]) {
+			given = append(given, s.o.Tags[i])
+		}
+	}
+	return given
+}
+
+// formName is the page of a form as it is kept: whoever sends one may write what
+// they like, such as what commands a terminal.
+func formName(name string) string { return clip(CleanName(name), maxForm) }
 
 // maxForm bounds the name of the page that a form stood on, in bytes.
 const maxForm = 200
@@ -165,7 +189,7 @@ func (s *SignUps) confirmation(token string, r Request) (newsletter.Confirmation
 	now := now()
 	c := newsletter.Confirmation{
 		Subscriber: sub, Asked: time.UnixMilli(asked).UTC(), Since: now.Add(-s.o.Within), At: now,
-		Form: clip(r.Form, maxForm), Network: s.network(r.From), Text: r.Text, Welcome: s.o.Welcome,
+		Form: formName(r.Form), Network: s.network(r.From), Text: r.Text, Welcome: s.o.Welcome,
 	}
 	if err != nil || !c.Asked.After(c.Since) {
 		return c, ErrToken

@@ -180,6 +180,31 @@ func TestDoubleOptIn(t *testing.T) {
 	}
 }
 
+// A form gives the tags that the config names, and no others: who gets what may
+// go by them.
+func TestFormTags(t *testing.T) {
+	d := newDesk(t, loose)
+	s := audience.NewSignUps(audience.SignUpOptions{Store: d.db, Tokens: d.tokens, Limits: loose, Tags: []string{"garden", "from-blog"}})
+	tests := []struct {
+		given []string
+		want  string
+	}{
+		{[]string{"members"}, ""},
+		{[]string{"members, From Blog", "garden", "GARDEN"}, "from-blog garden"},
+		{[]string{"!garden", "*", "", "gard", "garden\x00members"}, "garden"},
+	}
+	for i, tt := range tests {
+		email := fmt.Sprintf("a%d@example.org", i)
+		if err := s.Ask(t.Context(), email, "", tt.given, audience.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		sub, err := d.db.SubscriberByKey(t.Context(), email)
+		if got := strings.Join(sub.Tags, " "); err != nil || got != tt.want {
+			t.Errorf("%q gives the tags %q, %v, want %q", tt.given, got, err, tt.want)
+		}
+	}
+}
+
 func TestDeadLinks(t *testing.T) {
 	d := newDesk(t, loose)
 	ctx := t.Context()
@@ -241,6 +266,8 @@ func TestFloods(t *testing.T) {
 		want    int
 	}{
 		{"one address from everywhere", func(int) string { return "ada@example.org" }, func(i int) string { return fmt.Sprintf("198.%d.%d.1", i/200, i%200) }, 3},
+		{"one mailbox by many addresses", func(i int) string { return fmt.Sprintf("ada+%d@example.org", i) }, func(i int) string { return fmt.Sprintf("198.%d.%d.1", i/200, i%200) }, 3},
+		{"one mailbox of Gmail", func(i int) string { return strings.Repeat("a.", i%10+1) + strings.Repeat("a", 11-i%10) + "@gmail.com" }, func(i int) string { return fmt.Sprintf("198.%d.%d.1", i/200, i%200) }, 3},
 		{"one client", func(i int) string { return fmt.Sprintf("a%d@example.org", i) }, func(int) string { return "203.0.113.9" }, 10},
 		{"one machine of IPv6", func(i int) string { return fmt.Sprintf("a%d@example.org", i) }, func(i int) string { return fmt.Sprintf("2001:db8::%x", i+1) }, 10},
 		{"one network", func(i int) string { return fmt.Sprintf("a%d@example.org", i) }, func(i int) string { return fmt.Sprintf("203.0.113.%d", i%256) }, 40},

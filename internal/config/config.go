@@ -174,6 +174,7 @@ type Audience struct {
 	Proof         int           // bits of the proof of work that a sign-up needs; 0 for none
 	Limits        SignUpLimits
 	To            Tags   // who gets threads that do not say it; empty for everybody
+	FormTags      Tags   // that the form of signing up may give; no others
 	Welcome       string // what newcomers get: latest, the id of a thread, or none
 }
 

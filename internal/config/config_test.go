@@ -142,6 +142,7 @@ audience:
   proof_of_work: 14
   limits: {per_client: 1, per_network: 2, per_hour: 3, per_address: 4}
   to: [members, "!london"]
+  form_tags: [garden, from-blog]
   welcome: moving-a-shed
 privacy: {keep_deliveries: 24mo}
 operator:
@@ -205,7 +206,7 @@ web:
 		Audience: config.Audience{
 			ConfirmWithin: 48 * time.Hour, Proof: 14,
 			Limits: config.SignUpLimits{PerClient: 1, PerNetwork: 2, PerHour: 3, PerAddress: 4},
-			To:     config.Tags{"members", "!london"}, Welcome: "moving-a-shed",
+			To:     config.Tags{"members", "!london"}, FormTags: config.Tags{"garden", "from-blog"}, Welcome: "moving-a-shed",
 		},
 		Privacy: config.Privacy{KeepDeliveries: "24mo"},
 		Operator: config.Operator{

@@ -116,6 +116,17 @@ func parseTags(text string) (Tags, error) {
 	return list, nil
 }
 
+// parseFormTags reads tags that are given, and so stand for nothing but themselves.
+func parseFormTags(text string) (Tags, error) {
+	list, err := parseTags(text)
+	for _, tag := range list {
+		if strings.ContainsAny(tag, "!*") {
+			return nil, fmt.Errorf("%q is not a tag that a form can give; write the tag alone, such as garden", tag)
+		}
+	}
+	return list, err
+}
+
 // parseNetwork reads an address or a network (RFC 4632, section 3.1). One of IPv4
 // that is written in IPv6 becomes what it stands for.
 func parseNetwork(word string) (netip.Prefix, error) {

@@ -147,6 +147,7 @@ func (c *Config) audienceSettings() []setting {
 		bind("audience.limits.per_hour", &l.PerHour, integer(0, 1_000_000)),
 		bind("audience.limits.per_address", &l.PerAddress, integer(1, 10)),
 		listed(bind("audience.to", &a.To, parseTags)),
+		listed(bind("audience.form_tags", &a.FormTags, parseFormTags)),
 		bind("audience.welcome", &a.Welcome, parseWelcome),
 
 		bind("privacy.keep_deliveries", &c.Privacy.KeepDeliveries, parseSpan),

@@ -68,6 +68,8 @@ func TestValues(t *testing.T) {
 		{"audience.to", "[a, '!b', a]", `"a !b"`},
 		{"audience.to", "[a, '!b c']", ""},
 		{"audience.to", "a", "a"},
+		{"audience.form_tags", "[a, b]", "a b"},
+		{"audience.form_tags", "[a, '!b']", ""},
 		{"audience.to", "[a, '!']", ""},
 		{"audience.to", "!a", ""}, // a tag of YAML
 		{"audience.welcome", `""`, "none"},

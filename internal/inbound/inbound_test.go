@@ -305,3 +305,49 @@ func TestIMAP(t *testing.T) {
 		t.Errorf("got %q, looked at %d, files %s", d.got, d.looked, files(t, dir))
 	}
 }
+
+// Who holds many connections gets no more, and the others get theirs.
+func TestServerTurnsAwayTheGreedy(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	s, err := inbound.Listen(ctx, inbound.ServerOptions{Listen: "127.0.0.1:0", Domain: "b.example", Take: (&desk{}).take, Log: quiet(), Accepts: func(string) bool { return false }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	from := func(host string) (*smtp.Client, error) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(host)}}
+		conn, err := d.DialContext(ctx, "tcp", s.Addr())
+		if err != nil {
+			return nil, err
+		}
+		c := smtp.NewClient(conn)
+		if err := c.Hello("x.example"); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return c, nil
+	}
+	var open []*smtp.Client
+	for {
+		c, err := from("127.0.0.1")
+		if err != nil || len(open) > 40 {
+			break
+		}
+		open = append(open, c)
+	}
+	if len(open) != 10 {
+		t.Errorf("one host has %d connections", len(open))
+	}
+	other, err := from("127.0.0.2")
+	if err != nil {
+		t.Fatalf("another host: %v", err)
+	}
+	for _, c := range append(open, other) {
+		_ = c.Close()
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

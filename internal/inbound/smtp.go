@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ import (
 // few at a time, quick, and with one recipient.
 const (
 	maxConnections = 50
+	maxFromHost    = 10 // of them; a host of IPv6 has a /64
 	maxRecipients  = 10
 	maxMessage     = 32 << 20 // of which the first megabyte is kept
 	readTimeout    = 2 * time.Minute
@@ -52,7 +54,7 @@ func Listen(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for mail that comes back (mail.bounce.listen): %w", err)
 	}
-	return &Server{o: o, listener: &shortListener{Listener: netutil.LimitListener(l, maxConnections)}}, nil
+	return &Server{o: o, listener: &shortListener{Listener: netutil.LimitListener(l, maxConnections), hosts: map[netip.Prefix]int{}}}, nil
 }
 
 // Addr is the address that it has, with its real port.
@@ -84,24 +86,71 @@ func (s *Server) Serve(ctx context.Context) error {
 	return fmt.Errorf("take mail on %s: %w", s.Addr(), err)
 }
 
-// shortListener cuts connections that last too long.
-type shortListener struct{ net.Listener }
+// shortListener cuts connections that last too long, and turns away who has
+// many: nobody can keep all others out from one place.
+type shortListener struct {
+	net.Listener
+
+	mu    sync.Mutex
+	hosts map[netip.Prefix]int
+}
 
 func (l *shortListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		host := hostOf(conn)
+		if !l.enter(host) {
+			_ = conn.Close()
+			continue
+		}
+		return &shortConn{
+			Conn: conn, end: time.AfterFunc(maxConnected, func() { _ = conn.Close() }),
+			leave: sync.OnceFunc(func() { l.leave(host) }),
+		}, nil
 	}
-	return &shortConn{Conn: conn, end: time.AfterFunc(maxConnected, func() { _ = conn.Close() })}, nil
+}
+
+// hostOf is who has opened a connection; the zero Prefix where that is not known.
+func hostOf(conn net.Conn) netip.Prefix {
+	remote, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr := remote.Addr().Unmap().WithZone("")
+	host, _ := addr.Prefix(min(addr.BitLen(), 64)) // the error is for more bits than there are
+	return host
+}
+
+func (l *shortListener) enter(host netip.Prefix) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hosts[host] >= maxFromHost {
+		return false
+	}
+	l.hosts[host]++
+	return true
+}
+
+func (l *shortListener) leave(host netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hosts[host]--; l.hosts[host] == 0 {
+		delete(l.hosts, host)
+	}
 }
 
 type shortConn struct {
 	net.Conn
-	end *time.Timer
+	end   *time.Timer
+	leave func()
 }
 
 func (c *shortConn) Close() error {
 	c.end.Stop()
+	c.leave()
 	return c.Conn.Close()
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"threadmill/internal/mail"
+	"threadmill/internal/newsletter"
 )
 
 // reports are the mails of testdata by their path.
@@ -92,6 +93,32 @@ func TestReadReportOfNoMail(t *testing.T) {
 	for _, raw := range []string{"", "\n\n", "\x00\x01", strings.Repeat("x", 3<<20)} {
 		if r, err := mail.ReadReport([]byte(raw)); !errors.Is(err, mail.ErrNoMail) {
 			t.Errorf("%.20q: %+v, %v", raw, r, err)
+		}
+	}
+}
+
+// What a program answers is nobody's word, whether its header says so or not. A
+// sign-up is confirmed by an answer.
+func TestAutomaticAnswers(t *testing.T) {
+	const plain = "From: jo@example.net\nSubject: Re: Please confirm: The Shed\n"
+	for text, want := range map[string]newsletter.ReportKind{
+		plain: "", "From: jo@example.net\nSubject: AW: Abendblatt: bitte bestätigen\n": "", "From: jo@example.net\nSubject: yes\n": "",
+		plain + "X-Loop: help@example.net\n": newsletter.ReportAutomatic, plain + "X-Autoreply-From: jo@example.net\n": newsletter.ReportAutomatic,
+		plain + "List-Unsubscribe: <mailto:x@example.net>\n": newsletter.ReportAutomatic,
+	} {
+		report, err := mail.ReadReport([]byte(text + "\nyes\n"))
+		if err != nil || report.Kind != want {
+			t.Errorf("%s is %q, %v, want %q", text, report.Kind, err, want)
+		}
+	}
+	for _, subject := range []string{
+		"Out of Office: Please confirm", "Automatic reply: The Shed", "Auto-Reply", "Autoreply: x", "Re: Out of the office", "Automatische Antwort: x",
+		"Abwesenheitsnotiz", "Réponse automatique : x", "Respuesta automática: x", "Risposta automatica", "Autosvar: x", "Automatisch antwoord: x",
+		"=?utf-8?q?R=C3=A9ponse_automatique?=", "[#1234] Please confirm", "[Ticket #AB-12] Re: Please confirm", "Your request has been received", "自動返信",
+	} {
+		report, err := mail.ReadReport([]byte("From: jo@example.net\nSubject: " + subject + "\n\nHello\n"))
+		if err != nil || report.Kind != newsletter.ReportAutomatic {
+			t.Errorf("%s is %q, %v", subject, report.Kind, err)
 		}
 	}
 }

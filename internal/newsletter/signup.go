@@ -15,6 +15,9 @@ type SignUp struct {
 	Text string
 	// PerDay bounds the letters to one address in 24 hours.
 	PerDay int
+	// Silent says that no letter goes out: the mailbox got enough under other
+	// spellings of its address.
+	Silent bool
 }
 
 // Confirmation is the word of the person to whom a letter went that asked for

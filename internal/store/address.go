@@ -16,8 +16,8 @@ import (
 func (s *Store) AskMove(ctx context.Context, id int64, email, key string, since time.Time, most int) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		var asked int
-		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM letters WHERE kind IN ('move', 'silent') AND created_at > $2 AND (subscriber = $1 OR email = $3)`,
-			id, ms(since), email).Scan(&asked)
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM letters WHERE kind IN ('move', 'silent') AND created_at > $2 AND (subscriber = $1 OR lower(email) = $3)`,
+			id, ms(since), key).Scan(&asked)
 		if err != nil || asked >= most {
 			return err
 		}

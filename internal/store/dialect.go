@@ -45,6 +45,8 @@ type dialect struct {
 	// notify tells those who listen that the site changed, once the transaction
 	// is committed; empty where nobody can.
 	notify string
+	// skip takes the number of a subscriber that nobody gets.
+	skip string
 	// among ends a condition on a text that is to be in $1, a list in JSON, and
 	// amongIDs one on a number; both by the index.
 	among, amongIDs string
@@ -83,6 +85,7 @@ var sqlite = dialect{
 	among:      ` IN (SELECT value FROM json_each($1))`,
 	amongIDs:   ` IN (SELECT value FROM json_each($1))`,
 	unbarred:   `key NOT IN (SELECT key FROM suppressions)`,
+	skip:       `UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'subscribers'`,
 	parameters: func(_, n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") },
 	erase:      `PRAGMA secure_delete = ON`,
 	shrink:     `PRAGMA wal_checkpoint(TRUNCATE)`,

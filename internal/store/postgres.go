@@ -28,6 +28,7 @@ var postgres = dialect{
 	tables:     `SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = $1`,
 	alone:      `SELECT pg_advisory_xact_lock($1, $2)`,
 	freeze:     `LOCK TABLE deliveries IN SHARE MODE`,
+	skip:       `SELECT nextval(pg_get_serial_sequence('subscribers', 'id'))`,
 	forUpdate:  ` FOR NO KEY UPDATE`,
 	fence:      ` AND EXISTS (SELECT 1 FROM batches b WHERE b.id = deliveries.batch AND b.node = $%d FOR SHARE)`,
 	requeue:    `UPDATE river_job SET state = 'available' WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1`,

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,6 +16,8 @@ import (
 const (
 	letterDay   = 24 * time.Hour
 	letterMonth = 30 * letterDay
+	// lettersAMonth bounds those to one address, who may be weary of them.
+	lettersAMonth = 10
 )
 
 // SignUp keeps that somebody asked for the mail, and the letter that asks them
@@ -33,16 +36,16 @@ func (s *Store) SignUp(ctx context.Context, u newsletter.SignUp) (kind newslette
 		if err != nil {
 			return err
 		}
-		removed := reason != "" && reason != bounced
-		id, status, err := enterPending(ctx, tx, u, removed)
+		removed := u.Silent || reason != "" && reason != bounced
+		id, status, err := s.enterPending(ctx, tx, u, removed)
 		if err != nil {
 			return err
 		}
-		today, lately, err := lettersTo(ctx, tx, id, u.At)
+		today, lately, month, err := lettersTo(ctx, tx, cmp.Or(id, nobody), u.At)
 		if err != nil {
 			return err
 		}
-		if kind = answerTo(status, removed, lately); id != 0 && today >= u.PerDay {
+		if kind = answerTo(status, removed || month >= lettersAMonth, lately); id != 0 && today >= u.PerDay {
 			kind = ""
 			return nil
 		}
@@ -59,6 +62,10 @@ func (s *Store) SignUp(ctx context.Context, u newsletter.SignUp) (kind newslette
 	return kind, nil
 }
 
+// nobody has letters: those that stand for answers to who was removed are many,
+// and to count them would take the longer the more there are.
+const nobody = -1
+
 // suppression is why a mailbox never gets mail, empty where it may.
 func suppression(ctx context.Context, tx *sql.Tx, key string) (reason string, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT reason FROM suppressions WHERE key = $1`, key).Scan(&reason)
@@ -70,8 +77,9 @@ func suppression(ctx context.Context, tx *sql.Tx, key string) (reason string, er
 
 // enterPending returns whom a mailbox belongs to, somebody new where it was not
 // there. Of somebody who was removed and is not on the list the id is 0: nothing
-// is kept of them.
-func enterPending(ctx context.Context, tx *sql.Tx, u newsletter.SignUp, removed bool) (id int64, status newsletter.SubscriberStatus, err error) {
+// is kept of them but that a number is taken, as by anybody else. Tokens hold
+// numbers, so those of the next ones would tell.
+func (s *Store) enterPending(ctx context.Context, tx *sql.Tx, u newsletter.SignUp, removed bool) (id int64, status newsletter.SubscriberStatus, err error) {
 	tags, err := encodeTags(u.Tags)
 	if err != nil {
 		return 0, "", err
@@ -83,7 +91,8 @@ func enterPending(ctx context.Context, tx *sql.Tx, u newsletter.SignUp, removed 
 		ON CONFLICT (key) DO UPDATE SET status_at = subscribers.status_at RETURNING id, status`,
 		u.Key, u.Email, plain(u.Name), ms(u.At), tags, number(removed)).Scan(&id, &status)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, newsletter.SubscriberSuppressed, nil
+		_, err = tx.ExecContext(ctx, s.skip)
+		return 0, newsletter.SubscriberSuppressed, err
 	}
 	return id, status, err
 }
@@ -96,21 +105,22 @@ func number(is bool) int {
 	return 0
 }
 
-// lettersTo counts what was written because of the form.
-func lettersTo(ctx context.Context, tx *sql.Tx, subscriber int64, at time.Time) (today, lately int, err error) {
+// lettersTo counts what was written because of the form: of any kind today, and
+// in a month those that asked, and those that went out.
+func lettersTo(ctx context.Context, tx *sql.Tx, subscriber int64, at time.Time) (today, lately, month int, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN created_at > $2 THEN 1 ELSE 0 END), 0),
-			coalesce(sum(CASE WHEN kind IN ('confirm', 'remind') THEN 1 ELSE 0 END), 0)
+			coalesce(sum(CASE WHEN kind IN ('confirm', 'remind') THEN 1 ELSE 0 END), 0), coalesce(sum(CASE WHEN kind = 'silent' THEN 0 ELSE 1 END), 0)
 		FROM letters WHERE subscriber = $1 AND kind IN ('confirm', 'remind', 'known', 'silent') AND created_at > $3`,
-		subscriber, ms(at.Add(-letterDay)), ms(at.Add(-letterMonth))).Scan(&today, &lately)
-	return today, lately, err
+		subscriber, ms(at.Add(-letterDay)), ms(at.Add(-letterMonth))).Scan(&today, &lately, &month)
+	return today, lately, month, err
 }
 
 // answerTo is the letter that answers the form, by who it is. To confirm is the
 // word of the one who reads the mailbox, and so it is good for an address that
 // refused mail or called it spam, too; but such a one is asked once in a month.
-func answerTo(status newsletter.SubscriberStatus, removed bool, lately int) newsletter.LetterKind {
+func answerTo(status newsletter.SubscriberStatus, never bool, lately int) newsletter.LetterKind {
 	switch {
-	case removed:
+	case never:
 		return newsletter.LetterSilent
 	case status == newsletter.SubscriberActive:
 		return newsletter.LetterKnown

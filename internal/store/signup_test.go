@@ -121,7 +121,7 @@ func TestWhoGetsWhichLetter(t *testing.T) {
 }
 
 // An address that refused mail is asked once in a month, any other as often a
-// day as the limit says, however often the form is sent.
+// day as the limit says and ten times a month, however often the form is sent.
 func TestLettersToOneAddress(t *testing.T) {
 	onEach(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
@@ -139,6 +139,13 @@ func TestLettersToOneAddress(t *testing.T) {
 		}
 		if diff := cmp.Diff("ccc|ccc|", count("new@example.org", 2)); diff != "" {
 			t.Error(diff)
+		}
+		if got := count("weary@example.org", 30); strings.Count(got, "c") != 10 {
+			t.Errorf("a stranger has us write %s", got)
+		}
+		got(s.AddSubscribers(ctx, []newsletter.Subscriber{{Email: "known@example.org", Key: "known@example.org", Status: newsletter.SubscriberActive}}))(t)
+		if got := count("known@example.org", 30); strings.Count(got, "k") != 10 {
+			t.Errorf("a stranger has us write %s", got)
 		}
 		got(s.AddSubscribers(ctx, []newsletter.Subscriber{{Email: "b@example.org", Key: "b@example.org", Status: newsletter.SubscriberBounced}}))(t)
 		if diff := cmp.Diff("css|sss|", count("b@example.org", 2)); diff != "" {
@@ -234,6 +241,29 @@ func TestRemindOnceAndForget(t *testing.T) {
 		}
 		if sub := got(s.Subscriber(ctx, done.ID))(t); sub.Status != newsletter.SubscriberActive {
 			t.Errorf("who confirmed is %s", sub.Status)
+		}
+	})
+}
+
+// Tokens hold the number of a subscriber, so whoever signs up before and after
+// somebody else must not see by their own numbers whether that one was known.
+func TestNumbersTellNobody(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx, now := t.Context(), time.Now()
+		number := func(email string) int64 {
+			got(s.SignUp(ctx, asks(email, now)))(t)
+			return got(s.SubscriberByKey(ctx, email))(t).ID
+		}
+		number("known@example.org")
+		got(s.Suppress(ctx, "removed@example.org", "removed by the operator"))(t)
+		last := number("a@example.org")
+		for i, who := range []string{"known@example.org", "new@example.org", "removed@example.org", "removed@example.org"} {
+			got(s.SignUp(ctx, asks(who, now)))(t)
+			next := number(string(rune('b'+i)) + "@example.org")
+			if next-last != 2 {
+				t.Errorf("after %s the number is %d behind %d", who, next, last)
+			}
+			last = next
 		}
 	})
 }

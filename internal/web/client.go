@@ -18,7 +18,7 @@ const maxHops = 32
 func (s *server) clientAddr(r *http.Request) netip.Addr {
 	peer := peerAddr(r)
 	if !within(s.TrustedProxies, peer) {
-		if relayed(r.Header) && (peer.IsLoopback() || peer.IsPrivate()) {
+		if relayed(r) && (peer.IsLoopback() || peer.IsPrivate()) {
 			s.strange.Do(func() {
 				s.Log.Warn("a server passes requests on and is not named in web.trusted_proxies, so all its readers count as one", "server", peer)
 			})
@@ -121,7 +121,9 @@ func hopAddr(hop string) netip.Addr {
 // forwarding are the headers by which a proxy gives itself away.
 var forwarding = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "Via"}
 
-// relayed tells whether a request came through a proxy that says so.
-func relayed(h http.Header) bool {
-	return slices.ContainsFunc(forwarding, func(name string) bool { return h[name] != nil })
+// relayed tells whether a request came through a proxy that says so, or by
+// HTTP/1.0: nginx speaks that where nobody told it more, adds no header and asks
+// for us by our own address.
+func relayed(r *http.Request) bool {
+	return !r.ProtoAtLeast(1, 1) || slices.ContainsFunc(forwarding, func(name string) bool { return r.Header[name] != nil })
 }

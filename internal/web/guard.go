@@ -28,7 +28,7 @@ func (s *server) guarded(networks []netip.Prefix, next http.Handler) http.Handle
 // reader a neighbour.
 func (s *server) near(r *http.Request, networks []netip.Prefix) bool {
 	peer := peerAddr(r)
-	if relayed(r.Header) {
+	if relayed(r) {
 		return within(s.TrustedProxies, peer) && within(networks, s.clientAddr(r))
 	}
 	return peer.IsLoopback() && loopbackHost(r.Host) || within(networks, peer)

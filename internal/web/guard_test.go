@@ -13,6 +13,11 @@ import (
 // TestNear asks who may see what is for this machine and for some networks.
 func TestNear(t *testing.T) {
 	nets := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	bare := request("127.0.0.1:1")
+	bare.Host, bare.Proto, bare.ProtoMajor, bare.ProtoMinor = "127.0.0.1:8080", "HTTP/1.0", 1, 0
+	if behind("127.0.0.2/32").near(bare, nets) {
+		t.Error("a proxy that nobody told to name the client is near")
+	}
 	for _, test := range []struct {
 		name, peer, host string
 		headers          []string

@@ -210,8 +210,39 @@ func TestProofPage(t *testing.T) {
 	}
 }
 
+// The host of a page that is none does no harm to whoever looks at the history.
+func TestOriginOfForms(t *testing.T) {
+	p := openSignUp(t, audience.Limits{})
+	for i, origin := range []string{"https://a%C2%9B31m.example", "https://a\xff.example", "https://a%E2%80%AE.example", "https://" + strings.Repeat("a", 9000), "null", "https://[::1"} {
+		email := fmt.Sprintf("a%d@example.org", i)
+		if res := p.signUp(t, "/subscribe", email, "Origin", origin); res.StatusCode != http.StatusOK {
+			t.Errorf("%.40q: %s", origin, res.Status)
+		}
+		sub, err := p.db.SubscriberByKey(t.Context(), email)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, err := p.db.Events(t.Context(), sub.ID)
+		if err != nil || len(events) != 1 || events[0].Form != audience.CleanName(events[0].Form) || len(events[0].Form) > 210 {
+			t.Errorf("%.40q: %v, %v", origin, events, err)
+		}
+	}
+}
+
+func TestMethodsOfForms(t *testing.T) {
+	p := openSignUp(t, audience.Limits{}, at("https://example.org/news"))
+	for _, path := range []string{"subscribe", "subscribe/", "confirm/a", "unsubscribe/a", "preferences/a"} {
+		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodOptions} {
+			res := p.ask(t, method, "/news/"+path, "")
+			if allow := res.Header.Get("Allow"); res.StatusCode != http.StatusMethodNotAllowed || allow != "GET, HEAD, POST" {
+				t.Errorf("%s %s: %s, allowed is %q", method, path, res.Status, allow)
+			}
+		}
+	}
+}
+
 // BenchmarkSignUp shows that the answer takes as long whoever has the address:
-// it asks for known and for fresh ones in turn and reports the medians.
+// it asks for known, fresh and removed ones in turn and reports the medians.
 func BenchmarkSignUp(b *testing.B) {
 	p := openSignUp(b, audience.Limits{})
 	known := make([]newsletter.Subscriber, 20_000)
@@ -222,9 +253,14 @@ func BenchmarkSignUp(b *testing.B) {
 	if _, err := p.db.AddSubscribers(b.Context(), known); err != nil {
 		b.Fatal(err)
 	}
+	for i := range 200 {
+		if _, err := p.db.Suppress(b.Context(), fmt.Sprintf("removed%05d@example.org", i*97), "removed by the operator"); err != nil {
+			b.Fatal(err)
+		}
+	}
 	times := map[string][]time.Duration{}
 	for i := range 200 {
-		for _, who := range []string{"known", "fresh"} {
+		for _, who := range []string{"known", "fresh", "removed"} {
 			begun := time.Now()
 			p.signUp(b, "/subscribe", fmt.Sprintf("%s%05d@example.org", who, i*97))
 			times[who] = append(times[who], time.Since(begun))

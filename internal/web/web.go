@@ -126,16 +126,22 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(s.base+"/", s.handler(s.site.serve))
 	for _, base := range s.bases() {
+		for _, path := range []string{"/unsubscribe/{token}", "/preferences/{token}"} {
+			mux.Handle(base+path, s.handler(s.otherMethods))
+		}
 		mux.Handle("GET "+base+"/unsubscribe/{token}", s.handler(s.askUnsubscribe))
 		mux.Handle("POST "+base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
 		mux.Handle("GET "+base+"/preferences/{token}", s.handler(s.askPreferences))
 		mux.Handle("POST "+base+"/preferences/{token}", s.handler(s.preferences))
 		if s.SignUps != nil {
+			mux.Handle(base+"/confirm/{token}", s.handler(s.otherMethods))
 			mux.Handle("GET "+base+"/confirm/{token}", s.handler(s.askConfirm))
 			mux.Handle("POST "+base+"/confirm/{token}", s.handler(s.confirm))
 		}
 	}
 	if s.SignUps != nil {
+		mux.Handle(s.base+"/"+signUpPath, s.handler(s.otherMethods))
+		mux.Handle(s.base+"/"+signUpPath+"/{$}", s.handler(s.otherMethods))
 		mux.Handle("POST "+s.base+"/"+signUpPath, s.handler(s.signUp))
 		mux.Handle("POST "+s.base+"/"+signUpPath+"/{$}", s.handler(s.signUp))
 		mux.Handle("GET "+s.base+"/"+signUpPath+"/{$}", s.handler(s.subscribePage))
@@ -162,6 +168,16 @@ func (s *server) routes() http.Handler {
 		mux.Handle(below+"/", http.StripPrefix(below, h))
 	}
 	return mux
+}
+
+// otherMethods answers where a form may be sent to: with the page of the site to
+// who reads, and else with what may be done there.
+func (s *server) otherMethods(w http.ResponseWriter, r *http.Request) error {
+	if reads(r) {
+		return s.site.serve(w, r)
+	}
+	w.Header().Set("Allow", "GET, HEAD, POST")
+	return errMethod
 }
 
 // bases are the paths, escaped, at which links in mails may begin: the

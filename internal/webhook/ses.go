@@ -14,7 +14,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +26,7 @@ import (
 // whose certificate stands at an address of its own.
 type ses struct {
 	topic  string
+	host   string // of SNS in the region of the topic
 	client *http.Client
 
 	mu   sync.Mutex
@@ -36,7 +36,7 @@ type ses struct {
 func newSES(topic string, client *http.Client) *ses {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &ses{topic: topic, client: &own, keys: map[string]*rsa.PublicKey{}}
+	return &ses{topic: topic, host: snsHost(topic), client: &own, keys: map[string]*rsa.PublicKey{}}
 }
 
 // snsMessage is a request of SNS
@@ -123,13 +123,25 @@ func (s *ses) checkSignature(r *http.Request, m snsMessage) error {
 	return nil
 }
 
-// snsHost is where SNS has its certificates and its links to confirm.
-var snsHost = regexp.MustCompile(`^sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?$`)
+// snsHost is where the SNS of a topic has its certificates and its links to
+// confirm. Other names of the same form are not its own: a bucket that is called
+// sns stands at sns.s3-us-west-2.amazonaws.com.
+func snsHost(topic string) string {
+	parts := strings.Split(topic, ":") // arn:aws:sns:eu-west-1:123456789012:name
+	if len(parts) != 6 || parts[3] == "" {
+		return ""
+	}
+	host := "sns." + parts[3] + ".amazonaws.com"
+	if parts[1] == "aws-cn" {
+		host += ".cn"
+	}
+	return host
+}
 
 // fromSNS checks an address before it is asked for.
-func fromSNS(address string) (*url.URL, error) {
+func (s *ses) fromSNS(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.User != nil || !snsHost.MatchString(u.Host) {
+	if err != nil || u.Scheme != "https" || u.User != nil || s.host == "" || u.Host != s.host {
 		return nil, fmt.Errorf("%w: %.100q is no address of SNS", errForged, address)
 	}
 	return u, nil
@@ -139,7 +151,7 @@ func fromSNS(address string) (*url.URL, error) {
 const maxKeys = 16
 
 func (s *ses) key(r *http.Request, address string) (*rsa.PublicKey, error) {
-	u, err := fromSNS(address)
+	u, err := s.fromSNS(address)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +200,7 @@ func certified(text []byte) (*rsa.PublicKey, error) {
 
 // visit confirms a subscription (SNS, "Confirm the subscription").
 func (s *ses) visit(r *http.Request, address string) error {
-	u, err := fromSNS(address)
+	u, err := s.fromSNS(address)
 	if err == nil {
 		_, err = s.get(r, u)
 	}

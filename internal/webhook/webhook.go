@@ -38,14 +38,19 @@ type provider interface {
 
 // The bounds of a request and of the reports in it.
 const (
-	maxBody    = 4 << 20
-	maxReports = 10_000
-	maxText    = 1000
+	maxBody   = 4 << 20
+	smallBody = 64 << 10 // what any number of requests may have
+	// largeAtOnce is how many larger ones are read at a time: they are held
+	// before it is known who sends them.
+	largeAtOnce = 16
+	maxReports  = 10_000
+	maxText     = 1000
 )
 
 var (
 	errForged  = errors.New("not signed by the provider")
 	errUnknown = errors.New("not what the provider sends")
+	errCrowded = errors.New("there are too many large requests")
 )
 
 // New returns the handler for the paths /ses, /postmark, /mailgun and
@@ -54,7 +59,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Client == nil {
 		o.Client = &http.Client{Timeout: 10 * time.Second}
 	}
-	h := &handler{o: o, providers: map[string]provider{}}
+	h := &handler{o: o, providers: map[string]provider{}, large: make(chan struct{}, largeAtOnce)}
 	if o.SES != "" {
 		h.providers["ses"] = newSES(o.SES, o.Client)
 	}
@@ -77,6 +82,25 @@ func New(o Options) (http.Handler, error) {
 type handler struct {
 	o         Options
 	providers map[string]provider
+	large     chan struct{} // holds one for each large body
+}
+
+// body reads a body, which is held until release.
+func (h *handler) body(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
+	release = func() {}
+	in := http.MaxBytesReader(w, r.Body, maxBody)
+	body, err = io.ReadAll(io.LimitReader(in, smallBody))
+	if err != nil || len(body) < smallBody {
+		return body, release, err
+	}
+	select {
+	case h.large <- struct{}{}:
+		release = func() { <-h.large }
+	default:
+		return nil, release, errCrowded
+	}
+	rest, err := io.ReadAll(in)
+	return append(body, rest...), release, err
 }
 
 // ServeHTTP answers 204 when all was taken in, 403 to a request that proves
@@ -103,7 +127,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, name string, p provider) int {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, release, err := h.body(w, r)
+	defer release()
+	if errors.Is(err, errCrowded) {
+		return http.StatusServiceUnavailable
+	}
 	if err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return http.StatusRequestEntityTooLarge

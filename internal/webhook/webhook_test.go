@@ -20,6 +20,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -366,6 +367,8 @@ func TestSES(t *testing.T) {
 		"a port":            func(m *snsMessage) { m.SigningCertURL = "https://" + snsName + ":444/cert.pem" },
 		"no certificate":    func(m *snsMessage) { m.SigningCertURL = "https://" + snsName + "/other.pem" },
 		"a bucket":          func(m *snsMessage) { m.SigningCertURL = "https://sns.s3.amazonaws.com.s3.example/cert.pem" },
+		"another region":    func(m *snsMessage) { m.SigningCertURL = "https://sns.eu-west-2.amazonaws.com/cert.pem" },
+		"a bucket of SNS":   func(m *snsMessage) { m.SigningCertURL = "https://sns.s3-us-west-2.amazonaws.com/cert.pem" },
 		"version 3":         func(m *snsMessage) { m.SignatureVersion = "3" },
 		"a link to confirm": func(m *snsMessage) { m.Type, m.SubscribeURL = snsConfirmation, "https://example.com/confirm" },
 	} {
@@ -383,6 +386,66 @@ func TestSES(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"/cert.pem", "/other.pem", "/confirm"}, s.asked); diff != "" {
 		t.Errorf("asked for: %s", diff)
+	}
+}
+
+func TestHostOfSNS(t *testing.T) {
+	for arn, host := range map[string]string{
+		topic: snsName, "arn:aws-cn:sns:cn-north-1:123456789012:b": "sns.cn-north-1.amazonaws.com.cn",
+		"arn:aws-us-gov:sns:us-gov-west-1:123456789012:b": "sns.us-gov-west-1.amazonaws.com", "": "", "arn:aws:sns::1:b": "",
+	} {
+		if got := snsHost(arn); got != host {
+			t.Errorf("the host of %q is %q, want %q", arn, got, host)
+		}
+	}
+}
+
+// slow is a body of whom it is told when all but its end was read.
+type slow struct {
+	left int
+	read chan<- struct{}
+	end  <-chan struct{}
+}
+
+func (s *slow) Read(b []byte) (int, error) {
+	if s.left > 0 {
+		n := min(len(b), s.left)
+		s.left -= n
+		return n, nil
+	}
+	s.read <- struct{}{}
+	<-s.end
+	return 0, io.EOF
+}
+
+// Strangers with large bodies fill the memory so far and no further; requests as
+// providers make them are answered meanwhile.
+func TestLargeBodies(t *testing.T) {
+	h, i := serve(t, Options{Postmark: "0123456789abcdef"})
+	read, end, done := make(chan struct{}), make(chan struct{}), make(chan int)
+	post := func() {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/postmark", &slow{left: 2 * smallBody, read: read, end: end})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		done <- w.Code
+	}
+	for range largeAtOnce {
+		go post()
+		<-read
+	}
+	go post()
+	if code := <-done; code != http.StatusServiceUnavailable {
+		t.Errorf("one too many gets %d", code)
+	}
+	want(t, "a small one", ask(t, h, "/postmark", sample(t, "postmark_hard.json"), func(r *http.Request) { r.Header.Set(secretField, "0123456789abcdef") }), http.StatusNoContent)
+	close(end)
+	for range largeAtOnce {
+		if code := <-done; code != http.StatusForbidden {
+			t.Errorf("a large one gets %d", code)
+		}
+	}
+	if len(i.got) != 1 {
+		t.Errorf("%q", i.got)
 	}
 }
 
