@@ -57,6 +57,7 @@ func (r *reading) follow(link, heading string) {
 func (r *reading) key(to, key, heading string) {
 	r.t.Helper()
 	r.Tab(r.t, to)
+	r.Leave(r.t)
 	r.Type(r.t, key)
 	r.Await(r.t, heading)
 	r.look(heading)
@@ -170,7 +171,11 @@ func (r *reading) byKeys() {
 	r.follow(goodbye, "Unsubscribe?")
 	r.key("button[name=List-Unsubscribe]", " ", "You are unsubscribed")
 	r.is(email, newsletter.SubscriberUnsubscribed)
-	r.key("button[value=return]", " ", "You are subscribed again")
+	r.key("button[value=return]", " ", "Preferences") // where the pause ends
+	r.says("You are subscribed again")
+	r.Tab(t, "input[name=pause]")
+	r.Type(t, kb.ArrowUp)
+	r.key("button[value=save]", kb.Enter, "Preferences")
 	r.is(email, newsletter.SubscriberActive)
 	r.Open(t, goodbye)
 	r.Await(t, "Unsubscribe?")
@@ -192,7 +197,7 @@ func (r *reading) withoutScripts() {
 	r.follow(home+"/subscribe/", "Subscribe")
 	r.Fill(t, "input[name=email]", email)
 	r.Click(t, "form[method=post] button")
-	r.says("a quarter of a minute")
+	r.says("wait fifteen seconds")
 	r.Complaints() // 428
 	r.look("proof")
 	r.wait(email)

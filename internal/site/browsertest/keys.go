@@ -53,6 +53,13 @@ func (b *Browser) Fill(t *testing.T, field chromedp.CSS, text string) {
 // look is how often somebody looks whether a page has come.
 const look = 20 * time.Millisecond
 
+// Leave has Await wait for another page than that in the tab, whose heading may
+// be the same.
+func (b *Browser) Leave(t *testing.T) {
+	t.Helper()
+	Eval[bool](t, b, `document.left = true`)
+}
+
 // Await waits for the page with a heading. It asks from without, since nothing
 // waits in a page that runs no scripts.
 func (b *Browser) Await(t *testing.T, heading string) {
@@ -61,7 +68,7 @@ func (b *Browser) Await(t *testing.T, heading string) {
 	defer cancel()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	there := fmt.Sprintf(`document.readyState == "complete" && document.querySelector("h1")?.textContent == %q`, heading)
+	there := fmt.Sprintf(`!document.left && document.readyState == "complete" && document.querySelector("h1")?.textContent == %q`, heading)
 	for {
 		if came, err := chromedp.Run(ctx, chromedp.Evaluate[bool](there)); err == nil && came {
 			return // an error says that the page went away under the question
