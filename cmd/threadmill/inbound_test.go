@@ -66,8 +66,7 @@ func TestBouncesComeIn(t *testing.T) {
 	p.write("box/new/1", fmt.Sprintf(deadReport, back(1), "5.1.1"))
 	p.write("box/new/2", "From: jo@example.com\nSubject: hello\n\nNot yours.\n")
 	d := p.startDaemon()
-	address := mailAddress.FindStringSubmatch(d.log.String())[1]
-	c, err := smtp.Dial(address)
+	c, err := smtp.Dial(d.reports)
 	if err != nil {
 		t.Fatal(err)
 	}

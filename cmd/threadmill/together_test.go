@@ -18,9 +18,11 @@ import (
 type daemon struct {
 	*exec.Cmd
 	t   *testing.T
-	log *strings.Builder
-	web string         // the address of its web server, if any
-	end sync.WaitGroup // of the copying of its log
+	log *strings.Builder // to be read after stop
+	web string           // the address of its web server, if any
+	// reports is the address of its mail server for reports, if any.
+	reports string
+	end     sync.WaitGroup // of the copying of its log
 }
 
 // startDaemon returns when the daemon runs.
@@ -47,6 +49,9 @@ func (p place) startDaemon(flags ...string) *daemon {
 	}
 	if m := webAddress.FindStringSubmatch(d.log.String()); m != nil {
 		d.web = m[1]
+	}
+	if m := mailAddress.FindStringSubmatch(d.log.String()); m != nil {
+		d.reports = m[1]
 	}
 	d.end.Go(func() { _, _ = io.Copy(d.log, lines) })
 	return d
