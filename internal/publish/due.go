@@ -34,7 +34,11 @@ func (p *Publisher) Begin(ctx context.Context) error {
 // Begun tells whether the schedule counts already, because a holder of the
 // lock has seen it.
 func (p *Publisher) Begun(ctx context.Context) (bool, error) {
-	now := time.Now().Truncate(time.Millisecond).Add(1) // as no time is kept
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return false, err
+	}
+	now = now.Truncate(time.Millisecond).Add(1) // as no time is kept
 	since, err := p.o.Store.ScheduleSince(ctx, p.o.Expression, p.zone(), now)
 	return !since.Equal(now), err
 }

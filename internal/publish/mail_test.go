@@ -154,7 +154,7 @@ func TestLongMailIsWhole(t *testing.T) {
 		got = append(got, numbers.ReplaceAllString(w.String(), "N"))
 	}
 	want := []string{
-		"many.md: warning: its mail would be N KB long, and is cut off from N KB on; it carries the first N of N posts and a link to the others",
+		"many.md:N: warning: its mail would be N KB long, and is cut off from N KB on; it carries the first N of N posts and a link to the others",
 		"near.md: warning: its mail is N KB long; from N KB on services cut it off, and it would carry the first posts and a link to the others",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -102,6 +102,7 @@ func heaviness(t newsletter.Listed, m render.Mail) []newsletter.Problem {
 	kb := (m.Size + 1023) >> 10
 	switch {
 	case m.Left > 0:
+		w.Line = t.Posts[len(t.Posts)-m.Left].Line // the first that is left out
 		w.Text = fmt.Sprintf("its mail would be %d KB long, and is cut off from 102 KB on; it carries the first %d of %d posts and a link to the others", kb, len(t.Posts)-m.Left, len(t.Posts))
 	case m.Size > heavy:
 		w.Text = fmt.Sprintf("its mail is %d KB long; from 102 KB on services cut it off, and it would carry the first posts and a link to the others", kb)
