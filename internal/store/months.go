@@ -29,7 +29,7 @@ func (m monthDone) ahead(now time.Time) bool {
 func (s *Store) LastMonth(ctx context.Context) (string, error) {
 	var done monthDone
 	err := setting(ctx, s.reader, settingMonth, &done)
-	if done.ahead(time.Now()) {
+	if done.ahead(s.machineTime()) {
 		return "", err
 	}
 	return done.Month, err
@@ -41,7 +41,7 @@ func (s *Store) EndMonth(ctx context.Context, month string) error {
 		if err := s.alone(ctx, tx, aloneThreads); err != nil {
 			return err
 		}
-		err := claimMonth(ctx, tx, month)
+		err := s.claimMonth(ctx, tx, month)
 		if errors.Is(err, newsletter.ErrTaken) {
 			return nil
 		}
@@ -55,12 +55,12 @@ func (s *Store) EndMonth(ctx context.Context, month string) error {
 
 // claimMonth ends a month, unless it is over. One that lies in the future does not
 // count. Whoever calls it is alone.
-func claimMonth(ctx context.Context, tx *sql.Tx, month string) error {
+func (s *Store) claimMonth(ctx context.Context, tx *sql.Tx, month string) error {
 	var done monthDone
 	if err := setting(ctx, tx, settingMonth, &done); err != nil {
 		return err
 	}
-	if done.Month >= month && !done.ahead(time.Now()) {
+	if done.Month >= month && !done.ahead(s.machineTime()) {
 		return fmt.Errorf("the month %s: %w", month, newsletter.ErrTaken)
 	}
 	return setSetting(ctx, tx, settingMonth, monthDone{month})

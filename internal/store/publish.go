@@ -39,7 +39,7 @@ func (s *Store) Publish(ctx context.Context, issue newsletter.Issue, slot *newsl
 		if err := insertIssue(ctx, tx, issue, slot, snap); err != nil {
 			return err
 		}
-		if err := claimThreads(ctx, tx, issue); err != nil {
+		if err := s.claimThreads(ctx, tx, issue); err != nil {
 			return err
 		}
 		left := newsletter.LeftOut{}
@@ -86,9 +86,9 @@ func insertIssue(ctx context.Context, tx *sql.Tx, issue newsletter.Issue, slot *
 
 // claimThreads claims the threads of an issue; of a digest of a month the month,
 // since its threads are in other issues.
-func claimThreads(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
+func (s *Store) claimThreads(ctx context.Context, tx *sql.Tx, issue newsletter.Issue) error {
 	if issue.Month != "" {
-		return claimMonth(ctx, tx, issue.Month)
+		return s.claimMonth(ctx, tx, issue.Month)
 	}
 	for i, t := range issue.Threads {
 		if err := insertIssueThread(ctx, tx, issue.Number, i, t); err != nil {

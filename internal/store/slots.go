@@ -67,17 +67,36 @@ func (s *Store) SlotOver(ctx context.Context, slot newsletter.Slot) (bool, error
 	return n > 0, nil
 }
 
+// SlotOutcome tells how a slot ended; empty where it is not over.
+func (s *Store) SlotOutcome(ctx context.Context, key string) (newsletter.SlotOutcome, error) {
+	var outcome newsletter.SlotOutcome
+	err := s.reader.QueryRowContext(ctx, `SELECT outcome FROM slots WHERE key = $1`, key).Scan(&outcome)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read slot %s: %w", key, err)
+	}
+	return outcome, nil
+}
+
 // Now is the time by which slots are due: the server's, so that all nodes have
-// the same; with a database that is a file, this machine's.
+// the same; with a database that is a file, this machine's; with a copy to
+// rehearse on, the one it was given.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	if s.now == "" {
-		return time.Now(), nil
+	if s.now == "" || s.clock != nil {
+		return s.machineTime(), nil
 	}
 	var now int64
 	if err := s.reader.QueryRowContext(ctx, s.now).Scan(&now); err != nil {
 		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
 	}
 	return time.UnixMilli(now).UTC(), nil
+}
+
+// machineTime is the time of this machine, or of the clock of a copy.
+func (s *Store) machineTime() time.Time {
+	if s.clock != nil {
+		return s.clock()
+	}
+	return time.Now()
 }
 
 // scheduleSince reads since when the schedule counts; one that begins in the

@@ -29,6 +29,8 @@ type Store struct {
 	journal journal
 
 	suppressAfter atomic.Int64 // see SuppressAfter
+
+	clock func() time.Time // of a copy to rehearse on; nil for that of the machine
 }
 
 // Open opens the SQLite file at path and creates it, readable by its owner
