@@ -201,6 +201,8 @@ func (r *rehearsal) play(ctx context.Context, weeks int) error {
 	if err := r.publisher.Begin(ctx); err != nil {
 		return err
 	}
+	tell, done := r.progress(weeks)
+	defer done()
 	r.review(ctx)
 	if err := r.slot(ctx, r.from); err != nil {
 		return err
@@ -214,8 +216,18 @@ func (r *rehearsal) play(ctx context.Context, weeks int) error {
 		if err := r.slot(ctx, at); err != nil {
 			return err
 		}
+		tell(at)
 	}
 	return r.conclude(ctx)
+}
+
+// progress shows on a terminal how many weeks are played.
+func (r *rehearsal) progress(weeks int) (tell func(time.Time), done func()) {
+	if !terminal(r.stderr) {
+		return func(time.Time) {}, func() {}
+	}
+	bar := newBar(r.stderr, int64(weeks), "weeks")
+	return func(at time.Time) { _ = bar.Set64(int64(at.Sub(r.from) / (7 * 24 * time.Hour))) }, func() { _ = bar.Finish() }
 }
 
 // slot plays one instant of the schedule, as the daemon would.
@@ -236,8 +248,16 @@ func (r *rehearsal) slot(ctx context.Context, at time.Time) error {
 		if _, err := r.publisher.WriteSite(ctx); err != nil {
 			return fmt.Errorf("the site on %s: %w", longTime(at, r.facts.Zone), err)
 		}
-		if err := r.post(ctx, o, at); err != nil {
+		heavy, err := r.publisher.Weigh(ctx, *o.Issue)
+		if err == nil {
+			err = r.post(ctx, o, at)
+		}
+		if err != nil {
 			return err
+		}
+		for _, w := range heavy {
+			w.File = r.Threads + "/" + w.File
+			r.problem(w)
 		}
 	}
 	return r.enter(ctx, at, due, month)

@@ -112,6 +112,26 @@ func heaviness(t newsletter.Listed, m render.Mail) []newsletter.Problem {
 	return []newsletter.Problem{w}
 }
 
+// Weigh warns of the mail of an issue with several threads that is cut off, or
+// that leaves posts to the web; [Publisher.Check] does so of each thread alone.
+func (p *Publisher) Weigh(ctx context.Context, issue newsletter.Issue) ([]newsletter.Problem, error) {
+	if len(issue.Threads) < 2 {
+		return nil, nil
+	}
+	templates, err := p.o.Templates()
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.preview(ctx, templates, issue, "reader@example.com", "")
+	if err != nil || v.Mail.Left == 0 {
+		return nil, err
+	}
+	return []newsletter.Problem{{
+		File: issue.Threads[0].File, Line: issue.Threads[0].Posts[0].Line,
+		Text: fmt.Sprintf("the mail of “%s” together would be %d KB long, and is cut off from 102 KB on; it leaves %d of their posts to a link", issue.Title, (v.Mail.Size+1023)>>10, v.Mail.Left),
+	}}, nil
+}
+
 // Check renders the mail and the page of every thread that is ready, and the
 // whole site with its feeds, and returns what went wrong and what to look at. It
 // keeps nothing of it, and of pictures it reads as much as their sizes take.

@@ -46,7 +46,8 @@ func Stage(ctx context.Context, source, path string, clock func() time.Time, log
 	if err != nil {
 		return fail(err, closeOpen(s))
 	}
-	if _, err := s.writer.ExecContext(ctx, `PRAGMA synchronous = OFF`); err != nil { // nobody will need it after a crash
+	// Nobody will need it after a crash; tables may come in any order, and some not at all.
+	if _, err := s.writer.ExecContext(ctx, `PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF`); err != nil {
 		return fail(err, s.Close())
 	}
 	if isPostgres(source) {
@@ -54,7 +55,14 @@ func Stage(ctx context.Context, source, path string, clock func() time.Time, log
 			return fail(err, s.Close())
 		}
 	}
-	if _, err := s.exec(ctx, `UPDATE keys SET secret = randomblob(32) WHERE purpose = $1`, KeyTokens); err != nil {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM deliveries`) // see Enact
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE keys SET secret = randomblob(32) WHERE purpose = $1`, KeyTokens)
+		}
+		return err
+	})
+	if err != nil {
 		return fail(err, s.Close())
 	}
 	s.clock = clock
@@ -102,9 +110,6 @@ func (s *Store) copyServer(ctx context.Context, source string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.writer.ExecContext(ctx, `PRAGMA foreign_keys = OFF`); err != nil { // tables come in any order, and some not at all
-		return err
-	}
 	return from.view(ctx, func(rtx *sql.Tx) error {
 		return s.tx(ctx, func(wtx *sql.Tx) error {
 			for table, columns := range tables {
@@ -130,16 +135,12 @@ func stageTable(ctx context.Context, from, to *sql.Tx, table string, columns []s
 	if _, err := to.ExecContext(ctx, `DELETE FROM `+quoted(table)); err != nil {
 		return err
 	}
-	insert, err := to.PrepareContext(ctx, `INSERT INTO `+quoted(table)+` (`+strings.Join(names, ", ")+`) VALUES (`+strings.Join(marks, ", ")+`)`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
+	insert := `INSERT INTO ` + quoted(table) + ` (` + strings.Join(names, ", ") + `) VALUES (` + strings.Join(marks, ", ") + `)`
 	return each(ctx, from, func(rows *sql.Rows) error {
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
-		_, err := insert.ExecContext(ctx, values...)
+		_, err := to.ExecContext(ctx, insert, values...)
 		return err
 	}, `SELECT `+strings.Join(names, ", ")+` FROM `+quoted(table))
 }
@@ -163,11 +164,13 @@ func (s *Store) Enact(ctx context.Context, issue int64, at time.Time) (newslette
 		for _, do := range []string{
 			`UPDATE batches SET done = TRUE, lease = 1, sent = size WHERE issue = $1 AND $2 > 0`,
 			`UPDATE issues SET finished_at = $2, folded_at = $2 WHERE number = $1`,
-			`DELETE FROM deliveries WHERE issue = $1 AND $2 > 0`,
 		} {
 			if err == nil {
 				_, err = tx.ExecContext(ctx, do, issue, ms(at))
 			}
+		}
+		if err == nil { // all of them, for which SQLite need not look at each
+			_, err = tx.ExecContext(ctx, `DELETE FROM deliveries`)
 		}
 		return err
 	})
