@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"mailbox":    {},
 	"templates":  {},
 	"threads":    {},
+	"docs":       {},
 
 	"thread":   {"newsletter", "wikilink"},
 	"importer": {"newsletter"},
@@ -58,7 +59,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck", "inbound", "webhook", "metrics",
+		"mailcheck", "inbound", "webhook", "metrics", "docs",
 	},
 }
 

@@ -79,7 +79,7 @@ func (a *app) demo(ctx context.Context, addr, dir string, once bool) (err error)
 	if err := p.serves(ctx); err != nil {
 		return err
 	}
-	if site, err = p.web(ctx, map[string]http.Handler{"/mail/": box.Handler()}); err != nil {
+	if site, err = p.web(ctx, map[string]http.Handler{"/mail/": box.Handler(), "/" + manualPath: p.manual()}); err != nil {
 		return err
 	}
 	lock, err := p.waitForLock(ctx)
@@ -199,6 +199,7 @@ func (a *app) printDemo(addr, dir string) {
 		"Feeds     "+strings.Join([]string{base + "feed.xml", base + "atom.xml", base + "feed.json"}, "  "),
 		"Mails     "+base+"mail/",
 		"Sign up   "+base+"subscribe/ with any address; the mail that asks you to confirm is among the mails",
+		"Manual    "+base+manualPath,
 		"Folder    "+dir,
 		"",
 		"A new issue goes out every five seconds while threads are left. Ctrl-C ends the demo.")

@@ -22,13 +22,24 @@ type aboutPage struct {
 // AboutPage is what the author wrote about the publication. A heading at its
 // top is the title.
 func (t *Templates) AboutPage(pub newsletter.Publication) ([]byte, error) {
-	data := aboutPage{page: t.sitePage(pub, AboutPath)}
-	data.Title = data.say("about")
-	text := strings.TrimSpace(pub.About)
+	p := t.sitePage(pub, AboutPath)
+	p.Title = p.say("about")
+	return t.prosePage(p, pub.About, form{shift: 1, auto: true, page: true})
+}
+
+// ManualPage is a page of the manual at a path below the site: Markdown with its
+// title as the first heading.
+func (t *Templates) ManualPage(pub newsletter.Publication, path, text string) ([]byte, error) {
+	return t.prosePage(t.sitePage(pub, path), text, form{shift: 1, flow: true, page: true})
+}
+
+func (t *Templates) prosePage(p page, text string, f form) ([]byte, error) {
+	data := aboutPage{page: p}
+	text = strings.TrimSpace(text)
 	if first, rest, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "# ") {
 		data.Title, text = oneLine(strings.TrimPrefix(first, "# ")), rest
 	}
-	posts, err := form{auto: true, page: true}.posts(newsletter.Thread{Slug: "about", Posts: []newsletter.Post{{Text: text}}})
+	posts, err := f.posts(newsletter.Thread{Slug: "about", Posts: []newsletter.Post{{Text: text}}})
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,8 @@ type form struct {
 	shift int
 	// base resolves relative addresses; nil leaves them as they are.
 	base *url.URL
+	// flow has a line break within a paragraph be a space, as other programs do.
+	flow bool
 	// auto marks every block with dir="auto".
 	auto bool
 	// page lets browsers choose pictures and fetch them late, and allows styles.
@@ -153,6 +155,11 @@ func (f form) prepare(doc ast.Node, source []byte) {
 				n.Destination = fmt.Append(nil, "cid:", id)
 			}
 			describe(n, source)
+		case *ast.Text:
+			if f.flow && n.SoftLineBreak() {
+				n.SetSoftLineBreak(false)
+				n.Parent().InsertAfter(n.Parent(), n, ast.NewString([]byte(" ")))
+			}
 		case *ast.CodeBlock, *ast.FencedCodeBlock, *extast.Table:
 			if f.page { // what is too wide scrolls, for the keyboard too (WCAG 2.2, 2.1.1)
 				n.SetAttributeString("tabindex", []byte("0"))

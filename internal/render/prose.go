@@ -11,7 +11,7 @@ import (
 // times as long; what it makes of the post is the same, byte for byte.
 func (f form) prose(t newsletter.Thread, i int) (string, bool) {
 	text := t.Posts[i].Text
-	if f.style != nil || t.References != "" || !isProse(text) {
+	if f.style != nil || f.flow || t.References != "" || !isProse(text) {
 		return "", false
 	}
 	before := "<p>"
