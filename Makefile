@@ -83,6 +83,14 @@ cover: ## write the coverage of all tests to bin/cover.html
 vuln: ## look for known vulnerabilities (needs the network)
 	$(TOOL) govulncheck ./...
 
+.PHONY: dist
+dist: ## write a release into bin/dist: archives for six targets, deb and rpm, the same bytes each time
+	packaging/dist.sh $(VERSION) $(TARGETS)
+
+.PHONY: test-deb
+test-deb: ## install the deb of bin/dist in a Debian root (needs root and debootstrap)
+	packaging/test-deb.sh
+
 .PHONY: clean
 clean: ## remove what the other targets made
 	rm -rf bin

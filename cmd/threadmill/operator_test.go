@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,7 +20,7 @@ import (
 // news is a pipe into which the operator's command writes.
 func (p place) news() string {
 	p.t.Helper()
-	if err := syscall.Mkfifo(filepath.Join(p.dir, "news"), 0o600); err != nil {
+	if err := mkfifo(filepath.Join(p.dir, "news")); err != nil {
 		p.t.Fatal(err)
 	}
 	return "cat > news"

@@ -58,6 +58,8 @@ type publication struct {
 	mirrors bool            // it keeps that up whoever keeps the publication
 	shown   atomic.Bool     // it has done so
 	notice  <-chan struct{} // the site changed, where the database tells
+
+	supervisor supervisor // of the daemon
 }
 
 // open opens the publication of the config file. Only a command that may

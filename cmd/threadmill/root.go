@@ -71,7 +71,7 @@ Begin your own:  threadmill init`,
 		a.buildCommand(), a.publishCommand(), a.runCommand(), a.issuesCommand(), a.statusCommand(),
 		a.subscribersCommand(), a.importCommand(), a.pauseCommand(), a.resumeCommand(), a.archiveCommand(),
 		a.bounceCommand(), a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.rehearseCommand(), a.migrateCommand(), a.dkimCommand(),
-		a.configCommand(), a.versionCommand(),
+		a.configCommand(), a.versionCommand(), a.manCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	return root

@@ -66,6 +66,7 @@ func (a *app) runDaemon(ctx context.Context, r roles) error {
 		return err
 	}
 	defer p.close()
+	p.supervisor = newSupervisor(a.env)
 	ready := p.ReadyToSend
 	if r.noSend {
 		ready = p.Config.ReadyToSend // the keys are for others
@@ -287,6 +288,7 @@ func (p *publication) daemon(ctx context.Context, server *web.Server, work func(
 	outer := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return work(ctx) })
+	group.Go(func() error { p.supervised(ctx); return nil })
 	if p.signer != nil {
 		group.Go(func() error { onHangup(ctx, p.renewKeys); return nil })
 	}

@@ -2,14 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"threadmill/internal/config"
 )
 
 // issue reads one issue.
@@ -69,20 +64,4 @@ func TestStopBesideDaemon(t *testing.T) {
 			t.Error("the thread stands in the feed")
 		}
 	})
-}
-
-// The unit gives a stop the time that it may take: messages under way, the
-// last writes of the journal, and a database that others are writing.
-func TestUnitLeavesTimeToStop(t *testing.T) {
-	t.Parallel()
-	unit, err := os.ReadFile("../../packaging/threadmill.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(unit), "\nTimeoutStopSec=")
-	text, _, _ := strings.Cut(rest, "\n")
-	seconds, err := strconv.Atoi(text)
-	if want := config.Default().Delivery.StopTimeout + 30*time.Second; err != nil || time.Duration(seconds)*time.Second < want {
-		t.Errorf("TimeoutStopSec is %q, want at least %v", text, want)
-	}
 }

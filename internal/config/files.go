@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 
 	"github.com/joho/godotenv"
 )
@@ -19,7 +20,9 @@ const (
 // othersMode are the permissions of everybody but the owner of a file.
 const othersMode fs.FileMode = 0o077
 
-// readFile reads a file of at most limit bytes and returns its permissions.
+// readFile reads a file of at most limit bytes and returns its permissions. On
+// Windows these tell nothing: who may read a file there stands in its ACL, which
+// it takes from its folder.
 func readFile(path string, limit int64) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -34,7 +37,11 @@ func readFile(path string, limit int64) ([]byte, fs.FileMode, error) {
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("it has more than %d bytes", limit)
 	}
-	return data, stat.Mode().Perm(), err
+	mode := stat.Mode().Perm()
+	if runtime.GOOS == "windows" {
+		mode &^= othersMode
+	}
+	return data, mode, err
 }
 
 // reason is a file error without the path, which the problem names itself.

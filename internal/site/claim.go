@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -25,12 +26,16 @@ const (
 // ClaimDir claims the output folder at dir, and makes it where it is not there;
 // ErrClaimed when another process has it. The system gives the claim up when
 // the process ends, however it ends. The folder itself is locked, so that no
-// file of ours lies among those that readers get.
+// file of ours lies among those that readers get; on Windows, which locks no
+// folders, a file beside it.
 func ClaimDir(ctx context.Context, dir string) (*Claim, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make output folder: %w", err)
 	}
 	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	if runtime.GOOS == "windows" {
+		lock = flock.New(dir + ".lock")
+	}
 	ctx, cancel := context.WithTimeout(ctx, claimFor)
 	defer cancel()
 	ok, err := lock.TryLockContext(ctx, claimEvery)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -105,7 +106,7 @@ func TryLock(path, command string) (*Lock, error) {
 	l := &Lock{file: f}
 	holder, err := json.Marshal(Holder{Command: command, PID: os.Getpid()})
 	if err == nil {
-		err = os.WriteFile(f.Path(), append(holder, '\n'), 0o600)
+		err = os.WriteFile(holderFile(f.Path()), append(holder, '\n'), 0o600)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.Unlock())
@@ -113,10 +114,20 @@ func TryLock(path, command string) (*Lock, error) {
 	return l, nil
 }
 
-// readHolder reads who wrote the lock; the file may be half written.
+// holderFile is where the name of a lock's holder stands: in the lock file, save
+// on Windows, where what is locked can be read and written by nobody else, not
+// even by another handle of its holder (LockFileEx).
+func holderFile(lock string) string {
+	if runtime.GOOS == "windows" {
+		return lock + ".holder"
+	}
+	return lock
+}
+
+// readHolder reads who holds the lock at path; the file may be half written.
 func readHolder(path string) Holder {
 	var h Holder
-	if b, err := os.ReadFile(path); err != nil || json.Unmarshal(b, &h) != nil {
+	if b, err := os.ReadFile(holderFile(path)); err != nil || json.Unmarshal(b, &h) != nil {
 		return Holder{}
 	}
 	return h
@@ -128,7 +139,7 @@ func (l *Lock) Unlock() error {
 	if l.server != nil {
 		return l.server.unlock()
 	}
-	return errors.Join(os.Truncate(l.file.Path(), 0), l.file.Close())
+	return errors.Join(os.Truncate(holderFile(l.file.Path()), 0), l.file.Close())
 }
 
 // LockHolder returns who holds the lock of the database at path, nil when

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -159,7 +158,7 @@ func TestReadOddFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := syscall.Mkfifo(filepath.Join(r.Dir, "pipe.md"), 0o644); err != nil {
+	if err := mkfifo(filepath.Join(r.Dir, "pipe.md")); err != nil {
 		t.Fatal(err)
 	}
 	want := `fine.md

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -63,7 +62,7 @@ func TestSiteNotFound(t *testing.T) {
 	if err := os.Symlink(filepath.Join(p.dir, "..", "threadmill.key"), filepath.Join(p.dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(filepath.Join(p.dir, "pipe"), 0o644); err != nil {
+	if err := mkfifo(filepath.Join(p.dir, "pipe")); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{

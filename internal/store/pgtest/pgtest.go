@@ -16,13 +16,11 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -260,8 +258,7 @@ func start() (*server, error) {
 	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", supervise, "sh", dir, locale, options)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "LC_ALL=C"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is not for the supervisor
-	if cmd.SysProcAttr.Credential, err = servant(dir); err != nil {
+	if err := serve(cmd, dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	in, err := cmd.StdinPipe()
@@ -300,27 +297,4 @@ func programs() (string, error) {
 		return n
 	}
 	return filepath.Dir(slices.MaxFunc(list, func(a, b string) int { return version(a) - version(b) })), nil
-}
-
-// servant is who runs the server in dir where root would, which PostgreSQL
-// refuses; nil stands for the one who runs the test.
-func servant(dir string) (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		if u, err = user.Lookup("nobody"); err != nil {
-			return nil, err
-		}
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
 }

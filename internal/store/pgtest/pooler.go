@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 )
 
@@ -48,8 +47,7 @@ func Pooler(t testing.TB, address, mode string) string {
 	}
 	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", runPooler, "sh", dir)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/bin"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if cmd.SysProcAttr.Credential, err = servant(dir); err != nil {
+	if err := serve(cmd, dir); err != nil {
 		t.Fatal(err)
 	}
 	in, err := cmd.StdinPipe()
