@@ -116,6 +116,11 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	}
 	addAll(r, c.Unlinked)
 	addAll(r, held(c, p.Threads, now))
+	calendar, err := p.calendarFaults(ctx, c, now)
+	if err != nil {
+		return err
+	}
+	addAll(r, calendar)
 	addAll(r, c.Contested(p.facts, p.Threads))
 	addAll(r, p.unfilled())
 	addAll(r, p.welcomeFaults(c))
@@ -169,8 +174,7 @@ func (p *publication) unfilled() []string {
 	return list
 }
 
-// held names the threads that repeat others, and the entries of the queue that
-// name none.
+// held names the threads that repeat others.
 func held(c publish.Catalogue, label string, now time.Time) []newsletter.Problem {
 	var list []newsletter.Problem
 	for _, t := range c.Threads {
@@ -182,11 +186,6 @@ func held(c publish.Catalogue, label string, now time.Time) []newsletter.Problem
 			problem.Field, problem.Text = "params.id", "is that of "+t.DuplicateOf+", which another file holds; take it away, or delete this file"
 		}
 		list = append(list, problem)
-	}
-	for i, id := range c.Queue {
-		if _, err := c.Find(id); err != nil {
-			list = append(list, newsletter.Problem{File: label + "/QUEUE", Text: fmt.Sprintf("entry %d: there is no thread %q", i+1, id)})
-		}
 	}
 	return list
 }

@@ -21,7 +21,8 @@ type nextRow struct {
 	Threads []string  `json:"threads"`
 	Title   string    `json:"title"`
 	Paused  bool      `json:"paused,omitempty"`
-	Month   string    `json:"month,omitempty"` // of which it is the digest
+	Out     string    `json:"left_out_by,omitempty"` // skipped, or excepted by schedule.except
+	Month   string    `json:"month,omitempty"`       // of which it is the digest
 	// Recipients is how many would get it now, null where there is nothing to get.
 	Recipients *int `json:"recipients"`
 	circleReport
@@ -108,7 +109,7 @@ func (a *app) nextCommand() *cobra.Command {
 func nextRows(planned []publish.Planned, counts []reached, zone *time.Location) []nextRow {
 	rows := []nextRow{}
 	for i, s := range planned {
-		r := nextRow{Slot: s.Due.In(zone), Key: s.Key, Threads: []string{}, Paused: s.Paused, Month: s.Month}
+		r := nextRow{Slot: s.Due.In(zone), Key: s.Key, Threads: []string{}, Paused: s.Paused, Out: string(s.Out), Month: s.Month}
 		for _, t := range s.Threads {
 			r.Threads = append(r.Threads, t.ID)
 		}
@@ -155,12 +156,76 @@ func (a *app) printNext(ctx context.Context, p *publication, planned []publish.P
 		}
 		fmt.Fprintf(w, "%s\t%s\n", longTime(s.Due, p.facts.Zone), note)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return a.printOutlook(ctx, p)
+}
+
+// printOutlook tells how long the threads will last, and of those that no slot
+// will carry.
+func (a *app) printOutlook(ctx context.Context, p *publication) error {
+	c, err := p.publisher.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	o, err := p.publisher.Outlook(ctx, c)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	fmt.Fprintf(a.stderr, "%s.\n", leftNote(o, now, p.facts.Zone))
+	for _, t := range o.Late {
+		fmt.Fprintln(a.stderr, lateNote(t, p.Threads, p.facts.Zone))
+	}
+	if idle := idleNote(c, now); idle != "" {
+		fmt.Fprintf(a.stderr, "Not in line: %s; `threadmill threads` names them.\n", idle)
+	}
+	return nil
+}
+
+// leftNote is "7 threads left: the last goes out on 18 January".
+func leftNote(o publish.Outlook, now time.Time, zone *time.Location) string {
+	note := plural(o.Left, "thread") + " left"
+	if o.Last.IsZero() {
+		return note
+	}
+	return note + ": the last goes out on " + farDay(o.Last, now, zone)
+}
+
+// farDay is the day of a time ahead, with its year where that is not plain.
+func farDay(at, now time.Time, zone *time.Location) string {
+	return at.In(zone).Format(publish.DayLayout(at, now))
+}
+
+// lateNote says of a thread that it expires before its turn.
+func lateNote(t newsletter.Listed, label string, zone *time.Location) newsletter.Problem {
+	return newsletter.Problem{
+		File: label + "/" + t.File, Field: "expiryDate",
+		Text: fmt.Sprintf("“%s” expires on %s, before its turn comes; give it a publishDate or a low weight, or take the date away", t.Title, longTime(t.ExpiryDate, zone)),
+	}
+}
+
+// idleNote counts the threads by state that are in no line: "2 drafts, 1 expired".
+func idleNote(c publish.Catalogue, now time.Time) string {
+	counts := map[newsletter.ThreadState]int{newsletter.ThreadBroken: len(c.Broken)}
+	for _, t := range c.Threads {
+		counts[t.State(now)]++
+	}
+	var list []string
+	for _, s := range []newsletter.ThreadState{newsletter.ThreadDraft, newsletter.ThreadExpired, newsletter.ThreadDuplicate, newsletter.ThreadWithdrawn, newsletter.ThreadBroken} {
+		if counts[s] > 0 {
+			list = append(list, fmt.Sprintf("%d %s", counts[s], s))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // plannedNote is what a slot will carry; the ids stand in a column of their own.
 func plannedNote(s publish.Planned) string {
 	switch {
+	case s.Out != "":
+		return outText(s.Out)
 	case s.Paused:
 		return "paused"
 	case len(s.Threads) == 0:
