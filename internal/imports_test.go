@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"search":   {"newsletter"},
 	"websub":   {"newsletter"},
 	"wikilink": {"newsletter"},
+	"calendar": {}, // it writes what it is given
 
 	"mailcheck": {"dnsname"},
 	"inbound":   {}, // mail comes in here, and nothing of ours is known
@@ -58,7 +59,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck", "inbound", "webhook", "metrics",
+		"mailcheck", "inbound", "webhook", "metrics", "calendar",
 	},
 }
 

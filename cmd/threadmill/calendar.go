@@ -2,58 +2,142 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
-	"slices"
+	"net/http"
+	"strings"
 	"time"
 
+	"threadmill/internal/audience"
+	"threadmill/internal/calendar"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
+	"threadmill/internal/store"
 )
 
-// calendarFaults names what an author would be surprised by in the calendar:
-// entries of the queue that name no thread, threads that expire before their
-// turn, and skips of slots that the schedule no longer has.
-func (p *publication) calendarFaults(ctx context.Context, c publish.Catalogue, now time.Time) ([]newsletter.Problem, error) {
-	list := queueFaults(c, p.Threads, p.Schedule.Order)
-	o, err := p.publisher.Outlook(ctx, c)
+const (
+	// calendarSlots is how many slots a calendar has unless somebody says it.
+	calendarSlots = 52
+	// calendarRefresh is how often who subscribes to it should look again.
+	calendarRefresh = time.Hour
+	calendarPath    = "/calendar/"
+	calendarEnd     = ".ics"
+)
+
+// calendar is the plan of the slots after a time. Days of schedule.except are not
+// in it: nothing was ever to come on them.
+func (p *publication) calendar(planned []publish.Planned, now time.Time) calendar.Calendar {
+	c := calendar.Calendar{Name: p.facts.Title, Stamp: now, Refresh: calendarRefresh}
+	for _, s := range planned {
+		if s.Out != newsletter.SlotExcepted {
+			c.Events = append(c.Events, p.calendarEvent(s))
+		}
+	}
+	return c
+}
+
+func (p *publication) calendarEvent(s publish.Planned) calendar.Event {
+	key := s.Key
+	if s.Month != "" {
+		key = "month " + s.Month
+	}
+	sum := sha256.Sum256([]byte(key)) // a key has characters that few expect in a UID
+	e := calendar.Event{UID: hex.EncodeToString(sum[:12]) + "@" + p.facts.Host(), At: s.Due, Status: calendar.Confirmed}
+	switch {
+	case s.Out != "" || s.Paused:
+		e.Status, e.Summary = calendar.Canceled, p.facts.Title+": no issue"
+		e.Text = "paused"
+		if s.Out != "" {
+			e.Text = outText(s.Out)
+		}
+	case len(s.Threads) == 0:
+		e.Status, e.Summary, e.Text = calendar.Tentative, p.facts.Title+": no thread is ready", "Write one, or skip the slot."
+	default:
+		e.Summary = plannedTitle(s)
+		var lines []string
+		for _, t := range s.Threads {
+			lines = append(lines, t.Title+" ("+t.Counts()+")")
+		}
+		e.Text = strings.Join(lines, "\n")
+	}
+	return e
+}
+
+// upcoming are the next slots, and the digest of the month among them.
+func (p *publication) upcoming(ctx context.Context, from time.Time, n int) ([]publish.Planned, error) {
+	planned, err := p.publisher.Upcoming(ctx, from, n)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range o.Late {
-		list = append(list, lateNote(t, p.Threads, p.facts.Zone))
-	}
-	skipped, err := p.skipped(ctx, now)
-	for _, at := range skipped {
-		if p.schedule == nil || !p.schedule.Next(at.Add(-time.Nanosecond)).Equal(at) {
-			text := fmt.Sprintf("the schedule has no slot on %s, which is skipped; skip the one that you mean, and take this back with `threadmill skip --undo %s`",
-				longTime(at, p.facts.Zone), slotArgument(at, p.facts.Zone))
-			list = append(list, newsletter.Problem{File: p.Position("schedule.cron"), Text: text})
-		}
-	}
-	return list, err
+	return p.publisher.WithMonth(ctx, from, planned)
 }
 
-// queueFaults names the entries of threads/QUEUE that name no thread.
-func queueFaults(c publish.Catalogue, label, order string) []newsletter.Problem {
-	file := label + "/QUEUE"
-	if len(c.Queue) > 0 && order != string(newsletter.OrderList) {
-		return []newsletter.Problem{{File: file, Text: "is not used, as schedule.order is " + order + "; write order: list, or delete the file"}}
+// calendarAddress is where a calendar program finds the calendar. anew makes
+// another one, and ends the one before.
+func (p *publication) calendarAddress(ctx context.Context, anew bool) (string, error) {
+	if p.Web.Listen == "" {
+		return "", p.wrong("web.listen", errors.New("is off, so nobody would answer at the address of the calendar; `threadmill next --ics` writes it"))
 	}
-	broken := map[string]bool{}
-	for _, f := range c.Broken {
-		broken[newsletter.DefaultID(f)] = true
+	if err := p.store.MakeCalendarKey(ctx, anew); err != nil {
+		return "", err
 	}
-	var list []newsletter.Problem
-	for i, id := range c.Queue {
-		if _, err := c.Find(id); err == nil || broken[id] {
-			continue
+	k, err := p.store.CalendarKey(ctx)
+	if err != nil {
+		return "", err
+	}
+	return p.Web.URL + calendarPath + calendarTokens(k).SignFor(audience.PurposeCalendar, 0, 0) + calendarEnd, nil
+}
+
+// calendarTokens sign and verify the address of the calendar by its newest key
+// alone, so that another key ends it.
+func calendarTokens(k store.Key) *audience.Tokens { return audience.NewTokens(audience.Key(k)) }
+
+// serveCalendar answers at the address of the calendar, and at no other.
+func (p *publication) serveCalendar(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Robots-Tag", "noindex")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	text, err := p.calendarFor(r)
+	switch {
+	case errors.Is(err, audience.ErrToken) || errors.Is(err, newsletter.ErrNotFound):
+		http.Error(w, http.StatusText(http.StatusNotFound), http.StatusNotFound)
+	case err != nil:
+		if r.Context().Err() == nil {
+			p.log.Error("the calendar could not be made", "err", err)
 		}
-		problem := newsletter.Problem{File: file, Text: fmt.Sprintf("there is no thread %q; `threadmill threads` shows the ids", id)}
-		if i < len(c.QueueLines) {
-			problem.Line = c.QueueLines[i]
-		}
-		list = append(list, problem)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	default:
+		h.Set("Content-Type", "text/calendar; charset=utf-8")
+		_, _ = fmt.Fprint(w, text) // who hung up needs none
 	}
-	slices.SortStableFunc(list, func(a, b newsletter.Problem) int { return a.Line - b.Line })
-	return list
+}
+
+// calendarFor is the calendar for a request with the right address.
+func (p *publication) calendarFor(r *http.Request) (string, error) {
+	token, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/"), calendarEnd)
+	if !ok {
+		return "", audience.ErrToken
+	}
+	k, err := p.store.CalendarKey(r.Context())
+	if err != nil {
+		return "", err
+	}
+	if _, _, err := calendarTokens(k).VerifyFor(audience.PurposeCalendar, token); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	planned, err := p.upcoming(r.Context(), now, calendarSlots)
+	if err != nil {
+		return "", err
+	}
+	return p.calendar(planned, now).String(), nil
 }

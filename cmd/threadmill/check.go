@@ -197,7 +197,11 @@ func (a *app) printReady(ctx context.Context, p *publication, out io.Writer) err
 		return err
 	}
 	people := peopleCount(counts[newsletter.SubscriberActive])
-	planned, err := p.publisher.Upcoming(ctx, time.Now(), 1)
+	next, _, err := p.publisher.NextSlot(ctx, time.Now()) // which is not left out
+	if err != nil {
+		return err
+	}
+	planned, err := p.publisher.Upcoming(ctx, next.Add(-time.Nanosecond), 1)
 	switch {
 	case err != nil:
 		return err

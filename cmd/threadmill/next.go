@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -62,48 +63,90 @@ func (p *publication) reaches(ctx context.Context, planned []publish.Planned) ([
 	return list, nil
 }
 
+type nextFlags struct {
+	n       int
+	from    string
+	json    bool
+	ics     bool
+	address bool
+	renew   bool
+}
+
 func (a *app) nextCommand() *cobra.Command {
-	var n int
-	var from string
-	var asJSON bool
+	var f nextFlags
 	cmd := &cobra.Command{
 		Use:   "next",
 		Short: "Show the next slots and what each will carry",
-		Args:  cobra.NoArgs,
+		Long: `Next shows the next slots, what each will carry if nothing changes, and how long
+the threads that are left will last.
+
+With --ics it prints a calendar of the next 52 slots (RFC 5545) in the place of
+that, and with --ics --url the address at which run answers with it, for a phone
+or a calendar program. Whoever knows the address sees what is coming: --renew
+makes another one, and the one before is nothing any more.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if n < 1 || n > 10000 {
-				return &usageError{fmt.Errorf("-n %d: must be from 1 to 10000", n)}
+			if f.n < 1 || f.n > 10000 {
+				return &usageError{fmt.Errorf("-n %d: must be from 1 to 10000", f.n)}
+			}
+			if (f.address || f.renew) && !f.ics || f.renew && !f.address {
+				return &usageError{errors.New("next: --url goes with --ics, and --renew with both")}
+			}
+			if f.ics && !cmd.Flags().Changed("number") {
+				f.n = calendarSlots
 			}
 			p, err := a.open(cmd.Context(), slog.LevelWarn, false)
 			if err != nil {
 				return err
 			}
 			defer p.close()
-			start, err := parseTime(from, p.facts.Zone)
-			if err != nil {
-				return err
+			if f.address {
+				return a.printCalendarAddress(cmd.Context(), p, f.renew)
 			}
-			planned, err := p.publisher.Upcoming(cmd.Context(), start, n)
-			if err != nil {
-				return err
-			}
-			if planned, err = p.publisher.WithMonth(cmd.Context(), start, planned); err != nil {
-				return err
-			}
-			counts, err := p.reaches(cmd.Context(), planned)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(a.stdout, nextRows(planned, counts, p.facts.Zone))
-			}
-			return a.printNext(cmd.Context(), p, planned, counts)
+			return a.next(cmd.Context(), p, f)
 		},
 	}
-	cmd.Flags().IntVarP(&n, "number", "n", 5, "how many slots")
-	cmd.Flags().StringVar(&from, "from", "", "the `TIME` after which to look instead of now: RFC 3339, or a date")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	cmd.Flags().IntVarP(&f.n, "number", "n", 5, "how many slots")
+	cmd.Flags().StringVar(&f.from, "from", "", "the `TIME` after which to look instead of now: RFC 3339, or a date")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON array")
+	cmd.Flags().BoolVar(&f.ics, "ics", false, "print a calendar")
+	cmd.Flags().BoolVar(&f.address, "url", false, "with --ics: print the private address of the calendar")
+	cmd.Flags().BoolVar(&f.renew, "renew", false, "with --url: make another address, and end the one before")
+	cmd.MarkFlagsMutuallyExclusive("json", "ics")
 	return cmd
+}
+
+func (a *app) next(ctx context.Context, p *publication, f nextFlags) error {
+	start, err := parseTime(f.from, p.facts.Zone)
+	if err != nil {
+		return err
+	}
+	planned, err := p.upcoming(ctx, start, f.n)
+	if err != nil {
+		return err
+	}
+	if f.ics {
+		fmt.Fprint(a.stdout, p.calendar(planned, time.Now()))
+		return nil
+	}
+	counts, err := p.reaches(ctx, planned)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(a.stdout, nextRows(planned, counts, p.facts.Zone))
+	}
+	return a.printNext(ctx, p, planned, counts)
+}
+
+func (a *app) printCalendarAddress(ctx context.Context, p *publication, renew bool) error {
+	address, err := p.calendarAddress(ctx, renew)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, address)
+	fmt.Fprintln(a.stderr, "Whoever knows this address sees what is coming; `threadmill next --ics --url --renew` ends it and makes another.")
+	return nil
 }
 
 func nextRows(planned []publish.Planned, counts []reached, zone *time.Location) []nextRow {

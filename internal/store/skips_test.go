@@ -48,3 +48,23 @@ func TestSkips(t *testing.T) {
 		wantSkips("one was taken back", *slotAt(30))
 	})
 }
+
+// The calendar's address has a key once somebody asked for it, and only one.
+func TestCalendarKey(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		if _, err := s.CalendarKey(ctx); !errors.Is(err, newsletter.ErrNotFound) {
+			t.Errorf("nobody asked yet: %v, want ErrNotFound", err)
+		}
+		must(t, s.MakeCalendarKey(ctx, false))
+		first := got(s.CalendarKey(ctx))(t)
+		must(t, s.MakeCalendarKey(ctx, false))
+		if diff := cmp.Diff(first, got(s.CalendarKey(ctx))(t)); diff != "" {
+			t.Errorf("asked again (-want +got):\n%s", diff)
+		}
+		must(t, s.MakeCalendarKey(ctx, true))
+		if again := got(s.Keys(ctx, store.KeyCalendar))(t); len(again) != 1 || string(again[0].Secret) == string(first.Secret) {
+			t.Errorf("renewed: %d keys, or the same", len(again))
+		}
+	})
+}
