@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"search":   {"newsletter"},
 	"websub":   {"newsletter"},
 	"wikilink": {"newsletter"},
+	"calendar": {}, // it writes what it is given
 
 	"mailcheck": {"dnsname"},
 	"inbound":   {}, // mail comes in here, and nothing of ours is known
@@ -59,7 +60,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck", "inbound", "webhook", "metrics", "docs",
+		"mailcheck", "inbound", "webhook", "metrics", "docs", "calendar",
 	},
 }
 

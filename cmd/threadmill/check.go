@@ -116,6 +116,11 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	}
 	addAll(r, c.Unlinked)
 	addAll(r, held(c, p.Threads, now))
+	calendar, err := p.calendarFaults(ctx, c, now)
+	if err != nil {
+		return err
+	}
+	addAll(r, calendar)
 	addAll(r, c.Contested(p.facts, p.Threads))
 	addAll(r, p.unfilled())
 	addAll(r, p.welcomeFaults(c))
@@ -169,8 +174,7 @@ func (p *publication) unfilled() []string {
 	return list
 }
 
-// held names the threads that repeat others, and the entries of the queue that
-// name none.
+// held names the threads that repeat others.
 func held(c publish.Catalogue, label string, now time.Time) []newsletter.Problem {
 	var list []newsletter.Problem
 	for _, t := range c.Threads {
@@ -183,11 +187,6 @@ func held(c publish.Catalogue, label string, now time.Time) []newsletter.Problem
 		}
 		list = append(list, problem)
 	}
-	for i, id := range c.Queue {
-		if _, err := c.Find(id); err != nil {
-			list = append(list, newsletter.Problem{File: label + "/QUEUE", Text: fmt.Sprintf("entry %d: there is no thread %q", i+1, id)})
-		}
-	}
 	return list
 }
 
@@ -198,7 +197,11 @@ func (a *app) printReady(ctx context.Context, p *publication, out io.Writer) err
 		return err
 	}
 	people := peopleCount(counts[newsletter.SubscriberActive])
-	planned, err := p.publisher.Upcoming(ctx, time.Now(), 1)
+	next, _, err := p.publisher.NextSlot(ctx, time.Now()) // which is not left out
+	if err != nil {
+		return err
+	}
+	planned, err := p.publisher.Upcoming(ctx, next.Add(-time.Nanosecond), 1)
 	switch {
 	case err != nil:
 		return err

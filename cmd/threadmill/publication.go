@@ -212,6 +212,10 @@ func (p *publication) join(ctx context.Context) error {
 	if err != nil {
 		return p.wrong("schedule.catch_up", err)
 	}
+	except, err := schedule.ParseExcept(p.Schedule.Except, p.facts.Zone)
+	if err != nil {
+		return p.wrong("schedule.except", err)
+	}
 	o := publish.Options{
 		Store:           p.store,
 		Parse:           p.reader.Parse,
@@ -221,6 +225,7 @@ func (p *publication) join(ctx context.Context) error {
 		Site:            p.site,
 		Expression:      p.Schedule.Cron,
 		CatchUp:         catchUp,
+		Except:          except,
 		Order:           newsletter.Order(p.Schedule.Order),
 		ThreadsPerIssue: p.Schedule.ThreadsPerIssue,
 		To:              newsletter.Segment(p.Audience.To),

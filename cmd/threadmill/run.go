@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -121,7 +122,9 @@ func (p *publication) serve(ctx context.Context, r roles, work func(context.Cont
 		if err != nil {
 			return err
 		}
-		handler, err := p.web(ctx, hooks)
+		extra := map[string]http.Handler{calendarPath: http.HandlerFunc(p.serveCalendar)}
+		maps.Copy(extra, hooks)
+		handler, err := p.web(ctx, extra)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -24,7 +25,9 @@ type statusReport struct {
 	LastSlot       *time.Time        `json:"last_slot"`
 	NextSlot       *time.Time        `json:"next_slot"`
 	DueSlot        *time.Time        `json:"due_slot"` // due and not claimed yet
+	Skipped        []time.Time       `json:"skipped"`  // slots to come
 	ThreadsLeft    int               `json:"threads_left"`
+	LastThread     *time.Time        `json:"last_thread"`  // the slot of the last of them, where it is known
 	Subscribers    int               `json:"subscribers"`  // active ones
 	Rate           float64           `json:"rate"`         // mail.rate, 0 for no limit
 	Daily          int               `json:"daily"`        // mail.daily, 0 for no limit
@@ -45,6 +48,7 @@ type statusReport struct {
 	// Hubs are the WebSub hubs that did not take the last change of a feed.
 	Hubs []newsletter.Hub `json:"hubs"`
 
+	left    string   // how long the threads will last
 	held    []string // what keeps all mail back
 	sending bool     // somebody sends
 }
@@ -129,6 +133,10 @@ func (p *publication) statusSchedule(ctx context.Context, now time.Time, s *stat
 	if due != nil {
 		s.DueSlot = timeOrNull(due.Due)
 	}
+	if err != nil {
+		return err
+	}
+	s.Skipped, err = p.skipped(ctx, now)
 	return err
 }
 
@@ -137,8 +145,14 @@ func (p *publication) statusThreads(ctx context.Context, now time.Time, s *statu
 	if err != nil {
 		return err
 	}
-	ready, waiting := c.Left(now)
-	s.ThreadsLeft = ready + waiting
+	o, err := p.publisher.Outlook(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.ThreadsLeft, s.LastThread, s.left = o.Left, timeOrNull(o.Last), strconv.Itoa(o.Left)
+	if !o.Last.IsZero() {
+		s.left += ": the last goes out on " + farDay(o.Last, now, p.facts.Zone)
+	}
 	for _, problem := range c.Problems {
 		if problem.Severity == newsletter.Error {
 			s.Warnings = append(s.Warnings, store.Warning{Kind: newsletter.WarningThreadBroken, Text: problem.String(), Since: now.UTC().Truncate(time.Second)})
@@ -270,7 +284,10 @@ func (a *app) printStatus(s statusReport, zone *time.Location) error {
 		fmt.Fprintf(w, "Due now\t%s\n", when(s.DueSlot, ""))
 	}
 	fmt.Fprintf(w, "Next slot\t%s\n", when(s.NextSlot, "none; there is no schedule"))
-	fmt.Fprintf(w, "Threads left\t%d\n", s.ThreadsLeft)
+	for _, at := range s.Skipped {
+		fmt.Fprintf(w, "Skipped\t%s\n", longTime(at, zone))
+	}
+	fmt.Fprintf(w, "Threads left\t%s\n", s.left)
 	fmt.Fprintf(w, "Subscribers\t%s\n", thousands(s.Subscribers))
 	for _, r := range s.Sending {
 		word, note := s.standing(r, zone)

@@ -20,6 +20,7 @@ type threadRow struct {
 	Title       string                 `json:"title"`
 	Date        *time.Time             `json:"date"`
 	PublishDate *time.Time             `json:"publish_date,omitempty"`
+	ExpiryDate  *time.Time             `json:"expiry_date,omitempty"`
 	Posts       int                    `json:"posts"`
 	Words       int                    `json:"words"`
 	Minutes     int                    `json:"minutes"`
@@ -71,7 +72,7 @@ func threadRows(c publish.Catalogue, label string, now time.Time) []threadRow {
 	rows := []threadRow{}
 	for _, t := range c.Threads {
 		rows = append(rows, threadRow{
-			ID: t.ID, Title: t.Title, Date: timeOrNull(t.Date), PublishDate: timeOrNull(t.PublishDate),
+			ID: t.ID, Title: t.Title, Date: timeOrNull(t.Date), PublishDate: timeOrNull(t.PublishDate), ExpiryDate: timeOrNull(t.ExpiryDate),
 			Posts: len(t.Posts), Words: t.Words, Minutes: t.Minutes,
 			State: t.State(now), File: t.File, Slug: t.Slug, Issue: t.Issue, DuplicateOf: t.DuplicateOf,
 			Problem: pictureProblem(problems[path.Join(label, t.File)], t.Assets),
@@ -118,6 +119,10 @@ func (a *app) printThreads(rows []threadRow, zone *time.Location) error {
 			title += " (" + r.Problem + ")"
 		case r.DuplicateOf != "":
 			title += " (opens like " + r.DuplicateOf + ")"
+		case r.State == newsletter.ThreadWaiting:
+			title += " (until " + longTime(*r.PublishDate, zone) + ")"
+		case r.State == newsletter.ThreadExpired:
+			title += " (since " + longTime(*r.ExpiryDate, zone) + ")"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\n", r.State, shortDate(r.Date, zone), r.Posts, r.Minutes, r.ID, title)
 	}

@@ -76,6 +76,7 @@ type Schedule struct {
 	Order           string // oldest, newest, name or list
 	ThreadsPerIssue int
 	WhenEmpty       string // wait or missed
+	Except          Days   // on which no slot counts
 }
 
 // Mail says who sends and how.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -49,6 +50,42 @@ func parseFormerURLs(text string) (URLs, error) {
 	}
 	if len(list) > maxURLs {
 		return nil, fmt.Errorf("%d addresses; write %d at most", len(list), maxURLs)
+	}
+	return list, nil
+}
+
+// Days is a list of days, and of ranges of days whose both ends belong to them:
+// 2026-12-24, 2026-12-24..2027-01-01.
+type Days []string
+
+// String is the form of the config.
+func (d Days) String() string { return strings.Join(d, " ") }
+
+// maxDays is above what anybody writes by hand in a life.
+const maxDays = 1000
+
+// parseDays reads days and ranges with spaces between, each once.
+func parseDays(text string) (Days, error) {
+	var list Days
+	for word := range strings.FieldsSeq(text) {
+		first, last, ranged := strings.Cut(word, "..")
+		if !ranged {
+			last = first
+		}
+		from, err := time.Parse(time.DateOnly, first)
+		until, end := time.Parse(time.DateOnly, last)
+		if err != nil || end != nil {
+			return nil, fmt.Errorf("%q is not a day; write one such as 2026-12-24, or a range such as 2026-12-24..2027-01-01", word)
+		}
+		if until.Before(from) {
+			return nil, fmt.Errorf("%q ends before it begins; write the earlier day first", word)
+		}
+		if !slices.Contains(list, word) {
+			list = append(list, word)
+		}
+	}
+	if len(list) > maxDays {
+		return nil, fmt.Errorf("%d days; write %d at most, or ranges", len(list), maxDays)
 	}
 	return list, nil
 }

@@ -60,6 +60,7 @@ func (c *Config) siteSettings() []setting {
 		bind("schedule.order", &s.Order, oneOf("oldest", "newest", "name", "list")),
 		bind("schedule.threads_per_issue", &s.ThreadsPerIssue, integer(1, 50)),
 		bind("schedule.when_empty", &s.WhenEmpty, oneOf("wait", "missed")),
+		listed(bind("schedule.except", &s.Except, parseDays)),
 	}
 }
 

@@ -8,9 +8,17 @@ import (
 // Slot is one firing of the schedule.
 type Slot struct {
 	// Key identifies the slot whatever becomes of clocks and zone data.
-	Key string
-	Due time.Time
+	Key string    `json:"key"`
+	Due time.Time `json:"due"`
 }
+
+// Same tells whether both are one slot: they have a name in common, or are due at
+// the same instant.
+func (s Slot) Same(other Slot) bool { return s.Key == other.Key || s.Due.Equal(other.Due) }
+
+// ErrSlotOver says that a slot has ended, so that nothing about it can be
+// changed.
+var ErrSlotOver = errors.New("that slot is over")
 
 // SlotOutcome is how a slot ended. A slot is claimed once, with its outcome.
 type SlotOutcome string
@@ -18,9 +26,11 @@ type SlotOutcome string
 // The outcomes of a slot.
 const (
 	SlotPublished SlotOutcome = "published"
-	SlotEmpty     SlotOutcome = "empty"  // no thread was ready
-	SlotPaused    SlotOutcome = "paused" // it fell into a pause
-	SlotMissed    SlotOutcome = "missed" // nobody was there, and schedule.catch_up leaves it
+	SlotEmpty     SlotOutcome = "empty"    // no thread was ready
+	SlotPaused    SlotOutcome = "paused"   // it fell into a pause
+	SlotMissed    SlotOutcome = "missed"   // nobody was there, and schedule.catch_up leaves it
+	SlotSkipped   SlotOutcome = "skipped"  // somebody had it left out
+	SlotExcepted  SlotOutcome = "excepted" // schedule.except leaves it out
 )
 
 // Pause holds the schedule; the zero Pause holds nothing.

@@ -171,8 +171,11 @@ type Folder struct {
 	Label   string
 	Threads []Thread
 	// Queue holds the ids of threads/QUEUE, top first.
-	Queue    []string
-	Problems []Problem
+	Queue []string
+	// QueueLines are the lines of Queue, counted from 1; only a reading of the
+	// folder has them.
+	QueueLines []int
+	Problems   []Problem
 }
 
 // Broken tells which files hold an error, as paths below the folder, each

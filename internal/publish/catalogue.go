@@ -16,10 +16,12 @@ import (
 type Catalogue struct {
 	// Threads are those of the folder in the order of their files, then those
 	// that went out and whose file is gone or broken.
-	Threads  []newsletter.Listed
-	Queue    []string // the ids of threads/QUEUE
-	Problems []newsletter.Problem
-	Broken   []string // files below the folder that hold an error
+	Threads []newsletter.Listed
+	Queue   []string // the ids of threads/QUEUE
+	// QueueLines are the lines of Queue, where the folder was read.
+	QueueLines []int
+	Problems   []newsletter.Problem
+	Broken     []string // files below the folder that hold an error
 	// Unlinked are the links between threads that lead to no page now.
 	Unlinked []newsletter.Problem
 }
@@ -148,7 +150,7 @@ func (p *Publisher) match(ctx context.Context, folder newsletter.Folder, known n
 		known.Threads[k].Text = &t
 	}
 	found := newsletter.Identify(folder.Threads, broken, known.Threads, p.mint)
-	c := Catalogue{Queue: folder.Queue, Problems: folder.Problems, Broken: broken}
+	c := Catalogue{Queue: folder.Queue, QueueLines: folder.QueueLines, Problems: folder.Problems, Broken: broken}
 	n := news{stamp: known.Stamp}
 	seen := map[string]bool{}
 	for _, t := range found {

@@ -46,26 +46,35 @@ func (p *Publisher) Begun(ctx context.Context) (bool, error) {
 // zone is the schedule's zone, as the database keeps it.
 func (p *Publisher) zone() string { return p.o.Publication.Zone.String() }
 
-// due returns the newest slot that is due and not over, nil if there is none.
-func (p *Publisher) due(ctx context.Context, now time.Time) (*newsletter.Slot, error) {
-	if p.o.Schedule == nil {
-		return nil, nil
+// open returns the gaps in the schedule, and after when slots are not over.
+func (p *Publisher) open(ctx context.Context, now time.Time) (g gaps, since time.Time, err error) {
+	if g, err = p.gaps(ctx); err != nil {
+		return g, since, err
 	}
-	since, err := p.o.Store.ScheduleSince(ctx, p.o.Expression, p.zone(), now)
-	if err != nil {
-		return nil, err
+	if since, err = p.o.Store.ScheduleSince(ctx, p.o.Expression, p.zone(), now); err != nil {
+		return g, since, err
 	}
 	last, future, err := p.o.Store.LastSlot(ctx, now)
-	if err != nil {
-		return nil, err
-	}
 	if !future.IsZero() {
 		p.o.Log.Warn("a slot in the future was claimed, perhaps under a wrong clock; it is ignored until then", "due", future)
 	}
 	if last.After(since) {
 		since = last
 	}
-	at, ok := p.o.Schedule.Last(since, now)
+	return g, since, err
+}
+
+// due returns the newest slot that is due and not over, nil if there is none.
+// Those that are left out are never due.
+func (p *Publisher) due(ctx context.Context, now time.Time) (*newsletter.Slot, error) {
+	if p.o.Schedule == nil {
+		return nil, nil
+	}
+	g, since, err := p.open(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	at, ok := g.last(since, now)
 	if !ok {
 		return nil, nil
 	}
@@ -83,7 +92,8 @@ type Planned struct {
 	newsletter.Circle
 	Threads []newsletter.Listed // none when the queue is empty by then
 	Paused  bool
-	Month   string // of which it is the digest: 2006-01; empty for a slot
+	Out     newsletter.SlotOutcome // skipped or excepted, where it is left out
+	Month   string                 // of which it is the digest: 2006-01; empty for a slot
 }
 
 // Upcoming returns the next n slots after from, and what each will carry if
@@ -96,16 +106,19 @@ func (p *Publisher) Upcoming(ctx context.Context, from time.Time, n int) ([]Plan
 	if err != nil {
 		return nil, err
 	}
-	pause, err := p.o.Store.Pause(ctx)
+	g, err := p.gaps(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var list []Planned
-	used := map[string]bool{}
+	line := p.line(c, from)
 	for at := p.o.Schedule.Next(from); len(list) < n && !at.IsZero(); at = p.o.Schedule.Next(at) {
-		s := Planned{Slot: newsletter.Slot{Key: p.o.Schedule.Key(at), Due: at}, Paused: pause.Covers(at)}
-		if !s.Paused {
-			s.Threads = p.pick(c, at, used)
+		s := Planned{Slot: newsletter.Slot{Key: p.o.Schedule.Key(at), Due: at}}
+		if _, _, s.Out = g.out(at); s.Out == "" {
+			s.Paused = g.pause.Covers(at)
+		}
+		if s.Out == "" && !s.Paused {
+			s.Threads = line.take(at)
 			s.Circle = p.circle(s.Threads)
 		}
 		list = append(list, s)
@@ -127,7 +140,7 @@ func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, erro
 	if err != nil {
 		return time.Time{}, err
 	}
-	pause, err := p.o.Store.Pause(ctx)
+	g, err := p.gaps(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -139,12 +152,12 @@ func (p *Publisher) nextIssue(ctx context.Context, c Catalogue) (time.Time, erro
 	}
 	from := now
 	for range slotsAhead {
-		at := p.o.Schedule.Next(from)
+		at := g.next(from)
 		switch {
 		case at.IsZero() || at.Sub(now) > inSight:
 			return time.Time{}, nil
-		case pause.Covers(at):
-			from = pause.Until
+		case g.pause.Covers(at):
+			from = g.pause.Until
 		case slices.ContainsFunc(left, func(t *newsletter.Listed) bool { return t.State(at) == newsletter.ThreadReady }):
 			return at, nil
 		default:
@@ -178,24 +191,6 @@ func waitsUntil(list []*newsletter.Listed, at time.Time) time.Time {
 	return first
 }
 
-// pick takes the threads of one issue off the queue: the next one, and those
-// after it that are for the same people. What is for others waits for an issue
-// of its own.
-func (p *Publisher) pick(c Catalogue, at time.Time, used map[string]bool) []newsletter.Listed {
-	var chosen []newsletter.Listed
-	for _, t := range newsletter.Queue(c.Threads, p.o.Order, c.Queue, at) {
-		if len(chosen) == p.o.ThreadsPerIssue {
-			break
-		}
-		if used[t.ID] || len(chosen) > 0 && !p.segment(t).Same(p.segment(chosen[0])) {
-			continue
-		}
-		used[t.ID] = true
-		chosen = append(chosen, t)
-	}
-	return chosen
-}
-
 // segment is who gets a thread by mail.
 func (p *Publisher) segment(t newsletter.Listed) newsletter.Segment { return t.To.Or(p.o.To) }
 
@@ -224,14 +219,20 @@ func (p *Publisher) Reach(ctx context.Context, chosen []newsletter.Listed, at ti
 	return p.o.Store.Reach(ctx, p.circle(chosen), at)
 }
 
-// NextSlot returns the first slot after now, zero when there is no schedule,
+// NextSlot returns the first slot after now that is not left out, zero when there is no schedule,
 // and the one that is due, nil when none is.
 func (p *Publisher) NextSlot(ctx context.Context, now time.Time) (next time.Time, due *newsletter.Slot, err error) {
 	if p.o.Schedule == nil {
 		return time.Time{}, nil, nil
 	}
-	due, err = p.due(ctx, now)
-	return p.o.Schedule.Next(now), due, err
+	if due, err = p.due(ctx, now); err != nil {
+		return time.Time{}, nil, err
+	}
+	g, err := p.gaps(ctx)
+	if err != nil {
+		return time.Time{}, nil, err
+	}
+	return g.next(now), due, nil
 }
 
 // Pause holds the schedule from now on, until a time if it is not zero.

@@ -13,7 +13,7 @@ import (
 // will carry.
 const expiringSoon = 7 * 24 * time.Hour
 
-// slotsAhead bounds how many slots are looked at.
+// slotsAhead bounds how often the next issue is looked for.
 const slotsAhead = 50
 
 // named bounds how many threads a warning names.
@@ -33,18 +33,21 @@ func (p *Publisher) Inspect(ctx context.Context, warnLeft int) (map[string]strin
 	if broken := brokenText(c); broken != "" {
 		found[newsletter.WarningThreadBroken] = broken
 	}
-	ready, waiting := c.Left(now)
-	if left := ready + waiting; left < warnLeft {
-		found[newsletter.WarningThreadsLow] = fmt.Sprintf("threads left: %d, fewer than %d (operator.warn_left)", left, warnLeft)
-	}
-	expiring, err := p.expiring(ctx, c, now)
+	o, err := p.Outlook(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if len(expiring) > 0 {
+	if o.Left < warnLeft {
+		text := fmt.Sprintf("threads left: %d, fewer than %d (operator.warn_left)", o.Left, warnLeft)
+		if !o.Last.IsZero() {
+			text += "; the last goes out on " + p.day(o.Last, now)
+		}
+		found[newsletter.WarningThreadsLow] = text
+	}
+	if expiring := p.expiring(o.Late); len(expiring) > 0 {
 		found[newsletter.WarningThreadExpiring] = "no slot carries these before they expire: " + some(expiring)
 	}
-	if ready > 0 {
+	if ready, _ := c.Left(now); ready > 0 {
 		err = p.o.Store.Unwarn(ctx, newsletter.WarningSlotEmpty)
 	}
 	return found, err
@@ -60,34 +63,13 @@ func brokenText(c Catalogue) string {
 	return some(list)
 }
 
-// expiring names the threads that expire soon and are not published before.
-func (p *Publisher) expiring(ctx context.Context, c Catalogue, now time.Time) ([]string, error) {
-	ends := map[string]newsletter.Listed{}
-	for _, t := range c.Threads {
-		s := t.State(now)
-		if (s == newsletter.ThreadReady || s == newsletter.ThreadWaiting) && !t.ExpiryDate.IsZero() && t.ExpiryDate.Sub(now) < expiringSoon {
-			ends[t.ID] = t
-		}
-	}
-	if len(ends) == 0 {
-		return nil, nil
-	}
-	planned, err := p.Upcoming(ctx, now, slotsAhead)
-	if err != nil {
-		return nil, err
-	}
-	for _, slot := range planned {
-		for _, t := range slot.Threads { // none has expired by then
-			delete(ends, t.ID)
-		}
-	}
+// expiring names threads with the time at which they expire.
+func (p *Publisher) expiring(late []newsletter.Listed) []string {
 	var list []string
-	for _, t := range c.Threads { // in their order
-		if _, ok := ends[t.ID]; ok {
-			list = append(list, fmt.Sprintf("“%s” (%s)", t.Title, t.ExpiryDate.In(p.o.Publication.Zone).Format("2 January 2006 15:04")))
-		}
+	for _, t := range late {
+		list = append(list, fmt.Sprintf("“%s” (%s)", t.Title, t.ExpiryDate.In(p.o.Publication.Zone).Format("2 January 2006 15:04")))
 	}
-	return list, nil
+	return list
 }
 
 // some joins the first of a list.
@@ -96,4 +78,18 @@ func some(list []string) string {
 		return fmt.Sprintf("%s; and %d more", strings.Join(list[:named], "; "), more)
 	}
 	return strings.Join(list, "; ")
+}
+
+// DayLayout is how people read the day of a time ahead: with the year where it is
+// far.
+func DayLayout(at, now time.Time) string {
+	if at.Sub(now) > inSight {
+		return "2 January 2006"
+	}
+	return "2 January"
+}
+
+// day is the day of a time ahead.
+func (p *Publisher) day(at, now time.Time) string {
+	return at.In(p.o.Publication.Zone).Format(DayLayout(at, now))
 }

@@ -42,7 +42,10 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 		case err != nil:
 			return Outcome{}, err
 		case slot == nil:
-			reason, err := p.nothingDue(ctx, now)
+			reason, err := p.leave(ctx, now)
+			if err == nil && reason == "" {
+				reason, err = p.nothingDue(ctx, now)
+			}
 			return Outcome{Reason: reason}, err
 		case pause.Covers(slot.Due):
 			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
@@ -92,7 +95,15 @@ func (p *Publisher) nothingDue(ctx context.Context, now time.Time) (string, erro
 		return "there is no schedule; publish by hand with --now, or set schedule.cron", nil
 	}
 	fresh, err := p.fresh(ctx, now)
-	return "no slot is due; the next is " + p.longTime(p.o.Schedule.Next(now)) + fresh, err
+	if err != nil {
+		return "", err
+	}
+	next := "there is no other"
+	g, err := p.gaps(ctx)
+	if at := g.next(now); !at.IsZero() {
+		next = "the next is " + p.longTime(at)
+	}
+	return "no slot is due; " + next + fresh, err
 }
 
 // longTime is how people read a time.
@@ -121,7 +132,7 @@ func (p *Publisher) fresh(ctx context.Context, now time.Time) (string, error) {
 	}
 	text = fmt.Sprintf(text, p.longTime(slot))
 	c, err := p.Catalogue(ctx)
-	if chosen := p.pick(c, now, map[string]bool{}); len(chosen) > 0 {
+	if chosen := p.pick(c, now); len(chosen) > 0 {
 		text += ". `threadmill publish --now` sends “" + p.issue(p.spoken(), 0, chosen, now).Title + "”"
 	}
 	return text, err
@@ -229,7 +240,7 @@ func (p *Publisher) logProblems(c Catalogue) {
 // choose takes the given thread, or those at the head of the queue.
 func (p *Publisher) choose(c Catalogue, id string, now time.Time) ([]newsletter.Listed, error) {
 	if id == "" {
-		return p.pick(c, now, map[string]bool{}), nil
+		return p.pick(c, now), nil
 	}
 	t, err := c.Find(id)
 	if err != nil {

@@ -195,7 +195,7 @@ func (p *Publisher) previewed(ctx context.Context, id string) (Catalogue, []news
 		return Catalogue{}, nil, err
 	}
 	if id == "" {
-		chosen := p.pick(c, time.Now(), map[string]bool{})
+		chosen := p.pick(c, time.Now())
 		if len(chosen) == 0 {
 			return Catalogue{}, nil, fmt.Errorf("%s; name the thread to preview", emptyQueue(c, time.Now()))
 		}

@@ -40,6 +40,8 @@ type settings struct {
 	perIssue            int
 	embed               bool
 	missed              bool
+	order               newsletter.Order
+	except              []string
 	dir                 string // an existing desk's folder
 }
 
@@ -91,8 +93,14 @@ func (d *desk) options(s settings) publish.Options {
 	if catchUp == "" {
 		catchUp = "one"
 	}
+	if s.order != "" {
+		o.Order = s.order
+	}
 	var err error
 	if o.CatchUp, err = schedule.ParseCatchUp(catchUp); err != nil {
+		d.t.Fatal(err)
+	}
+	if o.Except, err = schedule.ParseExcept(s.except, zone); err != nil {
 		d.t.Fatal(err)
 	}
 	o.Publication = newsletter.Publication{Title: "Test", URL: "https://example.com", Language: "en", Accent: "#b4532a", Zone: zone}

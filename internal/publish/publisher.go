@@ -63,6 +63,9 @@ type Store interface {
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	SetPause(ctx context.Context, p newsletter.Pause) error
 	Resume(ctx context.Context, passed *newsletter.Slot, now time.Time) error
+	Skips(ctx context.Context) ([]newsletter.Slot, error)
+	Skip(ctx context.Context, slot newsletter.Slot, now time.Time) error
+	Unskip(ctx context.Context, slot newsletter.Slot, now time.Time) error
 
 	NextIssue(ctx context.Context) (int64, error)
 	Publish(ctx context.Context, issue newsletter.Issue, slot *newsletter.Slot, snap newsletter.Snapshot, batch int) (int, error)
@@ -124,6 +127,7 @@ type Options struct {
 	Schedule   Schedule // nil: only by hand
 	Expression string   // of the schedule
 	CatchUp    CatchUp
+	Except     Except // nil: no slot is left out
 	// SendMissed makes a slot for which no thread is left send the latest issue
 	// to those who have not got it.
 	SendMissed      bool

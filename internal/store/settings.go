@@ -23,6 +23,7 @@ type Key struct {
 const (
 	KeyTokens     = "token"      // signs the links in mails; may be rotated
 	KeyMessageIDs = "message-id" // makes Message-IDs; never rotates
+	KeyCalendar   = "calendar"   // signs the address of the calendar; made when that is asked for
 )
 
 // createKeys makes the keys of a new publication, unless another process did.
@@ -63,6 +64,44 @@ func (s *Store) Keys(ctx context.Context, purpose string) ([]Key, error) {
 		return nil, fmt.Errorf("read %s keys: %w", purpose, err)
 	}
 	return keys, nil
+}
+
+// CalendarKey is the key of the calendar's address; ErrNotFound while nobody has
+// asked for one.
+func (s *Store) CalendarKey(ctx context.Context) (Key, error) {
+	var k Key
+	err := s.reader.QueryRowContext(ctx, `SELECT id, secret FROM keys WHERE purpose = $1 ORDER BY id DESC LIMIT 1`, KeyCalendar).Scan(&k.ID, &k.Secret)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = newsletter.ErrNotFound
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("read the key of the calendar: %w", err)
+	}
+	return k, nil
+}
+
+// MakeCalendarKey makes the key of the calendar's address where there is none
+// or, anew, another one in its place: no address from before holds then.
+func (s *Store) MakeCalendarKey(ctx context.Context, anew bool) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.alone(ctx, tx, aloneKeys); err != nil {
+			return err
+		}
+		if anew {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM keys WHERE purpose = $1`, KeyCalendar); err != nil {
+				return err
+			}
+		}
+		secret := make([]byte, 32)
+		_, _ = rand.Read(secret) // never fails
+		_, err := tx.ExecContext(ctx, `INSERT INTO keys (purpose, secret, created_at)
+			SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE purpose = $1)`, KeyCalendar, secret, ms(time.Now()))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("make the key of the calendar: %w", err)
+	}
+	return nil
 }
 
 // setting reads the JSON value called name into v; what is not set leaves v.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -146,6 +147,15 @@ func (s *Store) ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome new
 // nodes with unlike zone data have the same key for unlike instants, and two
 // whose zones have unlike names the other way round. Whoever calls it is alone.
 func claimSlot(ctx context.Context, tx *sql.Tx, slot newsletter.Slot, outcome newsletter.SlotOutcome, issue int64, now time.Time) error {
+	if outcome == newsletter.SlotPublished { // a skip that came after the decision counts all the same
+		skips, err := readSkips(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(skips, slot.Same) {
+			return fmt.Errorf("slot %s is skipped: %w", slot.Key, newsletter.ErrTaken)
+		}
+	}
 	res, err := tx.ExecContext(ctx, `INSERT INTO slots (key, due_at, claimed_at, outcome, issue)
 		SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), $4, CAST($5 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM slots WHERE due_at = $2)
 		ON CONFLICT (key) DO NOTHING`,

@@ -62,7 +62,7 @@ func (r Reader) Read(ctx context.Context) (newsletter.Folder, error) {
 	}
 	for _, p := range parts {
 		folder.Threads = append(folder.Threads, p.Threads...)
-		folder.Queue = append(folder.Queue, p.Queue...)
+		folder.Queue, folder.QueueLines = append(folder.Queue, p.Queue...), append(folder.QueueLines, p.QueueLines...)
 		folder.Problems = append(folder.Problems, p.Problems...)
 	}
 	sortProblems(folder.Problems)
@@ -223,12 +223,23 @@ func (r Reader) readQueue(root *os.Root, folder *newsletter.Folder) {
 		folder.Problems = append(folder.Problems, r.unread(queueFile, err))
 		return
 	}
+	at, first := 0, map[string]int{}
 	for row := range strings.Lines(clean(tidy(source))) {
+		at++
 		id, _, _ := strings.Cut(row, " #") // a remark
 		id = strings.TrimSpace(id)
-		if id != "" && !strings.HasPrefix(id, "#") && !slices.Contains(folder.Queue, id) {
-			folder.Queue = append(folder.Queue, id)
+		if id == "" || strings.HasPrefix(id, "#") {
+			continue
 		}
+		if before, double := first[id]; double {
+			folder.Problems = append(folder.Problems, newsletter.Problem{
+				File: path.Join(r.Label, queueFile), Line: at,
+				Text: fmt.Sprintf("%s stands in line %d already, which counts; delete one of them", id, before),
+			})
+			continue
+		}
+		first[id] = at
+		folder.Queue, folder.QueueLines = append(folder.Queue, id), append(folder.QueueLines, at)
 	}
 }
 
