@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,6 +73,7 @@ func (a *app) check(ctx context.Context, f checkFlags) error {
 type checkReport struct {
 	out      io.Writer
 	Errors   int                 `json:"errors"`
+	Missing  []string            `json:"missing"`
 	Problems []string            `json:"problems"`
 	Net      []mailcheck.Finding `json:"net,omitempty"`
 }
@@ -78,6 +82,17 @@ func (r *checkReport) add(problem any) {
 	line := fmt.Sprint(problem)
 	r.Problems = append(r.Problems, line)
 	fmt.Fprintln(r.out, line)
+}
+
+// miss gathers what must be done before an issue can go out.
+func (r *checkReport) miss(things ...string) { r.Missing = append(r.Missing, things...) }
+
+// printMissing is the end of a check that found something missing.
+func (r *checkReport) printMissing() {
+	fmt.Fprintln(r.out, "\nMissing before the next issue can go out:")
+	for i, thing := range r.Missing {
+		fmt.Fprintf(r.out, "%3d. %s\n", i+1, thing)
+	}
 }
 
 func addAll[T any](r *checkReport, problems []T) {
@@ -92,26 +107,21 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 		return err
 	}
 	defer p.close()
-	if err := errors.Join(p.ReadyToSend(), p.ReadyForReaders()); err != nil {
+	if err := p.fit(ctx); err != nil {
 		return err
-	}
-	if p.exposed != nil {
-		return p.exposed
 	}
 	c, err := p.judged(ctx, true)
 	if err != nil {
 		return err
 	}
-	if err := p.CheckSender(); err != nil {
-		return err
-	}
 	now := time.Now()
-	r.Problems = []string{}
+	r.Problems, r.Missing = []string{}, []string{}
 	addAll(r, p.Traps())
 	for _, problem := range c.Problems {
 		r.add(problem)
 		if problem.Severity == newsletter.Error {
 			r.Errors++
+			r.miss(fmt.Sprint(problem))
 		}
 	}
 	addAll(r, c.Unlinked)
@@ -122,7 +132,13 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	}
 	addAll(r, calendar)
 	addAll(r, c.Contested(p.facts, p.Threads))
-	addAll(r, p.unfilled())
+	unfilled := p.unfilled()
+	addAll(r, unfilled)
+	for _, u := range unfilled {
+		if !strings.Contains(u, "author.email") { // a copy is no need
+			r.miss(strings.Replace(u, ": warning: ", ": ", 1))
+		}
+	}
 	addAll(r, p.welcomeFaults(c))
 	addAll(r, p.aboutPictures())
 	wrong, heavy := p.publisher.Check(ctx, c)
@@ -133,16 +149,96 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	for _, fault := range wrong {
 		r.add(fault)
 		r.Errors++
+		r.miss(fmt.Sprint(fault))
 	}
 	if f.net {
 		if err := a.checkNet(ctx, p, f.resolver, r); err != nil {
 			return err
 		}
 	}
+	if err := p.lacking(ctx, c, r); err != nil {
+		return err
+	}
+	if len(r.Missing) > 0 {
+		r.printMissing()
+	}
 	if r.Errors > 0 {
 		return fmt.Errorf("%s found", plural(r.Errors, "error"))
 	}
+	if len(r.Missing) > 0 {
+		a.tellTest(c, r.out)
+		return nil
+	}
 	return a.printReady(ctx, p, r.out)
+}
+
+// fit tells everything that keeps the config from use, numbered where it is
+// more than one fault.
+func (p *publication) fit(ctx context.Context) error {
+	faults := []error{p.ReadyToSend(), p.ReadyForReaders(), p.CheckSender(), p.exposed}
+	for _, leak := range p.leaks(ctx) {
+		faults = append(faults, &usageError{errors.New(leak)})
+	}
+	faults = slices.DeleteFunc(faults, func(err error) bool { return err == nil })
+	if len(faults) < 2 {
+		return errors.Join(faults...)
+	}
+	for i, err := range faults {
+		faults[i] = fmt.Errorf("%d. %w", i+1, err)
+	}
+	return fmt.Errorf("missing in the config:\n%w", errors.Join(faults...))
+}
+
+// lacking adds readers and threads where there are none.
+func (p *publication) lacking(ctx context.Context, c publish.Catalogue, r *checkReport) error {
+	counts, err := p.store.CountSubscribers(ctx)
+	if err != nil {
+		return err
+	}
+	if counts[newsletter.SubscriberActive] == 0 {
+		r.miss("nobody is subscribed; add yourself with `threadmill subscribers add ADDRESS`")
+	}
+	draft := ""
+	for _, t := range c.Threads {
+		switch t.State(time.Now()) {
+		case newsletter.ThreadReady, newsletter.ThreadWaiting:
+			return nil
+		case newsletter.ThreadDraft:
+			draft = cmp.Or(draft, t.File)
+		}
+	}
+	if draft == "" {
+		r.miss(p.Threads + ": no thread is ready; write one")
+		return nil
+	}
+	r.miss(fmt.Sprintf("%s/%s:%d: no thread is ready, and this one is a draft; take the line out when it may go out", p.Threads, draft, p.draftLine(draft)))
+	return nil
+}
+
+// draftLine is the line of a thread's file that makes it a draft, 1 where it
+// says so by other words.
+func (p *publication) draftLine(file string) int {
+	text, err := os.ReadFile(filepath.Join(p.Path(p.Threads), filepath.FromSlash(file)))
+	if err != nil {
+		return 1
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		if n++; strings.HasPrefix(line, "draft:") {
+			return n
+		}
+	}
+	return 1
+}
+
+// tellTest tells how to see a thread as readers would.
+func (a *app) tellTest(c publish.Catalogue, out io.Writer) {
+	for _, t := range c.Threads {
+		if s := t.State(time.Now()); s == newsletter.ThreadReady || s == newsletter.ThreadDraft {
+			fmt.Fprintf(out, "\nNext: `threadmill preview %s --to ADDRESS` sends a thread to yourself, as a test.\n", t.ID)
+			return
+		}
+	}
 }
 
 // unfilled names what init wrote and nobody has changed, a grace of which no
@@ -213,6 +309,30 @@ func (a *app) printReady(ctx context.Context, p *publication, out io.Writer) err
 		return nil
 	}
 	n, left, err := p.publisher.Reach(ctx, planned[0].Threads, time.Now())
-	fmt.Fprintf(out, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), reachNote(n, left, planned[0].To))
+	fmt.Fprintf(out, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), reachNote(n, left, planned[0].To)+p.paceNote(n))
 	return err
+}
+
+// paceNote is how long the mail of an issue to n people takes, where the config
+// bounds it.
+func (p *publication) paceNote(n int) string {
+	note := ""
+	if p.Mail.Rate > 0 && n > 0 {
+		note = fmt.Sprintf(", about %s at %v/s", roughly(time.Duration(float64(n)/p.Mail.Rate*float64(time.Second))), p.Mail.Rate)
+	}
+	if p.Mail.Daily > 0 && n > p.Mail.Daily {
+		note = fmt.Sprintf(", over %s at %s a day", plural((n+p.Mail.Daily-1)/p.Mail.Daily, "day"), thousands(p.Mail.Daily))
+	}
+	return note
+}
+
+// roughly is a length of time as people say it.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return plural(max(1, int(d.Round(time.Second)/time.Second)), "second")
+	case d < 2*time.Hour:
+		return plural(int(d.Round(time.Minute)/time.Minute), "minute")
+	}
+	return plural(int(d.Round(time.Hour)/time.Hour), "hour")
 }

@@ -120,6 +120,7 @@ func (a *app) sendTest(ctx context.Context, p *publication, thread, to string) e
 		return fmt.Errorf("send the test to %s: %w", addr.Email, err)
 	}
 	fmt.Fprintf(a.stdout, "Sent “%s” to %s.\n", v.Mail.Subject, addr.Email)
+	fmt.Fprintln(a.stdout, "Next: `threadmill subscribers add ADDRESS`, and `threadmill publish --now` when the thread is no draft.")
 	return nil
 }
 

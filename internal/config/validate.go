@@ -199,26 +199,16 @@ func (c *Config) exposed(add func(key, format string, args ...any)) {
 		add("output", "%q holds the config itself, and readers would get it; write a folder below, such as public", c.Output)
 		return
 	}
-	private := [][2]string{
+	private := []SecretFile{
 		{"threads", c.Threads},
 		{"templates", c.Templates},
 		{"mail.folder", c.Mail.Folder},
-		{"mail.smtp.password_file", c.Mail.SMTP.PasswordFile},
 		{"mail.bounce.maildir", c.Mail.Bounce.Maildir},
-		{"mail.bounce.imap.password_file", c.Mail.Bounce.IMAP.PasswordFile},
-		{"mail.webhooks.postmark_file", c.Mail.Webhooks.PostmarkFile},
-		{"mail.webhooks.mailgun_file", c.Mail.Webhooks.MailgunFile},
-		{"database_file", c.DatabaseFile},
 	}
-	if !strings.Contains(c.Database.Reveal(), "://") {
-		private = append(private, [2]string{"database", c.Database.Reveal()})
-	}
-	for i, d := range c.Mail.DKIM {
-		private = append(private, [2]string{dkimItemKey(i), d.Key})
-	}
+	private = append(private, c.SecretFiles()...)
 	for _, p := range private {
-		if key, path := p[0], p[1]; path != "" && within(c.Path(path), output) {
-			add(key, "lies in the output folder %q, and readers would get it; write a path outside", c.Output)
+		if p.Path != "" && within(c.Path(p.Path), output) {
+			add(p.Key, "lies in the output folder %q, and readers would get it; write a path outside", c.Output)
 		}
 	}
 }
