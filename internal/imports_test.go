@@ -41,6 +41,8 @@ var arrows = map[string][]string{
 	"search":   {"newsletter"},
 	"websub":   {"newsletter"},
 	"wikilink": {"newsletter"},
+	"backup":   {},             // an archive is names and bytes
+	"witness":  {"newsletter"}, // what a public site tells, for whoever publishes and recovers
 
 	"mailcheck": {"dnsname"},
 	"inbound":   {}, // mail comes in here, and nothing of ours is known
@@ -58,7 +60,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck", "inbound", "webhook", "metrics",
+		"mailcheck", "inbound", "webhook", "metrics", "witness", "backup",
 	},
 }
 
