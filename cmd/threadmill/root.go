@@ -70,7 +70,7 @@ Begin your own:  threadmill init`,
 		a.initCommand(), a.demoCommand(), a.threadsCommand(), a.nextCommand(), a.previewCommand(), a.checkCommand(),
 		a.buildCommand(), a.publishCommand(), a.runCommand(), a.issuesCommand(), a.statusCommand(),
 		a.subscribersCommand(), a.importCommand(), a.pauseCommand(), a.resumeCommand(), a.archiveCommand(),
-		a.bounceCommand(), a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.restoreCommand(), a.migrateCommand(), a.dkimCommand(),
+		a.bounceCommand(), a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.restoreCommand(), a.recoverCommand(), a.migrateCommand(), a.dkimCommand(),
 		a.configCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -122,3 +122,55 @@ func (s *Store) Release(ctx context.Context) error {
 	}
 	return nil
 }
+
+// RecoverThreads notes of threads, in their order, that they went out as a public
+// feed shows them: under that id and slug where nobody else has it. It returns how
+// many were not known to be out.
+func (s *Store) RecoverThreads(ctx context.Context, list []newsletter.Recovered) (n int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		n = 0
+		if err := s.alone(ctx, tx, aloneThreads); err != nil {
+			return err
+		}
+		for _, r := range list {
+			fresh, err := recoverThread(ctx, tx, r)
+			if err != nil {
+				return fmt.Errorf("thread %s: %w", r.ID, err)
+			}
+			n += fresh
+		}
+		if err := numberOut(ctx, tx); err != nil {
+			return err
+		}
+		_, err := s.siteChanged(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("mark as sent: %w", err)
+	}
+	return n, nil
+}
+
+func recoverThread(ctx context.Context, tx *sql.Tx, r newsletter.Recovered) (int, error) {
+	at := r.Shown.PublishedAt
+	if at.IsZero() {
+		at = time.Now()
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE threads SET archived_at = $2, revision = revision + 1 WHERE id = $1 AND archived_at IS NULL
+		AND withdrawn_at IS NULL AND NOT EXISTS (SELECT 1 FROM issue_threads it WHERE it.thread = threads.id)`, r.ID, ms(at))
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	for column, value := range map[string]string{"guid": r.Shown.GUID, "slug": r.Shown.Slug()} {
+		_, err := tx.ExecContext(ctx, `UPDATE threads SET `+column+` = $2 WHERE id = $1 AND $2 <> ''
+			AND NOT EXISTS (SELECT 1 FROM threads o WHERE o.`+column+` = $2)`, r.ID, value)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return int(n), nil
+}
