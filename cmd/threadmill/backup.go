@@ -126,7 +126,7 @@ func (p *publication) inlineSecret() error {
 
 // backupFiles are the files of the publication besides the database, by name.
 func (p *publication) backupFiles(plain bool) ([]backup.File, error) {
-	set := packing{dir: p.Dir, skip: []string{p.Path(p.Output), p.DatabaseSource()}}
+	set := packing{dir: p.Dir, skip: []string{p.Path(p.Output), p.DatabaseSource(), p.Path(p.Backup.Dir)}}
 	set.one(p.configFile, backupConfig, 0o600)
 	var secret []string
 	for _, k := range p.Mail.DKIM {

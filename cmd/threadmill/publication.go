@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -141,6 +142,9 @@ func (p *publication) settle() error {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))
 		}
+	}
+	if p.Backup.Every > 0 && strings.Contains(p.DatabaseSource(), "://") {
+		return p.wrong("backup.every", errors.New("PostgreSQL is backed up by its own tools, such as pg_dump; leave the key out"))
 	}
 	p.codings = site.NewCompressor(p.Path(p.Output), p.log)
 	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: filepath.ToSlash(filepath.Clean(p.Threads)), Zone: zone, Memory: thread.NewMemory()}

@@ -73,3 +73,17 @@ func (s *Store) Restore(ctx context.Context, at time.Time) (doubts int, err erro
 	}
 	return doubts, nil
 }
+
+// settingBackedUp is when the last backup was made that was due.
+const settingBackedUp = "backed_up"
+
+// BackedUp is when the last backup was made that was due; zero before the first.
+func (s *Store) BackedUp(ctx context.Context) (at time.Time, err error) {
+	err = setting(ctx, s.reader, settingBackedUp, &at)
+	return at, err
+}
+
+// SetBackedUp notes that one was.
+func (s *Store) SetBackedUp(ctx context.Context, at time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error { return setSetting(ctx, tx, settingBackedUp, at) })
+}
