@@ -24,10 +24,9 @@ type Mark struct {
 
 // AheadError says that a site knows more than the database.
 type AheadError struct {
-	Where    string // the address or the folder of the site
-	Site     Mark
-	Own      Mark
-	Accepted Mark
+	Where string // the address or the folder of the site
+	Site  Mark
+	Own   Mark
 }
 
 // Error tells what the site knows, and what to do.
@@ -65,7 +64,7 @@ func (m Mark) Against(own, accepted Mark, where string) error {
 	if m.Publication == "" {
 		return nil
 	}
-	ahead := &AheadError{Where: where, Site: m, Own: own, Accepted: accepted}
+	ahead := &AheadError{Where: where, Site: m, Own: own}
 	switch {
 	case m.writtenBy(accepted) && m.Issue <= accepted.Issue:
 		return nil

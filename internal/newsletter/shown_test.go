@@ -1,7 +1,7 @@
 package newsletter_test
 
 import (
-	"fmt"
+	"strings"
 	"testing"
 
 	"threadmill/internal/newsletter"
@@ -25,11 +25,11 @@ func TestRecall(t *testing.T) {
 		{GUID: "y", URL: "https://e.example/threads/y/", Title: "Y", Text: "Something that nobody has here"},
 	}
 	found, unknown := newsletter.Recall(threads, feeds, func(text string) string { return text })
-	var got string
+	var got []string
 	for _, f := range found {
-		got += fmt.Sprintf("%s=%s ", f.ID, f.Shown.GUID)
+		got = append(got, f.ID+"="+f.Shown.GUID)
 	}
-	if got != "a=tag:a b=tag:old c=x " || len(unknown) != 1 || unknown[0].GUID != "y" {
-		t.Errorf("found %s, and not %v", got, unknown)
+	if strings.Join(got, " ") != "a=tag:a b=tag:old c=x" || len(unknown) != 1 || unknown[0].GUID != "y" {
+		t.Errorf("found %v, and not %v", got, unknown)
 	}
 }
