@@ -42,7 +42,9 @@ var arrows = map[string][]string{
 	"search":   {"newsletter"},
 	"websub":   {"newsletter"},
 	"wikilink": {"newsletter"},
-	"calendar": {}, // it writes what it is given
+	"calendar": {},             // it writes what it is given
+	"backup":   {},             // an archive is names and bytes
+	"witness":  {"newsletter"}, // what a public site tells, for whoever publishes and recovers
 
 	"mailcheck": {"dnsname"},
 	"inbound":   {}, // mail comes in here, and nothing of ours is known
@@ -60,7 +62,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck", "inbound", "webhook", "metrics", "docs", "calendar",
+		"mailcheck", "inbound", "webhook", "metrics", "docs", "calendar", "witness", "backup",
 	},
 }
 

@@ -32,6 +32,7 @@ func faults() map[string]string {
 		newsletter.WarningInDoubt:        newsletter.WarningInDoubt,
 		newsletter.WarningDiskLow:        newsletter.WarningDiskLow,
 		newsletter.WarningBlamed:         newsletter.WarningBlamed,
+		newsletter.WarningBackup:         newsletter.WarningBackup,
 	}
 }
 

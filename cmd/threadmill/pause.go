@@ -63,12 +63,23 @@ func (p *publication) nextOnSite(ctx context.Context) error {
 }
 
 func (a *app) resumeCommand() *cobra.Command {
-	return &cobra.Command{
+	var takeOver bool
+	cmd := &cobra.Command{
 		Use:   "resume",
-		Short: "End a pause",
-		Args:  cobra.NoArgs,
+		Short: "End a pause, or the hold of a restored backup",
+		Long: `Resume ends a pause, and lets a restored backup go on. It first looks at the
+public site: where another server of the publication wrote it, or it shows issues
+that this database does not know, nothing is resumed and it says what to do.
+
+After a real move stop the old server and call resume --take-over here: this
+database goes on, and every other copy of it refuses to publish as soon as the
+site is written from here.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(p *publication) error {
+				if err := p.goOn(cmd.Context(), takeOver); err != nil {
+					return err
+				}
 				if err := p.publisher.Resume(cmd.Context()); err != nil {
 					return err
 				}
@@ -85,4 +96,6 @@ func (a *app) resumeCommand() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&takeOver, "take-over", false, "publish from this database from now on, and from no other copy of it")
+	return cmd
 }

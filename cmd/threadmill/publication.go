@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,26 +34,27 @@ import (
 // parts made from them.
 type publication struct {
 	config.Config
-	stderr    io.Writer
-	log       *slog.Logger
-	older     bool // the schema must be migrated before use
-	store     *store.Store
-	facts     newsletter.Publication
-	logoFile  []byte // nil for a logo elsewhere, or none
-	schedule  *schedule.Schedule
-	reader    thread.Reader
-	tokens    *audience.Tokens
-	idKey     []byte
-	signer    *mail.Signer // of ReadyToSend
-	exposed   error        // files of its keys that others can read
-	audience  *audience.Audience
-	signUps   *audience.SignUps // nil where no mail is sent
-	reports   *audience.Reports
-	publisher *publish.Publisher
-	codings   *site.Compressor
-	keeper    atomic.Bool                      // this process holds the lock, among many nodes
-	plans     site.Plans                       // for pictures, of every folder that is written
-	loaded    atomic.Pointer[render.Templates] // as they were read last without a fault
+	configFile string
+	stderr     io.Writer
+	log        *slog.Logger
+	older      bool // the schema must be migrated before use
+	store      *store.Store
+	facts      newsletter.Publication
+	logoFile   []byte // nil for a logo elsewhere, or none
+	schedule   *schedule.Schedule
+	reader     thread.Reader
+	tokens     *audience.Tokens
+	idKey      []byte
+	signer     *mail.Signer // of ReadyToSend
+	exposed    error        // files of its keys that others can read
+	audience   *audience.Audience
+	signUps    *audience.SignUps // nil where no mail is sent
+	reports    *audience.Reports
+	publisher  *publish.Publisher
+	codings    *site.Compressor
+	keeper     atomic.Bool                      // this process holds the lock, among many nodes
+	plans      site.Plans                       // for pictures, of every folder that is written
+	loaded     atomic.Pointer[render.Templates] // as they were read last without a fault
 
 	output  *site.Claim     // of a process that has its output folder as long as it runs
 	mirrors bool            // it keeps that up whoever keeps the publication
@@ -73,7 +75,7 @@ func (a *app) open(ctx context.Context, level slog.Level, mayMigrate bool) (*pub
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(a.stderr, "threadmill: warning: %s\n", w)
 	}
-	p := &publication{Config: cfg, stderr: a.stderr, log: log}
+	p := &publication{Config: cfg, configFile: a.config, stderr: a.stderr, log: log}
 	if err := p.settle(); err != nil {
 		return nil, err
 	}
@@ -142,6 +144,9 @@ func (p *publication) settle() error {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return p.wrong("templates", fmt.Errorf("there is no folder %s; `threadmill init --templates` writes one", dir))
 		}
+	}
+	if p.Backup.Every > 0 && strings.Contains(p.DatabaseSource(), "://") {
+		return p.wrong("backup.every", errors.New("PostgreSQL is backed up by its own tools, such as pg_dump; leave the key out"))
 	}
 	p.codings = site.NewCompressor(p.Path(p.Output), p.log)
 	p.reader = thread.Reader{Dir: p.Path(p.Threads), Label: filepath.ToSlash(filepath.Clean(p.Threads)), Zone: zone, Memory: thread.NewMemory()}
@@ -235,6 +240,8 @@ func (p *publication) join(ctx context.Context) error {
 		Letterhead:      p.letterhead(),
 		EmbedPictures:   p.Mail.Images == "embedded",
 		MayMail:         p.mayMail,
+		MayPublish:      p.mayPublish,
+		MayWrite:        p.mayWrite,
 		Log:             p.log,
 	}
 	if p.Threads != "" {

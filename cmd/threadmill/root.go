@@ -70,8 +70,8 @@ Begin your own:  threadmill init`,
 		a.initCommand(), a.demoCommand(), a.threadsCommand(), a.nextCommand(), a.previewCommand(), a.checkCommand(),
 		a.buildCommand(), a.publishCommand(), a.runCommand(), a.issuesCommand(), a.statusCommand(),
 		a.subscribersCommand(), a.importCommand(), a.pauseCommand(), a.resumeCommand(), a.skipCommand(), a.archiveCommand(),
-		a.bounceCommand(), a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.rehearseCommand(), a.migrateCommand(), a.dkimCommand(),
-		a.configCommand(), a.versionCommand(), a.manCommand(),
+		a.bounceCommand(), a.retryCommand(), a.resolveCommand(), a.backupCommand(), a.restoreCommand(), a.recoverCommand(), a.rehearseCommand(), a.migrateCommand(),
+		a.dkimCommand(), a.configCommand(), a.versionCommand(), a.manCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	return root

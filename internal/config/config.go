@@ -29,6 +29,7 @@ type Config struct {
 	Audience     Audience
 	Privacy      Privacy
 	Operator     Operator
+	Backup       Backup
 	Feeds        Feeds
 	Web          Web
 
@@ -196,6 +197,13 @@ type Operator struct {
 	WarnDisk  int    // so are fewer free megabytes; 0 for never
 }
 
+// Backup says when run backs the publication up by itself.
+type Backup struct {
+	Every time.Duration // 0 for never
+	Keep  int           // archives
+	Dir   string
+}
+
 // Feeds describes the feeds.
 type Feeds struct {
 	Items    int  // entries in a feed
@@ -259,6 +267,7 @@ func Default() Config {
 			Welcome:       "none",
 		},
 		Operator: Operator{WarnDisk: 100},
+		Backup:   Backup{Keep: 7, Dir: "backups"},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},
 		Web: Web{
 			Listen: "127.0.0.1:8080", TLS: "off", AccessLog: "off",

@@ -151,6 +151,7 @@ operator:
   heartbeat: https://example.com/ping/?a=b
   warn_left: 3
   warn_disk: 500
+backup: {every: 24h, keep: 3, dir: copies}
 feeds: {items: 20, max_bytes: 500 KB, hub: [https://hub.example/, https://push.example.org/a?b=c]}
 web:
   listen: off
@@ -212,7 +213,8 @@ web:
 		Operator: config.Operator{
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},
-		Feeds: config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
+		Backup: config.Backup{Every: 24 * time.Hour, Keep: 3, Dir: "copies"},
+		Feeds:  config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
 		Web: config.Web{
 			URL: "https://letters.example.com", TLS: "off", ACMEEmail: "admin@example.com", ACMEDirectory: "http://127.0.0.1:14000/dir",
 			TrustedProxies: networks("127.0.0.1/32", "::1/128", "10.1.2.0/24"), MetricsFrom: networks("10.0.0.0/8", "fd00::/8"),

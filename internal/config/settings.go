@@ -164,6 +164,10 @@ func (c *Config) servingSettings() []setting {
 		bind("operator.warn_left", &o.WarnLeft, integer(0, 10_000)),
 		bind("operator.warn_disk", &o.WarnDisk, integer(0, 1_000_000_000)),
 
+		bind("backup.every", &c.Backup.Every, parseBackupEvery),
+		bind("backup.keep", &c.Backup.Keep, integer(1, 1000)),
+		bind("backup.dir", &c.Backup.Dir, parsePath),
+
 		bind("feeds.items", &c.Feeds.Items, integer(1, 1000)),
 		bind("feeds.max_bytes", &c.Feeds.MaxBytes, parseSize),
 		listed(bind("feeds.hub", &c.Feeds.Hub, parseURLs)),

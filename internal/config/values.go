@@ -286,6 +286,18 @@ func parseReminder(text string) (time.Duration, error) {
 	return d, err
 }
 
+// parseBackupEvery reads how often a backup is made: 0s is never.
+func parseBackupEvery(text string) (time.Duration, error) {
+	if d, err := time.ParseDuration(text); err == nil && d == 0 {
+		return 0, nil
+	}
+	d, err := parseDuration(text)
+	if err == nil && d < time.Hour {
+		err = fmt.Errorf("%s is shorter than 1h; write 24h, or 0s for no backups", written(d))
+	}
+	return d, err
+}
+
 func parseGrace(text string) (time.Duration, error) {
 	if d, err := time.ParseDuration(text); err == nil && d == 0 {
 		return 0, nil

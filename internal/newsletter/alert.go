@@ -22,6 +22,7 @@ const (
 	WarningInDoubt        = "in_doubt"
 	WarningDiskLow        = "disk_low"
 	WarningBlamed         = "mail_blamed" // many bounces that are about us
+	WarningBackup         = "backup_failed"
 )
 
 // The kinds of warnings of mail that is held.

@@ -189,6 +189,11 @@ func (p *Publisher) missed(ctx context.Context, o *Outcome) error {
 	if !p.o.SendMissed {
 		return nil
 	}
+	if p.o.MayPublish != nil {
+		if err := p.o.MayPublish(ctx); err != nil {
+			return err
+		}
+	}
 	latest, err := p.o.Store.LatestIssue(ctx)
 	if err != nil || latest == 0 {
 		return err
@@ -272,6 +277,11 @@ func emptyQueue(c Catalogue, now time.Time) string {
 func (p *Publisher) prepare(ctx context.Context, c Catalogue, chosen []newsletter.Listed, slot *newsletter.Slot, now time.Time) (newsletter.Issue, newsletter.Snapshot, error) {
 	fail := func(err error) (newsletter.Issue, newsletter.Snapshot, error) {
 		return newsletter.Issue{}, newsletter.Snapshot{}, err
+	}
+	if p.o.MayPublish != nil {
+		if err := p.o.MayPublish(ctx); err != nil {
+			return fail(err)
+		}
 	}
 	mailed := viaMail(chosen)
 	if len(mailed) > 0 && p.o.MayMail != nil {

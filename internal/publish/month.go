@@ -164,6 +164,11 @@ func (p *Publisher) monthly(ctx context.Context, month string, chosen []newslett
 	fail := func(err error) (newsletter.Issue, newsletter.Snapshot, error) {
 		return newsletter.Issue{}, newsletter.Snapshot{}, err
 	}
+	if p.o.MayPublish != nil {
+		if err := p.o.MayPublish(ctx); err != nil {
+			return fail(err)
+		}
+	}
 	templates, err := p.o.Templates()
 	if err != nil {
 		return fail(err)

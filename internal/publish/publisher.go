@@ -75,6 +75,7 @@ type Store interface {
 	LatestIssue(ctx context.Context) (int64, error)
 	SendMissed(ctx context.Context, issue int64, batch int) (int, error)
 	Reach(ctx context.Context, c newsletter.Circle, now time.Time) (int, newsletter.LeftOut, error)
+	Mark(ctx context.Context) (own, accepted newsletter.Mark, err error)
 	SiteDue(ctx context.Context) ([]int64, error)
 	FirstURL(ctx context.Context, url string) (string, error)
 	WithdrawnIssues(ctx context.Context) ([]int64, error)
@@ -148,7 +149,12 @@ type Options struct {
 	// MayMail, if not nil, tells what keeps mail from leaving. It is asked before
 	// an issue with mail is claimed.
 	MayMail func(context.Context) error
-	Log     *slog.Logger
+	// MayPublish, if not nil, tells what keeps an issue from being published, by
+	// mail or not. It is asked before one is claimed.
+	MayPublish func(context.Context) error
+	// MayWrite, if not nil, tells what keeps the site from being written.
+	MayWrite func(context.Context) error
+	Log      *slog.Logger
 }
 
 // Publisher turns threads into issues.

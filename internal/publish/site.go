@@ -91,6 +91,15 @@ func (p *Publisher) NextIssue() time.Time {
 }
 
 func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.Thread) (site.Report, error) {
+	if p.o.MayWrite != nil {
+		if err := p.o.MayWrite(ctx); err != nil {
+			return site.Report{}, err
+		}
+	}
+	mark, _, err := p.o.Store.Mark(ctx) // before what is read of the issues: a site must not promise more than it shows
+	if err != nil {
+		return site.Report{}, err
+	}
 	c, err := p.stored(ctx, parsed)
 	if err != nil {
 		return site.Report{}, err
@@ -112,7 +121,7 @@ func (p *Publisher) writeSite(ctx context.Context, parsed map[string]newsletter.
 	}
 	p.next.Store(&next)
 	s := p.o.Site(templates, "")
-	report, err := s.Write(ctx, site.Content{Entries: entries, Digests: p.digests(templates, c, entries), Next: next, FirstURL: first})
+	report, err := s.Write(ctx, site.Content{Entries: entries, Digests: p.digests(templates, c, entries), Next: next, FirstURL: first, Mark: mark})
 	if err != nil {
 		return report, err
 	}

@@ -17,6 +17,7 @@ type content struct {
 	entries []newsletter.Entry // newest first
 	digests []newsletter.Issue // those that carry several threads
 	next    time.Time          // of the next issue; zero where none is in sight
+	mark    newsletter.Mark
 
 	tags []newsletter.Tag // of the entries
 	sources
@@ -105,7 +106,7 @@ func (s *Site) Rehearse(ctx context.Context, shown Content) error {
 func (s *Site) documents(c content) []document {
 	var list []document
 	for _, kind := range []func(content) []document{
-		s.logo, s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.robots, s.feeds,
+		s.logo, s.threads, s.issues, s.notFound, s.about, s.tags, s.archive, s.sitemap, s.robots, s.feeds, s.mark,
 	} {
 		list = append(list, kind(c)...)
 	}

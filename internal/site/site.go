@@ -86,6 +86,8 @@ type Content struct {
 	// FirstURL is where the publication was first, see newsletter.Publication;
 	// where it is empty the Options tell.
 	FirstURL string
+	// Mark tells which database writes the site; the zero Mark is not written.
+	Mark newsletter.Mark
 }
 
 // Report counts the files of one Write.
@@ -109,7 +111,7 @@ func (s *Site) Write(ctx context.Context, shown Content) (Report, error) {
 	}
 	defer st.discard()
 	s.opt.Publication.FirstURL = cmp.Or(shown.FirstURL, s.opt.Publication.FirstURL)
-	c := content{entries: shown.Entries, digests: shown.Digests, next: shown.Next}
+	c := content{entries: shown.Entries, digests: shown.Digests, next: shown.Next, mark: shown.Mark}
 	st.modified = c.modified()
 	if err := s.build(ctx, st, c); err != nil {
 		return Report{}, fmt.Errorf("write site: %w", err)

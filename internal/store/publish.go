@@ -13,11 +13,8 @@ import (
 // NextIssue is the number that the next issue gets unless another process
 // publishes first.
 func (s *Store) NextIssue(ctx context.Context) (int64, error) {
-	var n int64
-	if err := s.reader.QueryRowContext(ctx, `SELECT coalesce(max(number), 0) + 1 FROM issues`).Scan(&n); err != nil {
-		return 0, fmt.Errorf("read the last issue's number: %w", err)
-	}
-	return n, nil
+	last, _, err := s.lastIssue(ctx)
+	return last + 1, err
 }
 
 // Publish makes an issue in one transaction: it claims the slot, if there is

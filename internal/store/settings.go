@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"threadmill/internal/newsletter"
@@ -170,7 +169,7 @@ const settingPublication = "publication"
 // PublicationID is a word that tells the publication from all others. It is made
 // when it is first asked for, and goes with the database from then on.
 func (s *Store) PublicationID(ctx context.Context) (string, error) {
-	id, err := s.settingOnce(ctx, settingPublication, strings.ToLower(rand.Text()))
+	id, err := s.settingOnce(ctx, settingPublication, newWord())
 	if err != nil {
 		return "", fmt.Errorf("keep the id of the publication: %w", err)
 	}
