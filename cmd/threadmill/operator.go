@@ -25,6 +25,8 @@ const (
 func faults() map[string]string {
 	return map[string]string{
 		publish.WarningSlot:              "slot_failed",
+		publish.WarningBeforeSlot:        newsletter.EventHookFailed,
+		publish.WarningAfterIssue:        newsletter.EventHookFailed,
 		newsletter.WarningSlotEmpty:      newsletter.WarningSlotEmpty,
 		newsletter.WarningThreadsLow:     newsletter.WarningThreadsLow,
 		newsletter.WarningThreadBroken:   newsletter.WarningThreadBroken,

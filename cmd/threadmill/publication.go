@@ -228,6 +228,7 @@ func (p *publication) join(ctx context.Context) error {
 		Letterhead:      p.letterhead(),
 		EmbedPictures:   p.Mail.Images == "embedded",
 		MayMail:         p.mayMail,
+		Hooks:           p.hooks(),
 		Log:             p.log,
 	}
 	if p.Threads != "" {

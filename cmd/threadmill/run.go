@@ -339,6 +339,7 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	})
 	group.Go(func() error { onHangup(ctx, func() { again(); askFor(reload) }); return nil })
 	group.Go(func() error { p.codings.Run(ctx); return nil })
+	group.Go(func() error { p.followIssues(ctx); return nil })
 	p.keepInbound(ctx, group)
 	return group.Wait()
 }

@@ -47,6 +47,9 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 	stop()
 	wg.Wait()
 	err = errors.Join(err, p.endRelayFault(ctx))
+	if ferr := p.afterIssues(ctx); ferr != nil && ctx.Err() == nil {
+		p.log.Error("look after issues that are finished", "err", ferr)
+	}
 	operator.Once(ctx)
 	n := sender.Progress()
 	done = tally{Sent: int(n.Sent), Failed: int(n.Failed), Canceled: int(n.Canceled)}

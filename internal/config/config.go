@@ -29,6 +29,7 @@ type Config struct {
 	Audience     Audience
 	Privacy      Privacy
 	Operator     Operator
+	Hooks        Hooks
 	Feeds        Feeds
 	Web          Web
 
@@ -195,6 +196,15 @@ type Operator struct {
 	WarnDisk  int    // so are fewer free megabytes; 0 for never
 }
 
+// Hooks are commands for the shell that run in the config's folder, with the
+// issue as JSON on their stdin; empty for none.
+type Hooks struct {
+	BeforeSlot string        // what becomes of it keeps nothing back
+	AfterSite  string        // mail waits until it ends with 0
+	AfterIssue string        // once when nothing is left to send
+	Timeout    time.Duration // of each
+}
+
 // Feeds describes the feeds.
 type Feeds struct {
 	Items    int  // entries in a feed
@@ -258,6 +268,7 @@ func Default() Config {
 			Welcome:       "none",
 		},
 		Operator: Operator{WarnDisk: 100},
+		Hooks:    Hooks{Timeout: 5 * time.Minute},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},
 		Web: Web{
 			Listen: "127.0.0.1:8080", TLS: "off", AccessLog: "off",

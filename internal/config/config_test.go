@@ -151,6 +151,7 @@ operator:
   heartbeat: https://example.com/ping/?a=b
   warn_left: 3
   warn_disk: 500
+hooks: {before_slot: git pull --ff-only, after_site: ./upload, after_issue: ./toot, timeout: 90s}
 feeds: {items: 20, max_bytes: 500 KB, hub: [https://hub.example/, https://push.example.org/a?b=c]}
 web:
   listen: off
@@ -212,6 +213,7 @@ web:
 		Operator: config.Operator{
 			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
 		},
+		Hooks: config.Hooks{BeforeSlot: "git pull --ff-only", AfterSite: "./upload", AfterIssue: "./toot", Timeout: 90 * time.Second},
 		Feeds: config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
 		Web: config.Web{
 			URL: "https://letters.example.com", TLS: "off", ACMEEmail: "admin@example.com", ACMEDirectory: "http://127.0.0.1:14000/dir",

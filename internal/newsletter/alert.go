@@ -24,6 +24,9 @@ const (
 	WarningBlamed         = "mail_blamed" // many bounces that are about us
 )
 
+// EventHookFailed is the event of a hook that failed and holds no mail.
+const EventHookFailed = "hook_failed"
+
 // The kinds of warnings of mail that is held.
 const (
 	WarningHeld    = "held"    // by a server's refusal

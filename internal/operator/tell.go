@@ -57,6 +57,8 @@ func subject(event string) string {
 	switch event {
 	case "slot_failed":
 		return "a slot could not be published"
+	case newsletter.EventHookFailed:
+		return "a hook failed"
 	case newsletter.WarningSlotEmpty:
 		return "a slot had no thread"
 	case newsletter.WarningThreadsLow:

@@ -40,6 +40,7 @@ type settings struct {
 	perIssue            int
 	embed               bool
 	missed              bool
+	hooks               publish.Hooks
 	dir                 string // an existing desk's folder
 }
 
@@ -75,6 +76,7 @@ func (d *desk) options(s settings) publish.Options {
 		Batch:           2,
 		EmbedPictures:   s.embed,
 		SendMissed:      s.missed,
+		Hooks:           s.hooks,
 		Letterhead: publish.Letterhead{
 			From: netmail.Address{Name: "News", Address: "news@example.com"}, UnsubscribeURL: "https://example.com/unsubscribe/", OneClick: true,
 		},

@@ -144,6 +144,7 @@ type Options struct {
 	// MayMail, if not nil, tells what keeps mail from leaving. It is asked before
 	// an issue with mail is claimed.
 	MayMail func(context.Context) error
+	Hooks   Hooks
 	Log     *slog.Logger
 }
 
@@ -155,7 +156,9 @@ type Publisher struct {
 	sent  sent
 	tags  tags
 	next  atomic.Pointer[time.Time] // when the next issue is to come, as the site says
-	began time.Time                 // when Begin saw the schedule first; zero when it was known
+	// hooked says that the hook after the site ended well and nothing changed since.
+	hooked atomic.Bool
+	began  time.Time // when Begin saw the schedule first; zero when it was known
 }
 
 // New returns a Publisher.
