@@ -34,6 +34,8 @@ func faults() map[string]string {
 		newsletter.WarningInDoubt:        newsletter.WarningInDoubt,
 		newsletter.WarningDiskLow:        newsletter.WarningDiskLow,
 		newsletter.WarningBlamed:         newsletter.WarningBlamed,
+		newsletter.WarningBounces:        newsletter.WarningBounces,
+		newsletter.WarningComplaints:     newsletter.WarningComplaints,
 	}
 }
 
@@ -59,6 +61,7 @@ func (p *publication) operator(sender *deliver.Sender) *operator.Operator {
 			},
 			{Kinds: []string{newsletter.WarningDiskLow}, Every: diskLook, Look: p.lookAtDisk},
 			{Kinds: []string{newsletter.WarningBlamed}, Every: blamedLook, Look: p.lookForBlame},
+			{Kinds: []string{newsletter.WarningBounces, newsletter.WarningComplaints}, Every: sharesLook, Look: p.lookForShares},
 			{Kinds: []string{newsletter.WarningInDoubt}, Every: doubtLook, Look: p.lookForDoubt},
 		},
 		Faults: faults(),

@@ -151,6 +151,9 @@ operator:
   heartbeat: https://example.com/ping/?a=b
   warn_left: 3
   warn_disk: 500
+  warn_bounces: 2.5 %
+  warn_complaints: 1
+review: 24h
 hooks: {before_slot: git pull --ff-only, after_site: ./upload, after_issue: ./toot, timeout: 90s}
 feeds: {items: 20, max_bytes: 500 KB, hub: [https://hub.example/, https://push.example.org/a?b=c]}
 web:
@@ -211,10 +214,11 @@ web:
 		},
 		Privacy: config.Privacy{KeepDeliveries: "24mo"},
 		Operator: config.Operator{
-			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
+			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500, WarnBounces: 2.5, WarnComplaints: 1,
 		},
-		Hooks: config.Hooks{BeforeSlot: "git pull --ff-only", AfterSite: "./upload", AfterIssue: "./toot", Timeout: 90 * time.Second},
-		Feeds: config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
+		Review: 24 * time.Hour,
+		Hooks:  config.Hooks{BeforeSlot: "git pull --ff-only", AfterSite: "./upload", AfterIssue: "./toot", Timeout: 90 * time.Second},
+		Feeds:  config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
 		Web: config.Web{
 			URL: "https://letters.example.com", TLS: "off", ACMEEmail: "admin@example.com", ACMEDirectory: "http://127.0.0.1:14000/dir",
 			TrustedProxies: networks("127.0.0.1/32", "::1/128", "10.1.2.0/24"), MetricsFrom: networks("10.0.0.0/8", "fd00::/8"),

@@ -162,6 +162,10 @@ func (c *Config) servingSettings() []setting {
 		bind("operator.heartbeat", &o.Heartbeat, parseCall),
 		bind("operator.warn_left", &o.WarnLeft, integer(0, 10_000)),
 		bind("operator.warn_disk", &o.WarnDisk, integer(0, 1_000_000_000)),
+		bind("operator.warn_bounces", &o.WarnBounces, parseShare),
+		bind("operator.warn_complaints", &o.WarnComplaints, parseShare),
+
+		bind("review", &c.Review, parseReview),
 
 		bind("hooks.before_slot", &h.BeforeSlot, parseLine),
 		bind("hooks.after_site", &h.AfterSite, parseLine),

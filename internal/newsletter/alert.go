@@ -22,6 +22,8 @@ const (
 	WarningInDoubt        = "in_doubt"
 	WarningDiskLow        = "disk_low"
 	WarningBlamed         = "mail_blamed" // many bounces that are about us
+	WarningBounces        = "bounces"     // of an issue, more than a share
+	WarningComplaints     = "complaints"  // the same
 )
 
 // EventHookFailed is the event of a hook that failed and holds no mail.

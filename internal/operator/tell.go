@@ -71,6 +71,10 @@ func subject(event string) string {
 		return "deliveries are in doubt"
 	case newsletter.WarningDiskLow:
 		return "little disk is left"
+	case newsletter.WarningBounces:
+		return "many mails of an issue came back"
+	case newsletter.WarningComplaints:
+		return "readers complained about an issue"
 	case newsletter.WarningBlamed:
 		return "mail comes back because of how it is sent"
 	}
