@@ -34,6 +34,9 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 		p.log.Error("the author has no copy yet", "err", err)
 	}
 	p.sendLetters(ctx, sender)
+	if err := p.tellAuthor(ctx, sender); err != nil && ctx.Err() == nil {
+		p.log.Error("tell the author", "err", err)
+	}
 	attending, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })

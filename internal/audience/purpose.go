@@ -14,8 +14,9 @@ type Purpose string
 const (
 	PurposeConfirm     Purpose = "confirm" // the subscription; the number is when it was asked for
 	PurposePreferences Purpose = "preferences"
-	PurposeMove        Purpose = "move" // to another address
-	PurposeForm        Purpose = "form" // of signing up; the number is when it was shown
+	PurposeMove        Purpose = "move"   // to another address
+	PurposeReview      Purpose = "review" // of a slot; the number is when it is due
+	PurposeForm        Purpose = "form"   // of signing up; the number is when it was shown
 )
 
 // maxPurposeToken is above the longest token: three varints of 10 bytes and the

@@ -18,9 +18,10 @@ type SlotOutcome string
 // The outcomes of a slot.
 const (
 	SlotPublished SlotOutcome = "published"
-	SlotEmpty     SlotOutcome = "empty"  // no thread was ready
-	SlotPaused    SlotOutcome = "paused" // it fell into a pause
-	SlotMissed    SlotOutcome = "missed" // nobody was there, and schedule.catch_up leaves it
+	SlotEmpty     SlotOutcome = "empty"   // no thread was ready
+	SlotPaused    SlotOutcome = "paused"  // it fell into a pause
+	SlotMissed    SlotOutcome = "missed"  // nobody was there, and schedule.catch_up leaves it
+	SlotSkipped   SlotOutcome = "skipped" // somebody had it left out
 )
 
 // Pause holds the schedule; the zero Pause holds nothing.

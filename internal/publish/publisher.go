@@ -62,6 +62,11 @@ type Store interface {
 	ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	SetPause(ctx context.Context, p newsletter.Pause) error
+	Review(ctx context.Context, due time.Time) (newsletter.Review, error)
+	AnsweredReviews(ctx context.Context) ([]newsletter.Review, error)
+	KeepReview(ctx context.Context, r newsletter.Review) error
+	AnswerReview(ctx context.Context, due time.Time, answer newsletter.ReviewAnswer) error
+	ReviewDone(ctx context.Context, due time.Time) error
 	Resume(ctx context.Context, passed *newsletter.Slot, now time.Time) error
 
 	NextIssue(ctx context.Context) (int64, error)

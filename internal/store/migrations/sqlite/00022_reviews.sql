@@ -11,6 +11,7 @@ UPDATE issues SET hooked_at = finished_at, reported_at = finished_at WHERE finis
 CREATE TABLE reviews (
     due_at      BIGINT NOT NULL PRIMARY KEY,
     slot        TEXT   NOT NULL,
+    title       TEXT   NOT NULL,
     threads     TEXT   NOT NULL, -- JSON: ids, as the author was told last
     mailed_at   BIGINT NOT NULL,
     answer      TEXT   NOT NULL DEFAULT '', -- hold, skip or send
