@@ -26,6 +26,8 @@ const (
 	// by then most of what comes back has come.
 	reportAfter = 24 * time.Hour
 	reportLimit = 2 * time.Minute
+	// reviewRetryMax bounds the wait between two tries to send the author a mail.
+	reviewRetryMax = 10 * time.Minute
 )
 
 // reviews are the answers of the author, by the tokens of their links; nil where
@@ -78,6 +80,9 @@ func (p *publication) tellAuthor(ctx context.Context, sender *deliver.Sender) er
 	if p.Review == 0 {
 		return nil
 	}
+	if until, _, err := p.closedForLetters(ctx); err != nil || !until.IsZero() {
+		return err // mail is held, this too
+	}
 	r := publish.Review{Before: p.Review, Send: sender.SendSingle}
 	if p.Web.Listen != "" {
 		r.Link = func(due time.Time) string {
@@ -90,14 +95,16 @@ func (p *publication) tellAuthor(ctx context.Context, sender *deliver.Sender) er
 // keepReviews tells the author of what comes and what became of it, until ctx is
 // done.
 func (p *publication) keepReviews(ctx context.Context, sender *deliver.Sender) {
-	tick := time.NewTicker(reviewLook)
-	defer tick.Stop()
+	wait := reviewLook
 	for {
-		if err := p.tellAuthor(ctx, sender); err != nil && ctx.Err() == nil {
-			p.log.Error("tell the author", "err", err)
+		if err := p.tellAuthor(ctx, sender); err == nil {
+			wait = reviewLook
+		} else if ctx.Err() == nil {
+			wait = min(2*wait, reviewRetryMax)
+			p.log.Error("tell the author", "err", err, "after", wait.String())
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}

@@ -43,22 +43,22 @@ func (p *Publisher) Reviews(ctx context.Context, r Review) error {
 	if err != nil {
 		return err
 	}
-	for _, slot := range planned {
+	for i, slot := range planned {
 		if slot.Due.Sub(now) > r.Before {
 			break
 		}
 		if len(slot.Threads) == 0 { // none is left, which is told elsewhere, or it is paused
 			continue
 		}
-		if err := p.review(ctx, r, slot); err != nil {
+		if err := p.review(ctx, r, slot, planned[i+1:]); err != nil {
 			return fmt.Errorf("tell the author of the slot of %s: %w", p.longTime(slot.Due), err)
 		}
 	}
 	return nil
 }
 
-// review tells of one slot, unless that was done.
-func (p *Publisher) review(ctx context.Context, r Review, slot Planned) error {
+// review tells of one slot, unless that was done; later are those that follow.
+func (p *Publisher) review(ctx context.Context, r Review, slot Planned, later []Planned) error {
 	var ids []string
 	for _, t := range slot.Threads {
 		ids = append(ids, t.ID)
@@ -71,7 +71,11 @@ func (p *Publisher) review(ctx context.Context, r Review, slot Planned) error {
 	case told.Answer != "" || slices.Equal(told.Threads, ids):
 		return nil
 	}
-	m, title, err := p.reviewMail(ctx, r, slot, !told.Due.IsZero())
+	var next time.Time
+	if i := slices.IndexFunc(later, func(s Planned) bool { return len(s.Threads) > 0 }); i >= 0 {
+		next = later[i].Due
+	}
+	m, title, err := p.reviewMail(ctx, r, slot, next, !told.Due.IsZero())
 	if err == nil {
 		err = r.Send(ctx, m)
 	}
@@ -83,7 +87,7 @@ func (p *Publisher) review(ctx context.Context, r Review, slot Planned) error {
 
 // reviewMail is the mail of the issue as it would go out, with a line above it
 // that says when, and takes the author to the page of the answers.
-func (p *Publisher) reviewMail(ctx context.Context, r Review, slot Planned, again bool) (m mail.Message, title string, err error) {
+func (p *Publisher) reviewMail(ctx context.Context, r Review, slot Planned, next time.Time, again bool) (m mail.Message, title string, err error) {
 	templates, err := p.o.Templates()
 	if err != nil {
 		return m, "", err
@@ -101,7 +105,13 @@ func (p *Publisher) reviewMail(ctx context.Context, r Review, slot Planned, agai
 		above += "\n\n" + o.Publication.Header
 	}
 	o.Publication.Header = above
+	c, err := p.Catalogue(ctx)
+	if err != nil {
+		return m, "", err
+	}
+	c.together(slot.Threads)
 	issue := p.issue(templates, number, slot.Threads, slot.Due)
+	issue.Next = next
 	v, err := New(o).preview(ctx, templates, issue, o.Publication.Author.Email, reviewPrefix)
 	return v.Message, issue.Title, err
 }

@@ -38,6 +38,7 @@ func TestFinished(t *testing.T) {
 			}
 		}
 		report("too early", at(9), 0)
+		report("far too late", at(10).Add(8*24*time.Hour), 0)
 		report("in time", at(10), 2)
 		must(t, s.ReturnReported(ctx, 2))
 		report("not sent", at(10), 2)
