@@ -49,12 +49,13 @@ var arrows = map[string][]string{
 	"mailcheck": {"dnsname"},
 	"inbound":   {}, // mail comes in here, and nothing of ours is known
 	"webhook":   {"newsletter", "mail"},
+	"shell":     {}, // the one way of running commands, for the operator's and the hooks
 
 	"site":     {"newsletter", "render", "feed", "picture"},
 	"publish":  {"newsletter", "render", "mail", "site"},
 	"deliver":  {"newsletter", "render", "mail"},
 	"audience": {"newsletter", "render", "mail"},
-	"operator": {"newsletter", "mail"},
+	"operator": {"newsletter", "mail", "shell"},
 	"cluster":  {"newsletter"},
 	"metrics":  {"newsletter"},
 	"web":      {"newsletter", "render", "feed", "site", "audience", "search"},
@@ -62,7 +63,7 @@ var arrows = map[string][]string{
 	"cmd": {
 		"newsletter", "config", "schedule", "mailbox", "templates", "threads", "thread", "importer", "render",
 		"feed", "mail", "picture", "store", "site", "publish", "deliver", "audience", "operator", "cluster", "web", "search", "websub",
-		"mailcheck", "inbound", "webhook", "metrics", "docs", "calendar", "witness", "backup",
+		"mailcheck", "inbound", "webhook", "metrics", "docs", "calendar", "witness", "backup", "shell",
 	},
 }
 

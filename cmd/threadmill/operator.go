@@ -25,6 +25,8 @@ const (
 func faults() map[string]string {
 	return map[string]string{
 		publish.WarningSlot:              "slot_failed",
+		publish.WarningBeforeSlot:        newsletter.EventHookFailed,
+		publish.WarningAfterIssue:        newsletter.EventHookFailed,
 		newsletter.WarningSlotEmpty:      newsletter.WarningSlotEmpty,
 		newsletter.WarningThreadsLow:     newsletter.WarningThreadsLow,
 		newsletter.WarningThreadBroken:   newsletter.WarningThreadBroken,
@@ -33,6 +35,8 @@ func faults() map[string]string {
 		newsletter.WarningDiskLow:        newsletter.WarningDiskLow,
 		newsletter.WarningBlamed:         newsletter.WarningBlamed,
 		newsletter.WarningBackup:         newsletter.WarningBackup,
+		newsletter.WarningBounces:        newsletter.WarningBounces,
+		newsletter.WarningComplaints:     newsletter.WarningComplaints,
 	}
 }
 
@@ -58,6 +62,7 @@ func (p *publication) operator(sender *deliver.Sender) *operator.Operator {
 			},
 			{Kinds: []string{newsletter.WarningDiskLow}, Every: diskLook, Look: p.lookAtDisk},
 			{Kinds: []string{newsletter.WarningBlamed}, Every: blamedLook, Look: p.lookForBlame},
+			{Kinds: []string{newsletter.WarningBounces, newsletter.WarningComplaints}, Every: sharesLook, Look: p.lookForShares},
 			{Kinds: []string{newsletter.WarningInDoubt}, Every: doubtLook, Look: p.lookForDoubt},
 		},
 		Faults: faults(),

@@ -242,6 +242,7 @@ func (p *publication) join(ctx context.Context) error {
 		MayMail:         p.mayMail,
 		MayPublish:      p.mayPublish,
 		MayWrite:        p.mayWrite,
+		Hooks:           p.hooks(),
 		Log:             p.log,
 	}
 	if p.Threads != "" {

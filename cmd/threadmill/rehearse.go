@@ -188,6 +188,7 @@ func harmless(cfg *config.Config, dir, address string, box *mailbox.Mailbox) err
 		return err
 	}
 	cfg.Mail.DKIM, cfg.Feeds.Hub, cfg.Delivery.Grace = nil, nil, 0
+	cfg.Hooks, cfg.Review, cfg.Backup = config.Hooks{}, 0, config.Backup{}
 	if address != "" {
 		cfg.Publication.URL, cfg.Web.URL, cfg.Web.TLS = address, address, "off"
 	}

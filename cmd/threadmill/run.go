@@ -228,6 +228,7 @@ func (p *publication) web(ctx context.Context, extra map[string]http.Handler) (h
 		Hubs:        p.Feeds.Hub,
 		Audience:    p.audience,
 		SignUps:     p.signUps,
+		Reviews:     p.reviews(),
 		Next:        func() time.Time { return p.publisher.NextIssue() },
 		Log:         p.log,
 		Ready:       p.ready,
@@ -344,6 +345,8 @@ func (p *publication) keep(ctx context.Context, sender *deliver.Sender) error {
 	})
 	group.Go(func() error { onHangup(ctx, func() { again(); askFor(reload) }); return nil })
 	group.Go(func() error { p.codings.Run(ctx); return nil })
+	group.Go(func() error { p.followIssues(ctx); return nil })
+	group.Go(func() error { p.keepAnswers(ctx); return nil })
 	p.keepInbound(ctx, group)
 	p.keepBackups(ctx, group)
 	return group.Wait()
@@ -384,5 +387,6 @@ func (p *publication) keepSending(ctx context.Context, group *errgroup.Group, se
 	group.Go(func() error { p.letters(sender).Run(ctx); return nil })
 	operator := p.operator(sender)
 	group.Go(func() error { operator.Run(ctx, ctx); return nil })
+	group.Go(func() error { p.keepReviews(ctx, sender); return nil })
 	return sender.Wake, operator.Again
 }

@@ -34,6 +34,9 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 		p.log.Error("the author has no copy yet", "err", err)
 	}
 	p.sendLetters(ctx, sender)
+	if err := p.tellAuthor(ctx, sender); err != nil && ctx.Err() == nil {
+		p.log.Error("tell the author", "err", err)
+	}
 	attending, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.publisher.Attend(attending, sender.Wake) })
@@ -47,6 +50,9 @@ func (p *publication) sendAll(ctx context.Context, sender *deliver.Sender, wait 
 	stop()
 	wg.Wait()
 	err = errors.Join(err, p.endRelayFault(ctx))
+	if ferr := p.afterIssues(ctx); ferr != nil && ctx.Err() == nil {
+		p.log.Error("look after issues that are finished", "err", ferr)
+	}
 	operator.Once(ctx)
 	n := sender.Progress()
 	done = tally{Sent: int(n.Sent), Failed: int(n.Failed), Canceled: int(n.Canceled)}

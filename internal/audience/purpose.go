@@ -15,6 +15,7 @@ const (
 	PurposeConfirm     Purpose = "confirm" // the subscription; the number is when it was asked for
 	PurposePreferences Purpose = "preferences"
 	PurposeMove        Purpose = "move"     // to another address
+	PurposeReview      Purpose = "review"   // of a slot; the number is when it is due
 	PurposeForm        Purpose = "form"     // of signing up; the number is when it was shown
 	PurposeCalendar    Purpose = "calendar" // of the author; it names nobody
 )

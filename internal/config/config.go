@@ -29,6 +29,8 @@ type Config struct {
 	Audience     Audience
 	Privacy      Privacy
 	Operator     Operator
+	Review       time.Duration // before a slot the author is told; 0 for never
+	Hooks        Hooks
 	Backup       Backup
 	Feeds        Feeds
 	Web          Web
@@ -195,6 +197,18 @@ type Operator struct {
 	Heartbeat string // address that is called after each slot that ended well
 	WarnLeft  int    // fewer threads than this are a warning; 0 for never
 	WarnDisk  int    // so are fewer free megabytes; 0 for never
+	// WarnBounces and WarnComplaints are the shares of an issue's mails from which
+	// on what came back is a warning; 0 for never.
+	WarnBounces, WarnComplaints Share
+}
+
+// Hooks are commands for the shell that run in the config's folder, with the
+// issue as JSON on their stdin; empty for none.
+type Hooks struct {
+	BeforeSlot string        // what becomes of it keeps nothing back
+	AfterSite  string        // mail waits until it ends with 0
+	AfterIssue string        // once when nothing is left to send
+	Timeout    time.Duration // of each
 }
 
 // Backup says when run backs the publication up by itself.
@@ -266,7 +280,8 @@ func Default() Config {
 			Limits:        SignUpLimits{PerClient: 10, PerNetwork: 40, PerHour: 500, PerAddress: 3},
 			Welcome:       "none",
 		},
-		Operator: Operator{WarnDisk: 100},
+		Operator: Operator{WarnDisk: 100, WarnBounces: 5, WarnComplaints: 0.1},
+		Hooks:    Hooks{Timeout: 5 * time.Minute},
 		Backup:   Backup{Keep: 7, Dir: "backups"},
 		Feeds:    Feeds{Items: 50, MaxBytes: 1_000_000},
 		Web: Web{

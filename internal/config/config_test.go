@@ -151,6 +151,10 @@ operator:
   heartbeat: https://example.com/ping/?a=b
   warn_left: 3
   warn_disk: 500
+  warn_bounces: 2.5 %
+  warn_complaints: 1
+review: 24h
+hooks: {before_slot: git pull --ff-only, after_site: ./upload, after_issue: ./toot, timeout: 90s}
 backup: {every: 24h, keep: 3, dir: copies}
 feeds: {items: 20, max_bytes: 500 KB, hub: [https://hub.example/, https://push.example.org/a?b=c]}
 web:
@@ -211,8 +215,10 @@ web:
 		},
 		Privacy: config.Privacy{KeepDeliveries: "24mo"},
 		Operator: config.Operator{
-			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500,
+			Email: "op@example.com", Command: "cat > /dev/null", Heartbeat: "https://example.com/ping/?a=b", WarnLeft: 3, WarnDisk: 500, WarnBounces: 2.5, WarnComplaints: 1,
 		},
+		Review: 24 * time.Hour,
+		Hooks:  config.Hooks{BeforeSlot: "git pull --ff-only", AfterSite: "./upload", AfterIssue: "./toot", Timeout: 90 * time.Second},
 		Backup: config.Backup{Every: 24 * time.Hour, Keep: 3, Dir: "copies"},
 		Feeds:  config.Feeds{Items: 20, MaxBytes: 500_000, Hub: config.URLs{"https://hub.example/", "https://push.example.org/a?b=c"}},
 		Web: config.Web{

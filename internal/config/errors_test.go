@@ -66,7 +66,7 @@ config.yaml:9:3: delivery.batch: one value is expected here, not a section
 config.yaml:10:1: timezone: unknown key; did you mean "schedule.timezone"?
 config.yaml:11:7: mail: a section is expected here; write its keys below it, indented
 config.yaml:12:1: threads: one value is expected here, not a list
-config.yaml:14:1: "a\nb": unknown key; the keys here are publication, threads, templates, output, database, database_file, schedule, mail, delivery, audience, privacy, operator, backup, feeds, web
+config.yaml:14:1: "a\nb": unknown key; the keys here are publication, threads, templates, output, database, database_file, schedule, mail, delivery, audience, privacy, operator, review, hooks, backup, feeds, web
 config.yaml: publication.url: missing; write the public address of the site, such as https://example.com`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)

@@ -156,13 +156,22 @@ func (c *Config) audienceSettings() []setting {
 }
 
 func (c *Config) servingSettings() []setting {
-	o := &c.Operator
+	o, h := &c.Operator, &c.Hooks
 	return []setting{
 		bind("operator.email", &o.Email, parseAddress),
 		bind("operator.command", &o.Command, parseLine),
 		bind("operator.heartbeat", &o.Heartbeat, parseCall),
 		bind("operator.warn_left", &o.WarnLeft, integer(0, 10_000)),
 		bind("operator.warn_disk", &o.WarnDisk, integer(0, 1_000_000_000)),
+		bind("operator.warn_bounces", &o.WarnBounces, parseShare),
+		bind("operator.warn_complaints", &o.WarnComplaints, parseShare),
+
+		bind("review", &c.Review, parseReview),
+
+		bind("hooks.before_slot", &h.BeforeSlot, parseLine),
+		bind("hooks.after_site", &h.AfterSite, parseLine),
+		bind("hooks.after_issue", &h.AfterIssue, parseLine),
+		bind("hooks.timeout", &h.Timeout, parseHookTimeout),
 
 		bind("backup.every", &c.Backup.Every, parseBackupEvery),
 		bind("backup.keep", &c.Backup.Keep, integer(1, 1000)),

@@ -95,6 +95,9 @@ func (c *Config) conflicts(known problems) problems {
 	c.legible(add)
 	c.bounces(add)
 	c.intake(add)
+	if c.Review > 0 && c.Publication.Author.Email == "" {
+		add("publication.author.email", "missing beside review; write the address that gets the coming issue before its slot")
+	}
 	smtp, retry := c.Mail.SMTP, c.Delivery.Retry
 	switch {
 	case smtp.Password != "" && smtp.Username == "":

@@ -309,6 +309,27 @@ func parseGrace(text string) (time.Duration, error) {
 	return d, err
 }
 
+// parseReview reads how long before a slot the author is told.
+func parseReview(text string) (time.Duration, error) {
+	if d, err := time.ParseDuration(text); err == nil && d == 0 {
+		return 0, nil
+	}
+	d, err := parseDuration(text)
+	if err == nil && (d < time.Minute || d > 14*24*time.Hour) {
+		return 0, fmt.Errorf("%q is shorter than a minute or longer than two weeks; write one such as 24h, or 0s for no review", text)
+	}
+	return d, err
+}
+
+// parseHookTimeout reads how long a hook may take: meanwhile no slot comes.
+func parseHookTimeout(text string) (time.Duration, error) {
+	d, err := parseDuration(text)
+	if err == nil && (d < time.Second || d > time.Hour) {
+		return 0, fmt.Errorf("%q is shorter than a second or longer than an hour; write one such as 5m", text)
+	}
+	return d, err
+}
+
 var spelledDuration = regexp.MustCompile(`^(\d{1,4}) ?(s|m|h|d|w)(?:ec|ecs|econds?|in|ins|inutes?|ours?|rs?|ays?|eeks?)?$`)
 
 // likelyDuration guesses what was meant by "5 minutes" or "3d".

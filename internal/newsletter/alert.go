@@ -23,7 +23,12 @@ const (
 	WarningDiskLow        = "disk_low"
 	WarningBlamed         = "mail_blamed" // many bounces that are about us
 	WarningBackup         = "backup_failed"
+	WarningBounces        = "bounces"    // of an issue, more than a share
+	WarningComplaints     = "complaints" // the same
 )
+
+// EventHookFailed is the event of a hook that failed and holds no mail.
+const EventHookFailed = "hook_failed"
 
 // The kinds of warnings of mail that is held.
 const (

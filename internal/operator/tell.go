@@ -1,28 +1,26 @@
 package operator
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"strings"
 	"time"
 
 	"threadmill/internal/mail"
 	"threadmill/internal/newsletter"
+	"threadmill/internal/shell"
 )
 
 const (
 	commandLimit = time.Minute
-	// outputLimit is how many bytes of a command's output go into the log.
-	outputLimit = 4 << 10
-	beatLimit   = 10 * time.Second
-	mailLimit   = 2 * time.Minute
+	beatLimit    = 10 * time.Second
+	mailLimit    = 2 * time.Minute
+	// answerLimit is how much is read of what a heartbeat's address answers.
+	answerLimit = 4 << 10
 )
 
 // tell starts all that an event sets off.
@@ -46,52 +44,12 @@ func (o *Operator) tell(ctx context.Context, e Event) {
 
 // run runs the command with the event on its stdin.
 func (o *Operator) run(ctx context.Context, e Event) {
-	ctx, cancel := context.WithTimeout(ctx, commandLimit)
-	defer cancel()
-	event, err := json.Marshal(e)
+	out, err := shell.Command{Line: o.Command, Dir: o.Dir, Timeout: commandLimit}.Run(ctx, e)
 	if err != nil {
-		o.Log.Error("encode an event", "err", err)
+		o.Log.Error("the operator's command ended badly", "event", e.Event, "output", out, "err", err)
 		return
 	}
-	var out bounded
-	cmd := exec.CommandContext(ctx, "sh", "-c", o.Command)
-	cmd.Dir = o.Dir
-	cmd.Stdin = bytes.NewReader(append(event, '\n'))
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second // for what it started and left behind
-	err = cmd.Run()
-	if ctx.Err() != nil {
-		err = errors.Join(err, ctx.Err())
-	}
-	if err != nil {
-		o.Log.Error("the operator's command ended badly", "event", e.Event, "output", out.String(), "err", err)
-		return
-	}
-	o.Log.Info("the operator's command ended", "event", e.Event, "output", out.String())
-}
-
-// bounded keeps the beginning of what is written to it.
-type bounded struct {
-	kept bytes.Buffer // not embedded: io.Copy would find its ReadFrom
-	cut  bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	room := max(outputLimit-b.kept.Len(), 0)
-	if len(p) > room {
-		b.cut = true
-		_, _ = b.kept.Write(p[:room]) // never fails
-		return len(p), nil
-	}
-	return b.kept.Write(p)
-}
-
-func (b *bounded) String() string {
-	text := strings.TrimSpace(strings.ToValidUTF8(b.kept.String(), "\uFFFD"))
-	if b.cut {
-		text += " …"
-	}
-	return text
+	o.Log.Info("the operator's command ended", "event", e.Event, "output", out)
 }
 
 // subject says in a few words what an event is about.
@@ -99,6 +57,8 @@ func subject(event string) string {
 	switch event {
 	case "slot_failed":
 		return "a slot could not be published"
+	case newsletter.EventHookFailed:
+		return "a hook failed"
 	case newsletter.WarningSlotEmpty:
 		return "a slot had no thread"
 	case newsletter.WarningThreadsLow:
@@ -111,6 +71,10 @@ func subject(event string) string {
 		return "deliveries are in doubt"
 	case newsletter.WarningDiskLow:
 		return "little disk is left"
+	case newsletter.WarningBounces:
+		return "many mails of an issue came back"
+	case newsletter.WarningComplaints:
+		return "readers complained about an issue"
 	case newsletter.WarningBlamed:
 		return "mail comes back because of how it is sent"
 	}
@@ -163,7 +127,7 @@ func (o *Operator) get(ctx context.Context) error {
 		return err
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, outputLimit) // so that the connection can be used again
+	_, _ = io.CopyN(io.Discard, res.Body, answerLimit) // so that the connection can be used again
 	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("it answered %s", res.Status)
 	}

@@ -25,6 +25,7 @@ type Outcome struct {
 // PublishDue publishes what is due now. It may be called at any time by any
 // number of processes: a slot publishes at most one issue.
 func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, error) {
+	hooked := false
 	return p.again(ctx, func() (Outcome, error) {
 		now, err := p.o.Store.Now(ctx)
 		if err != nil {
@@ -51,6 +52,10 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
 		case !p.o.CatchUp.Allows(slot.Due, now):
 			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
+		}
+		if !hooked { // also where another process was first meanwhile
+			hooked = true
+			p.beforeSlot(ctx, *slot)
 		}
 		return p.publish(ctx, slot, thread, p.o.Grace)
 	})

@@ -82,7 +82,7 @@ func (p *Publisher) preview(ctx context.Context, templates *render.Templates, is
 		UnsubscribeURL:   inert,
 		UnsubscribeToken: "test",
 		Joined:           today,
-		Date:             now,
+		Date:             time.Now(), // not that of an issue to come
 	})}
 	return v, nil
 }

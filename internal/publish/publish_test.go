@@ -42,6 +42,7 @@ type settings struct {
 	missed              bool
 	order               newsletter.Order
 	except              []string
+	hooks               publish.Hooks
 	dir                 string // an existing desk's folder
 }
 
@@ -77,6 +78,7 @@ func (d *desk) options(s settings) publish.Options {
 		Batch:           2,
 		EmbedPictures:   s.embed,
 		SendMissed:      s.missed,
+		Hooks:           s.hooks,
 		Letterhead: publish.Letterhead{
 			From: netmail.Address{Name: "News", Address: "news@example.com"}, UnsubscribeURL: "https://example.com/unsubscribe/", OneClick: true,
 		},

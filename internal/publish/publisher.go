@@ -62,6 +62,11 @@ type Store interface {
 	ClaimSlot(ctx context.Context, slot newsletter.Slot, outcome newsletter.SlotOutcome, now time.Time) error
 	Pause(ctx context.Context) (newsletter.Pause, error)
 	SetPause(ctx context.Context, p newsletter.Pause) error
+	Review(ctx context.Context, due time.Time) (newsletter.Review, error)
+	AnsweredReviews(ctx context.Context) ([]newsletter.Review, error)
+	KeepReview(ctx context.Context, r newsletter.Review) error
+	AnswerReview(ctx context.Context, due time.Time, answer newsletter.ReviewAnswer) error
+	ReviewDone(ctx context.Context, due time.Time) error
 	Resume(ctx context.Context, passed *newsletter.Slot, now time.Time) error
 	Skips(ctx context.Context) ([]newsletter.Slot, error)
 	Skip(ctx context.Context, slot newsletter.Slot, now time.Time) error
@@ -149,6 +154,7 @@ type Options struct {
 	// MayMail, if not nil, tells what keeps mail from leaving. It is asked before
 	// an issue with mail is claimed.
 	MayMail func(context.Context) error
+	Hooks   Hooks
 	// MayPublish, if not nil, tells what keeps an issue from being published, by
 	// mail or not. It is asked before one is claimed.
 	MayPublish func(context.Context) error
@@ -165,7 +171,9 @@ type Publisher struct {
 	sent  sent
 	tags  tags
 	next  atomic.Pointer[time.Time] // when the next issue is to come, as the site says
-	began time.Time                 // when Begin saw the schedule first; zero when it was known
+	// hooked says that the hook after the site ended well and nothing changed since.
+	hooked atomic.Bool
+	began  time.Time // when Begin saw the schedule first; zero when it was known
 }
 
 // New returns a Publisher.

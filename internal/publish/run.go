@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -31,6 +32,8 @@ const (
 	foldEvery = 24 * time.Hour
 	// retryMax bounds the wait between two tries to write the site.
 	retryMax = 30 * time.Second
+	// hookRetryMax is the same for the hook after the site, which may upload much.
+	hookRetryMax = 5 * time.Minute
 )
 
 // Signals wake those who write the site; a nil channel never does.
@@ -235,7 +238,12 @@ func (d *daemon) site(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		d.wait = min(max(2*d.wait, time.Second), retryMax)
+		longest := retryMax
+		if _, ok := errors.AsType[*hookError](err); ok {
+			longest = hookRetryMax
+			fault = "the site is written, and the hook after it failed; the mail of new issues waits for it"
+		}
+		d.wait = min(max(2*d.wait, time.Second), longest)
 		d.notBefore = time.Now().Add(d.wait)
 		d.o.Log.Error(fault, "err", err)
 		return

@@ -36,7 +36,8 @@ func (p *Publisher) siteWanted(ctx context.Context) (revision int64, wanted bool
 }
 
 // WriteSite does what MirrorSite does, and lets the mail of the issues go that
-// are in the site now. A warning stands while it fails. Only the holder of the
+// are in the site now, once the hook after the site has ended well. A warning
+// stands while it fails. Only the holder of the
 // lock may call it, with the output folder in its hands.
 //
 // The mail waits for this output folder and for no other: where many nodes
@@ -52,6 +53,9 @@ func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 		return report, cmp.Or(err, ctx.Err())
 	}
 	if err == nil {
+		if hook := p.afterSite(ctx, report, due); hook != nil { // the site itself is in place
+			return report, cmp.Or(ctx.Err(), errors.Join(hook, p.o.Store.Unwarn(ctx, WarningSite)))
+		}
 		err = p.o.Store.SiteWritten(ctx, due)
 	}
 	if err != nil {

@@ -92,6 +92,7 @@ func (s sample) render(t *Templates) error {
 			return err
 		},
 		func() error { return s.goodbye(t) },
+		func() error { return s.review(t) },
 		func() error { return s.signUp(t) },
 		func() error { _, err := t.NotFoundPage(s.pub); return err },
 		func() error { _, err := t.SearchPage(s.pub, Search{}); return err },
@@ -99,6 +100,22 @@ func (s sample) render(t *Templates) error {
 	}
 	for _, try := range tries {
 		if err := try(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// review takes the page of the author's answer through each of them.
+func (s sample) review(t *Templates) error {
+	for _, answer := range []newsletter.ReviewAnswer{"", newsletter.ReviewHold, newsletter.ReviewSkip, newsletter.ReviewSend} {
+		r := Review{Review: newsletter.Review{Title: "Sample", Answer: answer}, Asked: newsletter.ReviewSkip}
+		if _, err := t.ReviewPage(s.pub, r); err != nil {
+			return err
+		}
+	}
+	for _, r := range []Review{{Invalid: true}, {Review: newsletter.Review{Over: true}}} {
+		if _, err := t.ReviewPage(s.pub, r); err != nil {
 			return err
 		}
 	}

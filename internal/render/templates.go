@@ -132,7 +132,7 @@ func (t *Templates) prove() error {
 // htmlFiles are the templates that stand on baseFile.
 func htmlFiles() []string {
 	return []string{
-		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, preferencesFile, notFoundFile,
+		mailFile, threadFile, archiveFile, issueFile, unsubscribeFile, preferencesFile, notFoundFile, reviewFile,
 		tagFile, tagsFile, aboutFile, subscribeFile, privacyFile, searchFile,
 		signUpFile, confirmFile, letterFile,
 	}

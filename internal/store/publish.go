@@ -220,6 +220,12 @@ func (s *Store) Issues(ctx context.Context) ([]IssueRow, error) {
 	return s.issues(ctx, issueColumns+` ORDER BY number`)
 }
 
+// IssuesSince returns the issues that were published since a time, the oldest
+// first.
+func (s *Store) IssuesSince(ctx context.Context, since time.Time) ([]IssueRow, error) {
+	return s.issues(ctx, issueColumns+` WHERE published_at >= $1 ORDER BY number`, ms(since))
+}
+
 // Issue returns one issue; ErrNotFound where there is none.
 func (s *Store) Issue(ctx context.Context, number int64) (IssueRow, error) {
 	list, err := s.issues(ctx, issueColumns+` WHERE number = $1`, number)

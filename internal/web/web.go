@@ -32,6 +32,8 @@ type Options struct {
 	Audience *audience.Audience
 	// SignUps, if not nil, takes in who signs up.
 	SignUps *audience.SignUps
+	// Reviews, if not nil, takes what the author answers.
+	Reviews Reviews
 	// Next, if not nil, tells when the next issue comes; the zero time where none
 	// is in sight.
 	Next func() time.Time
@@ -133,6 +135,11 @@ func (s *server) routes() http.Handler {
 		mux.Handle("POST "+base+"/unsubscribe/{token}", s.handler(s.unsubscribe))
 		mux.Handle("GET "+base+"/preferences/{token}", s.handler(s.askPreferences))
 		mux.Handle("POST "+base+"/preferences/{token}", s.handler(s.preferences))
+		if s.Reviews != nil {
+			mux.Handle(base+reviewPath+"{token}", s.handler(s.otherMethods))
+			mux.Handle("GET "+base+reviewPath+"{token}", s.handler(s.askReview))
+			mux.Handle("POST "+base+reviewPath+"{token}", s.handler(s.answerReview))
+		}
 		if s.SignUps != nil {
 			mux.Handle(base+"/confirm/{token}", s.handler(s.otherMethods))
 			mux.Handle("GET "+base+"/confirm/{token}", s.handler(s.askConfirm))
