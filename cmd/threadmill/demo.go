@@ -119,6 +119,7 @@ func (a *app) demoPublication(ctx context.Context, dir, addr string, box *mailbo
 	if err != nil {
 		return nil, err
 	}
+	p.private = true
 	if err := p.upgrade(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
 	}

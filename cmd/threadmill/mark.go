@@ -12,6 +12,9 @@ import (
 // mayPublish tells what keeps this database from publishing: it was restored and
 // nobody said that it may go on, or a site shows that another one is ahead of it.
 func (p *publication) mayPublish(ctx context.Context) error {
+	if p.private {
+		return nil
+	}
 	at, err := p.store.Restored(ctx)
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ type publication struct {
 	configFile string
 	stderr     io.Writer
 	log        *slog.Logger
+	private    bool // nobody else can know of it: a demo, a rehearsal
 	older      bool // the schema must be migrated before use
 	store      *store.Store
 	facts      newsletter.Publication

@@ -79,7 +79,7 @@ func (a *app) publish(ctx context.Context, o publishOptions) error {
 	if o.dryRun {
 		return a.dryRun(ctx, p, o)
 	}
-	if err := a.mayPublish(ctx, p, o); err != nil {
+	if err := a.goAhead(ctx, p, o); err != nil {
 		return err
 	}
 	lock, err := p.lock(ctx, "publish")
@@ -176,9 +176,9 @@ func publishOutcome(ctx context.Context, p *publication, o publishOptions) (publ
 	return outcome, err
 }
 
-// mayPublish asks what stands in the way: a pause, or somebody at the terminal
+// goAhead asks what stands in the way: a pause, or somebody at the terminal
 // who should see what goes out to how many.
-func (a *app) mayPublish(ctx context.Context, p *publication, o publishOptions) error {
+func (a *app) goAhead(ctx context.Context, p *publication, o publishOptions) error {
 	if !o.now {
 		return p.refusePaused(ctx)
 	}

@@ -154,7 +154,7 @@ func (a *app) stage(ctx context.Context, dir, address string, box *mailbox.Mailb
 	if err := harmless(&cfg, dir, address, box); err != nil {
 		return nil, err
 	}
-	p := &publication{Config: cfg, stderr: a.stderr, log: a.log(slog.LevelError)}
+	p := &publication{Config: cfg, private: true, stderr: a.stderr, log: a.log(slog.LevelError)}
 	if err := p.settle(); err != nil {
 		return nil, err
 	}

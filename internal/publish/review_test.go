@@ -74,8 +74,8 @@ func TestReviewAnswers(t *testing.T) {
 		now, atSlot, later string // what is published
 	}{
 		newsletter.ReviewHold: {"", "the schedule is paused", "the schedule is paused"},
-		newsletter.ReviewSkip: {"", "no slot is due", "2024-01-01-t0"},
-		newsletter.ReviewSend: {"2024-01-01-t0", "no slot is due", "2024-01-02-t1"},
+		newsletter.ReviewSkip: {"", "is skipped", "2024-01-01-t0"},
+		newsletter.ReviewSend: {"2024-01-01-t0", "is skipped", "2024-01-02-t1"},
 	}
 	for answer, tt := range tests {
 		t.Run(string(answer), func(t *testing.T) {
