@@ -65,7 +65,7 @@ func printed(s string) *regexp.Regexp {
 			b.WriteString(`(?s:.*)`)
 			continue
 		}
-		b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(strings.TrimRight(line, " \n")), "…", ".*") + ` *\n`)
+		b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(strings.TrimRight(line, " \n")), "…", ".*") + `[ \r]*\n`)
 	}
 	b.WriteString(`\z`)
 	return regexp.MustCompile(b.String())
@@ -76,6 +76,9 @@ func desk(t *testing.T) place {
 	t.Helper()
 	p := newPlace(t, newRelay(t), 0, 0, `schedule: {cron: "0 9 * * MON"}`)
 	p.edit("title: Test", "title: The Workbench")
+	site := httptest.NewServer(http.NotFoundHandler()) // nothing is out yet
+	t.Cleanup(site.Close)
+	p.edit("https://news.example.com", site.URL)
 	for name, text := range map[string]string{
 		"2024-03-04-moving-a-shed": "---\ntitle: Moving a shed\ntags: [home, tools]\n---\n\nA shed weighs more than it looks.\n\n---\n\nRollers beat muscles.\n",
 		"2024-03-18-a-quiet-pump":  "---\ntitle: A quiet pump\ntags: [tools]\n---\n\nMost of the noise is the pipe.\n",
@@ -98,7 +101,7 @@ func TestManual(t *testing.T) {
 	}
 	for _, name := range pages {
 		list := sessions(manualText(t, name))
-		if len(list) == 0 {
+		if len(list) == 0 || name == "start.md" { // which TestStartPage types at a terminal
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
