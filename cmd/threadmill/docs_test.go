@@ -88,6 +88,11 @@ func desk(t *testing.T) place {
 	}
 	p.write("list.csv", "email,name,tags\nada@example.com,Ada,members\ngrace@example.org,Grace,\nzoe@example.net,Zoe,members\n")
 	p.run("subscribers", "import", "list.csv")
+	page, err := os.ReadFile("../../internal/importer/testdata/profile.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("page.txt", string(page))
 	return p
 }
 
