@@ -101,6 +101,16 @@ func addAll[T any](r *checkReport, problems []T) {
 	}
 }
 
+// addUnfilled adds what init left for the author to fill in.
+func (r *checkReport) addUnfilled(places []string) {
+	addAll(r, places)
+	for _, u := range places {
+		if !strings.Contains(u, "author.email") { // a copy is no need
+			r.miss(strings.Replace(u, ": warning: ", ": ", 1))
+		}
+	}
+}
+
 func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error {
 	p, err := a.open(ctx, slog.LevelWarn, false)
 	if err != nil {
@@ -132,13 +142,7 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	}
 	addAll(r, calendar)
 	addAll(r, c.Contested(p.facts, p.Threads))
-	unfilled := p.unfilled()
-	addAll(r, unfilled)
-	for _, u := range unfilled {
-		if !strings.Contains(u, "author.email") { // a copy is no need
-			r.miss(strings.Replace(u, ": warning: ", ": ", 1))
-		}
-	}
+	r.addUnfilled(p.unfilled())
 	addAll(r, p.welcomeFaults(c))
 	addAll(r, p.aboutPictures())
 	wrong, heavy := p.publisher.Check(ctx, c)
@@ -159,6 +163,11 @@ func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error 
 	if err := p.lacking(ctx, c, r); err != nil {
 		return err
 	}
+	return a.endCheck(ctx, p, c, r)
+}
+
+// endCheck prints what is missing or, with nothing missing, that all is ready.
+func (a *app) endCheck(ctx context.Context, p *publication, c publish.Catalogue, r *checkReport) error {
 	if len(r.Missing) > 0 {
 		r.printMissing()
 	}

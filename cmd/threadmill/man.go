@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,8 +47,13 @@ func (a *app) man(root *cobra.Command, dir string) error {
 		}
 	}
 	root.DisableAutoGenTag = true
+	intro, examples, _ := strings.Cut(root.Long, "\n\n")
+	root.Long = intro + "\n\n" + verbatim(examples) + manSections(root)
 	header := &doc.GenManHeader{Section: "1", Date: &date, Source: "threadmill " + version, Manual: "Threadmill"}
 	if err := doc.GenManTree(root, header, pages); err != nil {
+		return err
+	}
+	if err := plainFlags(pages); err != nil {
 		return err
 	}
 	for _, c := range []struct {
@@ -57,6 +66,47 @@ func (a *app) man(root *cobra.Command, dir string) error {
 		{"threadmill.ps1", root.GenPowerShellCompletionFileWithDesc},
 	} {
 		if err := c.write(filepath.Join(completions, c.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manSections is what the page of the program has more than those of its
+// commands, in Markdown.
+func manSections(root *cobra.Command) string {
+	var commands strings.Builder
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(&commands, "  %-12s %s\n", c.Name(), c.Short)
+		}
+	}
+	title, statuses, _ := strings.Cut(exitStatusHelp, "\n")
+	return "\n\n# COMMANDS\n\n" + verbatim(commands.String()) + "\n# " + title + "\n\n" + verbatim(statuses)
+}
+
+// verbatim keeps the lines of a text in Markdown as they are.
+func verbatim(text string) string { return "```\n" + strings.TrimRight(text, "\n") + "\n```\n" }
+
+// namedValue is a flag with no default in a man page, and what its text calls
+// its value.
+var namedValue = regexp.MustCompile(`(\\fB--[a-z-]+\\fP)=""(\n\t[^\n]*?)\\fB([A-Za-z:]+)\\fR`)
+
+// plainFlags writes the flags in the man pages of a folder as one types them:
+// --yes for --yes[=false], and --out=DIR for --out="".
+func plainFlags(folder string) error {
+	pages, err := filepath.Glob(filepath.Join(folder, "*.1"))
+	if err != nil {
+		return err
+	}
+	for _, path := range pages {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text = bytes.ReplaceAll(text, []byte("[=false]"), nil)
+		text = namedValue.ReplaceAll(text, []byte(`${1}=\fI${3}\fP${2}\fI${3}\fP`))
+		if err := os.WriteFile(path, text, 0o644); err != nil {
 			return err
 		}
 	}

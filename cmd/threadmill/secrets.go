@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -26,8 +25,7 @@ func (p *publication) leaks(ctx context.Context) []string {
 		if f.Key != "" {
 			at = p.Position(f.Key) + ": " + f.Key
 		}
-		open := runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
-		if open && !strings.HasPrefix(f.Key, "mail.dkim") {
+		if p.OthersRead(path, info.Mode()) && !strings.HasPrefix(f.Key, "mail.dkim") {
 			list = append(list, fmt.Sprintf("%s: %s can be read by other users; run chmod 600 %s", at, path, path))
 		}
 		if tracked(ctx, path) {

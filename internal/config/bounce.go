@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"regexp"
+	"runtime"
 )
 
 var topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]{1,32}:\d{12}:[A-Za-z0-9_.-]{1,256}$`)
@@ -40,6 +41,9 @@ func (c *Config) intake(add func(key, format string, args ...any)) {
 	b := c.Mail.Bounce
 	if b.Listen != "" && b.Mode == "from" {
 		add("mail.bounce.listen", "takes only mail to addresses with a token, which mail.bounce.mode from has none of; write mode verp and a domain whose MX leads here")
+	}
+	if b.Maildir != "" && runtime.GOOS == "windows" {
+		add("mail.bounce.maildir", "cannot be read on Windows, where no name may hold a colon as those of a Maildir do; fetch the reports by mail.bounce.imap")
 	}
 	i := b.IMAP
 	switch {

@@ -320,7 +320,7 @@ func (c *Config) SecretArgument(text, file string) (Secret, error) {
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", file, reason(err))
 	}
-	if mode&othersMode != 0 {
+	if c.OthersRead(file, mode) {
 		c.Warnings = append(c.Warnings, readableSecret(file))
 	}
 	return Secret(trimLine(data)), nil

@@ -185,5 +185,5 @@ func (c *Config) ReadKey(d DKIM) (text []byte, exposed bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("read %s: %w", path, reason(err))
 	}
-	return text, mode&othersMode != 0, nil
+	return text, c.OthersRead(path, mode), nil
 }

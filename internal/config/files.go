@@ -17,8 +17,26 @@ const (
 	maxSecret = 64 << 10
 )
 
-// othersMode are the permissions of everybody but the owner of a file.
-const othersMode fs.FileMode = 0o077
+// othersMode are the permissions of everybody but the owner of a file, and
+// groupMode those of its group.
+const (
+	othersMode fs.FileMode = 0o077
+	groupMode  fs.FileMode = 0o070
+)
+
+// OthersRead tells by the permissions of a file whether others than its owner
+// can read it. Those of the group tell nothing about a credential of systemd:
+// it is given to the service's user by an ACL, whose mask stands in their place
+// (systemd.exec(5), Credentials; acl(5)). On Windows none tell anything.
+func (c *Config) OthersRead(path string, mode fs.FileMode) bool {
+	others := othersMode
+	if c.lookup != nil { // nil where no file was read
+		if folder, ok := c.lookup("CREDENTIALS_DIRECTORY"); ok && folder != "" && within(path, folder) {
+			others &^= groupMode
+		}
+	}
+	return runtime.GOOS != "windows" && mode&others != 0
+}
 
 // readFile reads a file of at most limit bytes and returns its permissions. On
 // Windows these tell nothing: who may read a file there stands in its ACL, which

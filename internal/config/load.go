@@ -106,7 +106,7 @@ func (l *loader) readSecrets() {
 		}
 		if err != nil {
 			l.report(at, s.key, fmt.Sprintf("read %s: %v", path, reason(err)))
-		} else if mode&othersMode != 0 {
+		} else if l.config.OthersRead(path, mode) {
 			l.warn(at, s.key, readableSecret(path))
 		}
 	}

@@ -152,6 +152,29 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestCredentials reads secrets as systemd hands them out: the group's
+// permissions are the mask of an ACL there, but everybody's are what they say.
+func TestCredentials(t *testing.T) {
+	folder := t.TempDir()
+	path := write(t, map[string]string{"config.yaml": site + "mail: {smtp: {username: jo, password_file: '${CREDENTIALS_DIRECTORY}/pw'}}"})
+	pw := filepath.Join(folder, "pw")
+	if err := os.WriteFile(pw, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]int{0o400: 0, 0o440: 0, 0o444: 1} {
+		if err := os.Chmod(pw, mode); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path, func(name string) (string, bool) { return folder, name == "CREDENTIALS_DIRECTORY" })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Mail.SMTP.Password.Reveal() != "hunter2" || len(c.Warnings) != want {
+			t.Errorf("%o: warnings: %q, want %d", mode, c.Warnings, want)
+		}
+	}
+}
+
 func TestNoValueIsWarnedOf(t *testing.T) {
 	c := load(t, "publication:\n  url: https://example.com\n  accent: #ff0000\n")
 	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "publication.accent: no value, so the default holds") {
