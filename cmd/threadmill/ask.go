@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	netmail "net/mail"
 	"net/url"
@@ -93,29 +94,33 @@ func (q *asker) line(ctx context.Context, read func() (string, error)) (string, 
 	}
 }
 
-// secret asks for what the screen must not show; Enter leaves it empty.
+// secret asks for what the screen must not show; Enter leaves it empty. The echo
+// is off before the question stands there, as somebody may answer at once.
 func (q *asker) secret(ctx context.Context, question string) (string, error) {
 	f, ok := q.app.stdin.(*os.File)
 	if !ok {
 		return "", nil
 	}
-	before, err := term.GetState(int(f.Fd()))
+	before, err := term.MakeRaw(int(f.Fd()))
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = term.Restore(int(f.Fd()), before) }() // also after Ctrl-C
+	screen := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{f, q.app.stdout}, "")
+	if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		_ = screen.SetSize(width, height)
+	}
 	for {
-		fmt.Fprint(q.app.stdout, question+": ")
-		text, err := q.line(ctx, func() (string, error) {
-			b, err := term.ReadPassword(int(f.Fd()))
-			return string(b), err
-		})
-		fmt.Fprintln(q.app.stdout)
+		text, err := q.line(ctx, func() (string, error) { return screen.ReadPassword(question + ": ") })
 		if err != nil {
+			fmt.Fprint(q.app.stdout, "\r\n")
 			return "", err
 		}
 		if _, err := config.DotenvLine("SMTP_PASSWORD", text); err != nil {
-			fmt.Fprintf(q.app.stdout, "  %v\n", err)
+			fmt.Fprintf(screen, "  %v\n", err)
 			continue
 		}
 		return text, nil

@@ -23,26 +23,22 @@ func (p place) converse(answers []string, args ...string) (screen string, status
 	if err := program.Close(); err != nil {
 		p.t.Fatal(err)
 	}
-	var all strings.Builder
-	buf := make([]byte, 4096)
-	for asked := ""; ; {
-		n, err := user.Read(buf)
-		all.Write(buf[:n])
-		if asked += string(buf[:n]); len(answers) > 0 && (strings.HasSuffix(asked, ": ") || strings.HasSuffix(asked, "[y/N] ")) {
-			if _, err := user.WriteString(answers[0]); err != nil {
-				p.t.Fatal(err)
-			}
-			asked, answers = "", answers[1:]
+	from := 0 // where the answer before ended
+	screen = readScreen(p.t, user, func(shown string) {
+		asked := shown[from:]
+		if len(answers) == 0 || !strings.HasSuffix(asked, ": ") && !strings.HasSuffix(asked, "[y/N] ") {
+			return
 		}
-		if err != nil { // EIO
-			break
+		if _, err := user.WriteString(answers[0]); err != nil {
+			p.t.Error(err)
 		}
-	}
+		from, answers = len(shown), answers[1:]
+	})
 	_ = cmd.Wait()
 	if len(answers) > 0 {
 		p.t.Errorf("nobody asked for %q", answers)
 	}
-	return strings.ReplaceAll(all.String(), "\r\n", "\n"), cmd.ProcessState.ExitCode()
+	return strings.ReplaceAll(screen, "\r\n", "\n"), cmd.ProcessState.ExitCode()
 }
 
 // At a terminal init asks until it gets what config takes, and a password goes
@@ -69,11 +65,11 @@ func TestInitAsks(t *testing.T) {
 	if n := strings.Count(written, "\n"); n > 20 {
 		t.Errorf("config.yaml has %d lines", n)
 	}
-	wantText(t, ".env", p.read(".env"), `SMTP_PASSWORD="it's \$ecret\""`)
+	wantText(t, ".env", p.read(".env"), `SMTP_PASSWORD=it's \$ecret"`)
 	if info, err := os.Stat(filepath.Join(p.dir, ".env")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf(".env: %v %v", info, err)
 	}
-	wantText(t, "config", p.run("config"), "password: '[redacted]'")
+	wantText(t, "config", p.run("config"), `password: "[redacted]"`)
 }
 
 // Ctrl-C leaves nothing half written, and neither does Ctrl-D.

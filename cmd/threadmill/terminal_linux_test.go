@@ -1,14 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// longSilence is how long a program may show nothing at a terminal.
+const longSilence = 30 * time.Second
 
 // openTerminal returns both ends of a terminal, as a program and its user
 // have them.
@@ -19,16 +24,19 @@ func openTerminal(t *testing.T) (user, program *os.File) {
 		t.Skipf("this machine gives no terminal: %v", err)
 	}
 	t.Cleanup(func() { _ = user.Close() })
-	fd := int(user.Fd())
-	err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	conn, err := user.SyscallConn() // Fd would take the deadlines from it
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 120})
-	}
-	if err != nil {
+	var n int
+	asked := conn.Control(func(fd uintptr) {
+		err = errors.Join(unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0),
+			unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 120}))
+		if err == nil {
+			n, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err := errors.Join(asked, err); err != nil {
 		t.Fatal(err)
 	}
 	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
@@ -37,6 +45,31 @@ func openTerminal(t *testing.T) (user, program *os.File) {
 	}
 	t.Cleanup(func() { _ = program.Close() })
 	return user, program
+}
+
+// readScreen reads what a program shows until it ends, and hands all of it to
+// on, where it is set, after each read. A program that shows nothing for long
+// waits for an answer that nobody has.
+func readScreen(t *testing.T, user *os.File, on func(shown string)) string {
+	t.Helper()
+	var shown strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		if err := user.SetReadDeadline(time.Now().Add(longSilence)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := user.Read(buf)
+		shown.Write(buf[:n])
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("nothing for %v after %q", longSilence, shown.String())
+		}
+		if err != nil { // EIO: the program has closed its end
+			return shown.String()
+		}
+		if on != nil {
+			on(shown.String())
+		}
+	}
 }
 
 // At a terminal publish shows a bar with what is done, how fast, what is left
@@ -55,24 +88,16 @@ func TestProgressBar(t *testing.T) {
 	if err := program.Close(); err != nil { // the terminal ends with the program
 		t.Fatal(err)
 	}
-	var screen strings.Builder
-	buf := make([]byte, 4096)
-	for {
-		n, err := user.Read(buf)
-		screen.Write(buf[:n])
-		if err != nil { // EIO
-			break
-		}
-	}
+	screen := readScreen(t, user, nil)
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("publish: %v\n%s", err, screen.String())
+		t.Errorf("publish: %v\n%s", err, screen)
 	}
 	bar := regexp.MustCompile(`sending, (\d+) left, 0 failed +\d+% .*\((\d+)/40, \d+ mails/s\)`)
-	if !bar.MatchString(screen.String()) {
-		t.Errorf("no bar %s in %q", bar, screen.String())
+	if !bar.MatchString(screen) {
+		t.Errorf("no bar %s in %q", bar, screen)
 	}
-	if strings.Contains(screen.String(), "msg=sending") {
-		t.Errorf("lines of a log at a terminal: %q", screen.String())
+	if strings.Contains(screen, "msg=sending") {
+		t.Errorf("lines of a log at a terminal: %q", screen)
 	}
 }
 
@@ -107,24 +132,19 @@ func (p *place) refuse(args ...string) string {
 	if err := program.Close(); err != nil {
 		p.t.Fatal(err)
 	}
-	var screen strings.Builder
-	buf := make([]byte, 4096)
-	for answered := false; ; {
-		n, err := user.Read(buf)
-		screen.Write(buf[:n])
-		if err != nil { // EIO
-			break
+	answered := false
+	screen := readScreen(p.t, user, func(shown string) {
+		if answered || !strings.Contains(shown, "[y/N] ") {
+			return
 		}
-		if !answered && strings.Contains(screen.String(), "[y/N] ") {
-			answered = true
-			if _, err := user.WriteString("n\n"); err != nil {
-				p.t.Fatal(err)
-			}
+		answered = true
+		if _, err := user.WriteString("n\n"); err != nil {
+			p.t.Error(err)
 		}
-	}
+	})
 	_ = cmd.Wait()
 	if status := cmd.ProcessState.ExitCode(); status != statusFailed {
 		p.t.Errorf("exit status %d, want %d", status, statusFailed)
 	}
-	return screen.String()
+	return screen
 }

@@ -27,10 +27,12 @@ func Check(key, text string) error {
 // Providers are the values that mail.provider takes.
 func Providers() []string { return providers() }
 
-// DotenvLine is the line of .env that sets a variable to value.
+// DotenvLine is the line of .env that sets a variable to value, in the first
+// kind of quotes that gives it back, or in none.
 func DotenvLine(name, value string) (string, error) {
 	escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(value)
-	for _, line := range []string{name + "='" + value + "'\n", name + `="` + escaped + "\"\n"} {
+	bare := strings.ReplaceAll(value, `$`, `\$`)
+	for _, line := range []string{name + "='" + value + "'\n", name + `="` + escaped + "\"\n", name + "=" + bare + "\n"} {
 		if read, err := godotenv.Unmarshal(line); err == nil && len(read) == 1 && read[name] == value {
 			return line, nil
 		}

@@ -26,9 +26,26 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// Quotes of both kinds, also at the end, fit into a line.
+func TestDotenvLine(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"it is":        "S='it is'\n",
+		`it's $ecret`:  `S="it's \$ecret"` + "\n",
+		`it's $ecret"`: `S=it's \$ecret"` + "\n",
+		`a"'b $HOME`:   `S="a\"'b \$HOME"` + "\n",
+		`' #"`:         "",
+	} {
+		line, err := DotenvLine("S", value)
+		if line != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q %v, want %q", value, line, err, want)
+		}
+	}
+}
+
 // FuzzDotenvLine checks that a value comes back as it was written.
 func FuzzDotenvLine(f *testing.F) {
-	for _, s := range []string{"", "plain", `it's "${X}" \n`, "a#b ", "x\ny", "007"} {
+	for _, s := range []string{"", "plain", `it's "${X}" \n`, `it's $X"`, "a#b ", "x\ny", "007"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
