@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"threadmill/internal/config"
 	"threadmill/internal/mailcheck"
 	"threadmill/internal/newsletter"
 	"threadmill/internal/publish"
@@ -113,6 +114,9 @@ func (r *checkReport) addUnfilled(places []string) {
 
 func (a *app) checkAll(ctx context.Context, f checkFlags, r *checkReport) error {
 	p, err := a.open(ctx, slog.LevelWarn, false)
+	if invalid, ok := errors.AsType[*config.InvalidError](err); ok {
+		return numbered(invalid)
+	}
 	if err != nil {
 		return err
 	}
@@ -178,7 +182,19 @@ func (a *app) endCheck(ctx context.Context, p *publication, c publish.Catalogue,
 		a.tellTest(c, r.out)
 		return nil
 	}
-	return a.printReady(ctx, p, r.out)
+	return a.printReady(ctx, p, c, r.out)
+}
+
+// numbered tells the faults of a config as a list, where they are more than one.
+func numbered(err *config.InvalidError) error {
+	if len(err.Problems) < 2 {
+		return err
+	}
+	lines := make([]string, len(err.Problems))
+	for i, p := range err.Problems {
+		lines[i] = fmt.Sprintf("%3d. %s", i+1, p)
+	}
+	return &usageError{errors.New("wrong in the config:\n" + strings.Join(lines, "\n"))}
 }
 
 // fit tells everything that keeps the config from use, numbered where it is
@@ -193,7 +209,7 @@ func (p *publication) fit(ctx context.Context) error {
 		return errors.Join(faults...)
 	}
 	for i, err := range faults {
-		faults[i] = fmt.Errorf("%d. %w", i+1, err)
+		faults[i] = fmt.Errorf("%3d. %w", i+1, err)
 	}
 	return fmt.Errorf("missing in the config:\n%w", errors.Join(faults...))
 }
@@ -295,31 +311,42 @@ func held(c publish.Catalogue, label string, now time.Time) []newsletter.Problem
 	return list
 }
 
-// printReady sums up what will happen next.
-func (a *app) printReady(ctx context.Context, p *publication, out io.Writer) error {
+// printReady sums up what will happen next, and how long the threads last.
+func (a *app) printReady(ctx context.Context, p *publication, c publish.Catalogue, out io.Writer) error {
 	counts, err := p.store.CountSubscribers(ctx)
 	if err != nil {
 		return err
 	}
-	people := peopleCount(counts[newsletter.SubscriberActive])
-	next, _, err := p.publisher.NextSlot(ctx, time.Now()) // which is not left out
+	now := time.Now()
+	next, _, err := p.publisher.NextSlot(ctx, now) // which is not left out
 	if err != nil {
 		return err
 	}
 	planned, err := p.publisher.Upcoming(ctx, next.Add(-time.Nanosecond), 1)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case len(planned) == 0:
+	}
+	people := peopleCount(counts[newsletter.SubscriberActive])
+	if len(planned) == 0 {
 		fmt.Fprintf(out, "Ready: no schedule, by hand with `threadmill publish --now`, %s\n", people)
 		return nil
-	case len(planned[0].Threads) == 0:
-		fmt.Fprintf(out, "%s: no thread is ready for it; %s\n", longTime(planned[0].Due, p.facts.Zone), people)
+	}
+	due := comingTime(planned[0].Due, now, p.facts.Zone)
+	if len(planned[0].Threads) == 0 {
+		fmt.Fprintf(out, "%s: no thread is ready for it; %s\n", due, people)
 		return nil
 	}
-	n, left, err := p.publisher.Reach(ctx, planned[0].Threads, time.Now())
-	fmt.Fprintf(out, "Ready: %s, “%s”, %s\n", longTime(planned[0].Due, p.facts.Zone), plannedTitle(planned[0]), reachNote(n, left, planned[0].To)+p.paceNote(n))
-	return err
+	n, left, err := p.publisher.Reach(ctx, planned[0].Threads, now)
+	if err != nil {
+		return err
+	}
+	o, err := p.publisher.Outlook(ctx, c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Ready: %s, “%s”, %s\n", due, plannedTitle(planned[0]), reachNote(n, left, planned[0].To)+p.paceNote(n))
+	fmt.Fprintf(out, "%s.\n", leftNote(o, now, p.facts.Zone))
+	return nil
 }
 
 // paceNote is how long the mail of an issue to n people takes, where the config
@@ -335,13 +362,14 @@ func (p *publication) paceNote(n int) string {
 	return note
 }
 
-// roughly is a length of time as people say it.
+// roughly is a length of time as people say it, rather too long than too short.
 func roughly(d time.Duration) string {
+	up := func(unit time.Duration) int { return int((d + unit - 1) / unit) }
 	switch {
-	case d < time.Minute:
-		return plural(max(1, int(d.Round(time.Second)/time.Second)), "second")
-	case d < 2*time.Hour:
-		return plural(int(d.Round(time.Minute)/time.Minute), "minute")
+	case d <= time.Minute:
+		return plural(up(time.Second), "second")
+	case d <= 2*time.Hour:
+		return plural(up(time.Minute), "minute")
 	}
-	return plural(int(d.Round(time.Hour)/time.Hour), "hour")
+	return plural(up(time.Hour), "hour")
 }

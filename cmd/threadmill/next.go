@@ -241,6 +241,12 @@ func farDay(at, now time.Time, zone *time.Location) string {
 	return at.In(zone).Format(publish.DayLayout(at, now))
 }
 
+// comingTime is a time ahead in the zone of the publication, with its year where
+// that is not plain.
+func comingTime(at, now time.Time, zone *time.Location) string {
+	return at.In(zone).Format("Monday " + publish.DayLayout(at, now) + " 15:04")
+}
+
 // lateNote says of a thread that it expires before its turn.
 func lateNote(t newsletter.Listed, label string, zone *time.Location) newsletter.Problem {
 	return newsletter.Problem{

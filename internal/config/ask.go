@@ -46,6 +46,9 @@ type SecretFile struct {
 	Path string // as it is written
 }
 
+// ClearSecrets are the keys of the secrets that the config itself holds.
+func (c *Config) ClearSecrets() []string { return c.clear }
+
 // SecretFiles are those that the configuration names, whether they are there or
 // not.
 func (c *Config) SecretFiles() []SecretFile {

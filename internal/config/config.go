@@ -38,6 +38,7 @@ type Config struct {
 	file   string                      // the config as the caller named it; empty without one
 	places map[string]place            // where each key that the file gives has its value
 	lookup func(string) (string, bool) // the value of a variable
+	clear  []string                    // the keys of secrets that the file gives without a variable
 }
 
 // Publication describes the newsletter to its readers.

@@ -144,7 +144,11 @@ func (l *loader) value(s setting, node ast.Node, at place) {
 		l.report(at, s.key, err.Error())
 		return
 	}
-	if l.public && text == expanded && s.show != nil && s.show() != s.raw() {
+	if text != expanded || s.show == nil || s.show() == s.raw() {
+		return
+	}
+	l.config.clear = append(l.config.clear, s.key)
+	if l.public {
 		l.warn(at, s.key, "a secret in a file that other users can read; write ${NAME} and set NAME in .env, or run chmod 600 "+l.config.file)
 	}
 }
