@@ -50,7 +50,7 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 			return Outcome{Reason: reason}, err
 		case pause.Covers(slot.Due):
 			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
-		case !p.o.CatchUp.Allows(slot.Due, now):
+		case !p.onTime(slot.Due, now):
 			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
 		}
 		if !hooked { // also where another process was first meanwhile
