@@ -134,6 +134,9 @@ func (p *publication) afterIssues(ctx context.Context) error {
 			return err
 		}
 		if p.Hooks.AfterIssue == "" {
+			if err := p.store.Unwarn(ctx, publish.WarningAfterIssue); err != nil {
+				return err
+			}
 			continue
 		}
 		r, err := p.store.Issue(ctx, n)

@@ -25,6 +25,7 @@ const (
 func faults() map[string]string {
 	return map[string]string{
 		publish.WarningSlot:              "slot_failed",
+		publish.WarningReview:            "slot_failed",
 		publish.WarningBeforeSlot:        newsletter.EventHookFailed,
 		publish.WarningAfterIssue:        newsletter.EventHookFailed,
 		newsletter.WarningSlotEmpty:      newsletter.WarningSlotEmpty,

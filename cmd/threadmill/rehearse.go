@@ -206,19 +206,30 @@ func (r *rehearsal) play(ctx context.Context, weeks int) error {
 	defer done()
 	r.review(ctx)
 	if err := r.slot(ctx, r.from); err != nil {
-		return err
+		return r.breakOff(ctx, r.from, err)
 	}
 	for at := r.schedule.Next(r.from); !at.IsZero() && !at.After(r.until); at = r.schedule.Next(at) {
 		if len(r.report.Calendar) >= maxRehearsedSlots {
 			r.report.Notes = append(r.report.Notes, fmt.Sprintf("the rehearsal ends after %s, on %s; take fewer --weeks", plural(maxRehearsedSlots, "slot"), longTime(at, r.facts.Zone)))
-			r.until = at
+			r.until, r.report.Until = at, at
 			break
 		}
 		if err := r.slot(ctx, at); err != nil {
-			return err
+			return r.breakOff(ctx, at, err)
 		}
 		tell(at)
 	}
+	return r.conclude(ctx)
+}
+
+// breakOff ends the report at an instant that could not be played: on that day
+// the publication would stand still, which is a problem like others.
+func (r *rehearsal) breakOff(ctx context.Context, at time.Time, fault error) error {
+	if ctx.Err() != nil {
+		return fault
+	}
+	r.until, r.report.Until = at, at
+	r.report.Problems = append(r.report.Problems, fault.Error()+"; the rehearsal ends there")
 	return r.conclude(ctx)
 }
 

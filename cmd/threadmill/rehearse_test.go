@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"threadmill/templates"
 )
 
 // plantedThreads hold one fault of each kind, and three sound threads, of which
@@ -76,6 +79,45 @@ func TestRehearse(t *testing.T) {
 		}
 		wantGolden(t, "rehearse.txt", strings.ReplaceAll(got, dir, "DIR"))
 	})
+}
+
+// A slot that cannot be played ends the rehearsal, which tells the calendar so
+// far and why; the hooks of the config are none of its business.
+func TestRehearseBreaksOff(t *testing.T) {
+	t.Parallel()
+	p := place{t: t, dir: t.TempDir()}
+	p.write("config.yaml", "publication: {title: Played, url: \"https://example.com\", address: 1 Lane}\ntemplates: templates\n"+
+		"schedule: {cron: \"0 9 * * MON\"}\nmail: {from: editor@example.com, transport: folder}\n"+
+		"hooks: {before_slot: touch hooked, after_site: touch hooked, after_issue: touch hooked}\noperator: {command: touch told}\n")
+	text, err := templates.FS.ReadFile("mail.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("templates/mail.txt", `{{if eq .Title "Part 1"}}{{slice "" 5}}{{end}}`+string(text))
+	for i := range 3 {
+		p.thread(i)
+	}
+	before := filesOf(t, p.dir)
+	synctest.Test(t, func(t *testing.T) { // the time is midnight of 1 January 2000
+		var out, errs bytes.Buffer
+		w := world{strings.NewReader(""), &out, &errs, func(string) (string, bool) { return "", false }}
+		if got := execute(t.Context(), []string{"--config", filepath.Join(p.dir, "config.yaml"), "rehearse", "--weeks", "8", "--json"}, w); got != statusFailed {
+			t.Errorf("ended with %d\n%s", got, errs.String())
+		}
+		var r rehearsalReport
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			t.Fatalf("%v in\n%s%s", err, out.String(), errs.String())
+		}
+		if len(r.Calendar) != 1 || r.Calendar[0].Title != "Part 0" || r.Issues != 1 || r.Left != 2 {
+			t.Errorf("calendar: %+v", r)
+		}
+		if last := r.Problems[len(r.Problems)-1]; !strings.Contains(last, "the slot of Monday 10 January 2000 09:00 UTC: ") || !strings.HasSuffix(last, "; the rehearsal ends there") {
+			t.Errorf("problems: %q", r.Problems)
+		}
+	})
+	if diff := cmp.Diff(before, filesOf(t, p.dir)); diff != "" {
+		t.Errorf("the publication changed (-before +after):\n%s", diff)
+	}
 }
 
 // filesOf are the digests of all files below dir.

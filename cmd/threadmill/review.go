@@ -113,14 +113,16 @@ func (p *publication) keepReviews(ctx context.Context, sender *deliver.Sender) {
 
 // keepAnswers does what the author answered, until ctx is done.
 func (p *publication) keepAnswers(ctx context.Context) {
-	tick := time.NewTicker(answersLook)
-	defer tick.Stop()
+	wait := answersLook
 	for {
-		if _, err := p.publisher.Answered(ctx); err != nil && ctx.Err() == nil {
-			p.log.Error("do what the author answered; it is tried again", "err", err)
+		if _, err := p.publisher.Answered(ctx); err == nil {
+			wait = answersLook
+		} else if ctx.Err() == nil {
+			wait = min(2*wait, reviewRetryMax)
+			p.log.Error("do what the author answered; it is tried again", "err", err, "after", wait.String())
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}

@@ -84,9 +84,45 @@ review: 72h
 	if w := v.do(http.MethodGet, skip, ""); !strings.Contains(w.Body.String(), "This time is skipped") || strings.Contains(w.Body.String(), "<button") {
 		t.Errorf("after the answer: %s", w.Body)
 	}
+	p.wantSkipped(v, pub, skip)
 	rows, err := pub.store.Issues(ctx)
 	if err != nil || len(rows) != 1 || rows[0].Title != "Part 1" {
 		t.Errorf("issues: %+v %v, want that which was to be sent now", rows, err)
+	}
+}
+
+// wantSkipped looks how the slot stands that a link has skipped, takes the skip
+// back, and looks again.
+func (p place) wantSkipped(v *visitor, pub *publication, link string) {
+	p.t.Helper()
+	ctx := p.t.Context()
+	events := func(status string) int {
+		planned, err := pub.upcoming(ctx, time.Now(), 3)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return strings.Count(pub.calendar(planned, time.Now()).String(), "STATUS:"+status)
+	}
+	if err := pub.publisher.Resume(ctx); err != nil {
+		p.t.Fatal(err)
+	}
+	s, err := pub.status(ctx)
+	if err != nil || len(s.Skipped) != 2 || events("CANCELLED") != 2 {
+		p.t.Errorf("skipped are %v, want two, as in the calendar; %v", s.Skipped, err)
+	}
+	if _, err := pub.publisher.Skip(ctx, time.Time{}, true); err != nil {
+		p.t.Fatal(err)
+	}
+	if n := events("CANCELLED"); n != 1 {
+		p.t.Errorf("%d slots are left out after the undo, want 1", n)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if w := v.do(method, link, "do=skip", "Content-Type", "application/x-www-form-urlencoded"); w.Code != http.StatusGone {
+			p.t.Errorf("%s after the undo: %d\n%s", method, w.Code, w.Body)
+		}
+	}
+	if n := events("CANCELLED"); n != 1 {
+		p.t.Error("a link skips again what somebody took back")
 	}
 }
 

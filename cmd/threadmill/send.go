@@ -14,10 +14,12 @@ import (
 
 // finish puts the site in place and sends all that is due, as the holder of
 // the lock, which also does what other commands ask for meanwhile. It returns
-// what became of the messages.
+// what became of the messages. A site that cannot be written holds the mail of
+// the issues that wait for it, and no other.
 func (p *publication) finish(ctx context.Context, wait time.Duration) (done tally, err error) {
-	if err := p.placeSite(ctx); err != nil {
-		return done, fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", err)
+	fault := p.placeSite(ctx)
+	if fault != nil && ctx.Err() != nil {
+		return done, fault
 	}
 	err = p.asNode(ctx, func(ctx context.Context, sender *deliver.Sender) error {
 		sender.Keep()
@@ -25,7 +27,14 @@ func (p *publication) finish(ctx context.Context, wait time.Duration) (done tall
 		return err
 	})
 	p.compress(ctx)
-	return done, err
+	if fault != nil {
+		wanted, werr := p.publisher.SiteWanted(ctx)
+		if !wanted && werr == nil { // it was tried again while mail went out
+			return done, err
+		}
+		fault = fmt.Errorf("%w; the mail waits until the site can be written: run `threadmill publish` again then", fault)
+	}
+	return done, errors.Join(fault, err)
 }
 
 // sendAll sends all that is due and returns what became of the messages.

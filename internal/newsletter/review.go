@@ -19,6 +19,7 @@ type Review struct {
 	Threads  []string // ids, as the author was told last
 	MailedAt time.Time
 	Answer   ReviewAnswer // empty for none
+	Done     bool         // what was answered was carried out
 	Fresh    bool         // the answer is that of the request
 	Over     bool         // no answer is taken any more
 }

@@ -96,6 +96,76 @@ func TestAfterSite(t *testing.T) {
 	}
 }
 
+// An upload that failed after an edit is due for the next process too, which has
+// nothing to write, and so is one that nobody has tried yet.
+func TestAfterSiteIsOwed(t *testing.T) {
+	t.Parallel()
+	var failure error
+	calls := 0
+	s := settings{hooks: publish.Hooks{AfterSite: func(context.Context, []int64) error {
+		calls++
+		return failure
+	}}}
+	d := newDesk(t, s)
+	s.dir = d.dir
+	wanted := func(want bool) {
+		t.Helper()
+		if got, err := d.SiteWanted(t.Context()); err != nil || got != want {
+			t.Errorf("wanted %t %v, want %t", got, err, want)
+		}
+	}
+	again := func() {
+		t.Helper()
+		if err := d.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		d = newDesk(t, s)
+	}
+	d.threads(1)
+	wanted(true)
+	d.writeSite()
+	wanted(false)
+	failure = errors.New("no route")
+	if _, err := d.store.AskRebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		again()
+		wanted(true)
+		if _, err := d.WriteSite(t.Context()); !errors.Is(err, failure) {
+			t.Errorf("write the site: %v", err)
+		}
+	}
+	s.hooks = publish.Hooks{} // the author gives up
+	again()
+	wanted(false)
+	d.writeSite()
+	if left := d.warnings(); len(left) > 0 || calls != 3 {
+		t.Errorf("%d calls, warnings %q without a hook", calls, left)
+	}
+}
+
+// A slot that comes while a hook hangs is not one that was missed.
+func TestHookMakesNoSlotLate(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		s := weekly
+		s.catchUp = "skip"
+		s.hooks.AfterSite = func(context.Context, []int64) error {
+			until("2000-01-03T09:04:00Z")
+			return nil
+		}
+		d := newDesk(t, s)
+		d.threads(2)
+		until("2000-01-03T08:58:00Z")
+		d.writeSite()
+		if got := d.due(); got != "2024-01-01-t0" {
+			t.Errorf("after the hook: %q", got)
+		}
+		until("2000-01-10T09:04:00Z")
+		wantNothing(t, "after nobody was there", d.due(), "was missed")
+	})
+}
+
 // A hook that is cut off by the end of the program says nothing about it.
 func TestAfterSiteCutOff(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ type Outcome struct {
 // PublishDue publishes what is due now. It may be called at any time by any
 // number of processes: a slot publishes at most one issue.
 func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, error) {
-	hooked := false
+	hooked, chosen := false, given(thread)
 	return p.again(ctx, func() (Outcome, error) {
 		now, err := p.o.Store.Now(ctx)
 		if err != nil {
@@ -50,14 +50,14 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 			return Outcome{Reason: reason}, err
 		case pause.Covers(slot.Due):
 			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " fell into a pause and is over"}, p.over(ctx, *slot, newsletter.SlotPaused, now)
-		case !p.o.CatchUp.Allows(slot.Due, now):
+		case !p.onTime(slot.Due, now):
 			return Outcome{Reason: "the slot of " + p.longTime(slot.Due) + " was missed, and schedule.catch_up leaves it"}, p.over(ctx, *slot, newsletter.SlotMissed, now)
 		}
 		if !hooked { // also where another process was first meanwhile
 			hooked = true
 			p.beforeSlot(ctx, *slot)
 		}
-		return p.publish(ctx, slot, thread, p.o.Grace)
+		return p.publish(ctx, slot, chosen, p.o.Grace)
 	})
 }
 
@@ -65,6 +65,20 @@ func (p *Publisher) PublishDue(ctx context.Context, thread string) (Outcome, err
 // due or not; one that is due is claimed. Its mail may leave at once unless
 // graced: whoever publishes by hand has looked.
 func (p *Publisher) PublishNow(ctx context.Context, thread string, graced bool) (Outcome, error) {
+	return p.publishNow(ctx, given(thread), graced)
+}
+
+// given are the ids of the threads that somebody asked for by one; none stand
+// for the head of the queue.
+func given(id string) []string {
+	if id == "" {
+		return nil
+	}
+	return []string{id}
+}
+
+// publishNow does it with threads of several ids.
+func (p *Publisher) publishNow(ctx context.Context, ids []string, graced bool) (Outcome, error) {
 	var grace time.Duration
 	if graced {
 		grace = p.o.Grace
@@ -78,7 +92,7 @@ func (p *Publisher) PublishNow(ctx context.Context, thread string, graced bool) 
 		if err != nil {
 			return Outcome{}, err
 		}
-		return p.publish(ctx, slot, thread, grace)
+		return p.publish(ctx, slot, ids, grace)
 	})
 }
 
@@ -144,7 +158,7 @@ func (p *Publisher) fresh(ctx context.Context, now time.Time) (string, error) {
 }
 
 // publish makes an issue, for a slot or for none, whose mail waits for grace.
-func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread string, grace time.Duration) (Outcome, error) {
+func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, ids []string, grace time.Duration) (Outcome, error) {
 	c, err := p.Sync(ctx)
 	if err != nil {
 		return Outcome{}, err
@@ -154,7 +168,7 @@ func (p *Publisher) publish(ctx context.Context, slot *newsletter.Slot, thread s
 	if err != nil {
 		return Outcome{}, err
 	}
-	chosen, err := p.choose(c, thread, now)
+	chosen, err := p.choose(c, ids, now)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -229,7 +243,7 @@ func (p *Publisher) DryRun(ctx context.Context, thread string, anyhow bool) (Out
 	if err != nil {
 		return Outcome{}, err
 	}
-	chosen, err := p.choose(c, thread, now)
+	chosen, err := p.choose(c, given(thread), now)
 	if err != nil || len(chosen) == 0 {
 		return Outcome{Reason: emptyQueue(c, now)}, err
 	}
@@ -247,21 +261,25 @@ func (p *Publisher) logProblems(c Catalogue) {
 	}
 }
 
-// choose takes the given thread, or those at the head of the queue.
-func (p *Publisher) choose(c Catalogue, id string, now time.Time) ([]newsletter.Listed, error) {
-	if id == "" {
+// choose takes the given threads, or those at the head of the queue.
+func (p *Publisher) choose(c Catalogue, ids []string, now time.Time) ([]newsletter.Listed, error) {
+	if len(ids) == 0 {
 		return p.pick(c, now), nil
 	}
-	t, err := c.Find(id)
-	if err != nil {
-		return nil, err
+	var chosen []newsletter.Listed
+	for _, id := range ids {
+		t, err := c.Find(id)
+		if err != nil {
+			return nil, err
+		}
+		switch s := t.State(now); s {
+		case newsletter.ThreadReady, newsletter.ThreadWaiting:
+			chosen = append(chosen, t)
+		default:
+			return nil, fmt.Errorf("thread %q is %s and cannot be published", id, s)
+		}
 	}
-	switch s := t.State(now); s {
-	case newsletter.ThreadReady, newsletter.ThreadWaiting:
-		return []newsletter.Listed{t}, nil
-	default:
-		return nil, fmt.Errorf("thread %q is %s and cannot be published", id, s)
-	}
+	return chosen, nil
 }
 
 func emptyQueue(c Catalogue, now time.Time) string {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	netmail "net/mail"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +33,9 @@ type desk struct {
 	store *store.Store
 	zone  *time.Location
 }
+
+// builtIn are the templates of the program, read once for all desks.
+var builtIn = sync.OnceValues(func() (*render.Templates, error) { return render.Load(nil, templates.FS) })
 
 // settings are what tests change about a desk.
 type settings struct {
@@ -109,11 +112,10 @@ func (d *desk) options(s settings) publish.Options {
 	reader := thread.Reader{Dir: filepath.Join(d.dir, "threads"), Label: "threads", Zone: zone}
 	o.Folder, o.Parse = reader, reader.Parse
 	o.Templates = func() (*render.Templates, error) {
-		var override fs.FS
-		if _, err := os.Stat(filepath.Join(d.dir, "templates")); err == nil {
-			override = os.DirFS(filepath.Join(d.dir, "templates"))
+		if _, err := os.Stat(filepath.Join(d.dir, "templates")); err != nil {
+			return builtIn()
 		}
-		return render.Load(override, templates.FS)
+		return render.Load(os.DirFS(filepath.Join(d.dir, "templates")), templates.FS)
 	}
 	o.Site = func(t *render.Templates, dir string) *site.Site {
 		if dir == "" {

@@ -86,6 +86,8 @@ type Store interface {
 	WithdrawnIssues(ctx context.Context) ([]int64, error)
 	SiteWritten(ctx context.Context, issues []int64) error
 	Revision(ctx context.Context) (int64, error)
+	AfterSiteDue(ctx context.Context) (bool, error)
+	SetAfterSiteDue(ctx context.Context, due bool) error
 	SiteState(ctx context.Context, place string) (newsletter.SiteState, error)
 	SiteTried(ctx context.Context, place string, revision int64, failure error) error
 	SiteSeen(ctx context.Context, place string) error
@@ -173,7 +175,8 @@ type Publisher struct {
 	next  atomic.Pointer[time.Time] // when the next issue is to come, as the site says
 	// hooked says that the hook after the site ended well and nothing changed since.
 	hooked atomic.Bool
-	began  time.Time // when Begin saw the schedule first; zero when it was known
+	busy   atomic.Pointer[busyTime] // the last hook; nil for none
+	began  time.Time                // when Begin saw the schedule first; zero when it was known
 }
 
 // New returns a Publisher.

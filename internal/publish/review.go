@@ -39,6 +39,9 @@ func (p *Publisher) Reviews(ctx context.Context, r Review) error {
 	if err != nil || p.o.Schedule.Next(now).Sub(now) > r.Before {
 		return err
 	}
+	if soon, err := p.aboutToPublish(ctx, now); soon || err != nil {
+		return err
+	}
 	planned, err := p.Upcoming(ctx, now, reviewedSlots)
 	if err != nil {
 		return err
@@ -55,6 +58,17 @@ func (p *Publisher) Reviews(ctx context.Context, r Review) error {
 		}
 	}
 	return nil
+}
+
+// aboutToPublish tells whether a slot has come that is not over, whose threads
+// are not for those that follow.
+func (p *Publisher) aboutToPublish(ctx context.Context, now time.Time) (bool, error) {
+	slot, err := p.due(ctx, now)
+	if slot == nil || err != nil {
+		return false, err
+	}
+	pause, err := p.o.Store.Pause(ctx)
+	return !pause.Covers(now) && !pause.Covers(slot.Due), err
 }
 
 // review tells of one slot, unless that was done; later are those that follow.
@@ -141,7 +155,8 @@ func (p *Publisher) reviewLine(words *render.Templates, r Review, slot Planned, 
 }
 
 // ReviewOf is what the author was told of the slot at a time, and whether an
-// answer is still taken; ErrNotFound where that was nothing.
+// answer is still taken; ErrNotFound where that was nothing. An answer that
+// somebody took back since is none, and its links have had their time.
 func (p *Publisher) ReviewOf(ctx context.Context, due time.Time) (newsletter.Review, error) {
 	r, err := p.o.Store.Review(ctx, due)
 	if err != nil {
@@ -152,8 +167,30 @@ func (p *Publisher) ReviewOf(ctx context.Context, due time.Time) (newsletter.Rev
 		return r, err
 	}
 	over, err := p.o.Store.SlotOver(ctx, r.Slot)
-	r.Over = over || !now.Before(r.Due)
+	if r.Over = over || !now.Before(r.Due); r.Over || err != nil {
+		return r, err
+	}
+	back, err := p.takenBack(ctx, r, now)
+	if back {
+		r.Answer, r.Over = "", true
+	}
 	return r, err
+}
+
+// takenBack tells whether a slot that was held or skipped by its review is not
+// so any more.
+func (p *Publisher) takenBack(ctx context.Context, r newsletter.Review, now time.Time) (bool, error) {
+	if !r.Done {
+		return false, nil
+	}
+	g, err := p.gaps(ctx)
+	switch r.Answer {
+	case newsletter.ReviewHold:
+		return !g.pause.Covers(now), err
+	case newsletter.ReviewSkip:
+		return !slices.ContainsFunc(g.skips, r.Same), err
+	}
+	return false, err
 }
 
 // AnswerReview takes the author's one answer about the slot at a time. What it
@@ -207,6 +244,18 @@ func (p *Publisher) leaveOut(ctx context.Context, slot newsletter.Slot) error {
 // published.
 func (p *Publisher) Answered(ctx context.Context) (published bool, err error) {
 	list, err := p.o.Store.AnsweredReviews(ctx)
+	if err == nil && len(list) == 0 {
+		return false, nil
+	}
+	defer func() {
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			err = errors.Join(err, p.o.Store.Warn(ctx, WarningReview, err.Error()))
+		default:
+			err = p.o.Store.Unwarn(ctx, WarningReview)
+		}
+	}()
 	for _, r := range list {
 		if err == nil {
 			err = p.keepBack(ctx, r)
@@ -220,23 +269,32 @@ func (p *Publisher) Answered(ctx context.Context) (published bool, err error) {
 	return published, err
 }
 
-// sendReviewed publishes the issue of a review, unless that was done. An issue of
-// several threads is made anew of those that are next.
+// sendReviewed publishes the threads of a review, unless that was done. Those
+// that the author took out of the line since stay out.
 func (p *Publisher) sendReviewed(ctx context.Context, r newsletter.Review) (bool, error) {
 	c, err := p.Sync(ctx)
 	if err != nil {
 		return false, err
 	}
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return false, err
+	}
+	var ids []string
 	for _, id := range r.Threads {
-		if t, err := c.Find(id); err != nil || t.Out() { // also after a crash
+		t, err := c.Find(id)
+		if err == nil && t.Out() { // it was sent before a crash
 			return false, p.o.Store.ReviewDone(ctx, r.Due)
 		}
+		if s := t.State(now); err == nil && (s == newsletter.ThreadReady || s == newsletter.ThreadWaiting) {
+			ids = append(ids, id)
+		}
 	}
-	thread := ""
-	if len(r.Threads) == 1 {
-		thread = r.Threads[0]
+	if len(ids) == 0 {
+		p.o.Log.Warn("the author answered to send what is in the line no more", "slot", r.Key, "threads", r.Threads)
+		return false, p.o.Store.ReviewDone(ctx, r.Due)
 	}
-	o, err := p.PublishNow(ctx, thread, false)
+	o, err := p.publishNow(ctx, ids, false)
 	if err != nil {
 		return false, err
 	}

@@ -112,6 +112,107 @@ func TestReviewAnswers(t *testing.T) {
 	}
 }
 
+// Of several threads those are sent that the author was told of, also one whose
+// day is yet to come, and none that was taken back since.
+func TestReviewOfSeveral(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		s := weekly
+		s.perIssue = 3
+		d := newDesk(t, s)
+		d.threads(4)
+		d.write("threads/2024-01-04-t3.md", "---\npublishDate: 2000-01-03\n---\n"+text(3))
+		until("2000-01-02T12:00:00Z")
+		var mails []string
+		d.reviewer(&mails)()
+		if len(mails) != 1 {
+			t.Fatalf("%d mails, want 1", len(mails))
+		}
+		for _, n := range []string{"number 0", "number 1", "number 3"} {
+			wantContains(t, "the mail", mails[0], n)
+		}
+		if _, err := d.AnswerReview(t.Context(), time.Date(2000, 1, 3, 9, 0, 0, 0, time.UTC), newsletter.ReviewSend); err != nil {
+			t.Fatal(err)
+		}
+		d.write("threads/2024-01-01-t0.md", "---\ndraft: true\n---\n"+text(0))
+		for range 2 {
+			if _, err := d.Answered(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := d.issue(1) + ";" + d.issue(2); got != "2024-01-04-t3 2024-01-02-t1;" {
+			t.Errorf("published: %q", got)
+		}
+	})
+}
+
+// While a slot has come and is not over, its threads are told of no other slot;
+// nobody is told of an empty one.
+func TestReviewAtASlot(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		s := weekly
+		s.cron = "0 9 * * *"
+		d := newDesk(t, s)
+		d.threads(4)
+		var mails []string
+		look := d.reviewer(&mails)
+		at := func(when string, slot bool, want int) {
+			t.Helper()
+			until(when)
+			if slot {
+				d.due()
+			}
+			look()
+			if len(mails) != want {
+				t.Fatalf("%s: %d mails, want %d", when, len(mails), want)
+			}
+		}
+		at("2000-01-01T10:00:00Z", true, 1)
+		at("2000-01-02T09:00:00Z", false, 1)
+		at("2000-01-02T09:01:00Z", true, 2)
+		if strings.Contains(mails[1], "Another issue") {
+			t.Errorf("another issue:\n%s", mails[1])
+		}
+		if err := d.Pause(t.Context(), time.Date(2000, 1, 4, 0, 0, 0, 0, time.UTC), false); err != nil {
+			t.Fatal(err)
+		}
+		at("2000-01-03T12:00:00Z", false, 3) // about the slot after the pause, under which one has come
+		at("2000-01-04T09:00:00Z", true, 4)
+		at("2000-01-05T09:00:00Z", true, 4) // none is left
+	})
+}
+
+// What somebody takes back is told no more, and the links stay without effect.
+func TestReviewTakenBack(t *testing.T) {
+	due := time.Date(2000, 1, 3, 9, 0, 0, 0, time.UTC)
+	for answer, undo := range map[newsletter.ReviewAnswer]func(*testing.T, *desk) error{
+		newsletter.ReviewSkip: func(t *testing.T, d *desk) error { _, err := d.Skip(t.Context(), time.Time{}, true); return err },
+		newsletter.ReviewHold: func(t *testing.T, d *desk) error { return d.Resume(t.Context()) },
+	} {
+		t.Run(string(answer), func(t *testing.T) {
+			inTime(t, func(t *testing.T) {
+				d := newDesk(t, weekly)
+				d.threads(1)
+				until("2000-01-02T12:00:00Z")
+				var mails []string
+				d.reviewer(&mails)()
+				if _, err := d.AnswerReview(t.Context(), due, answer); err != nil {
+					t.Fatal(err)
+				}
+				if err := undo(t, d); err != nil {
+					t.Fatal(err)
+				}
+				if r, err := d.AnswerReview(t.Context(), due, newsletter.ReviewSend); err != nil || r.Answer != "" || !r.Over {
+					t.Errorf("afterwards: %+v %v", r, err)
+				}
+				until("2000-01-03T09:00:00Z")
+				if got := d.due(); got != "2024-01-01-t0" {
+					t.Errorf("at the slot: %q", got)
+				}
+			})
+		})
+	}
+}
+
 // No answer is taken at the slot or later, nor about a slot that nobody was told of.
 func TestReviewExpires(t *testing.T) {
 	inTime(t, func(t *testing.T) {

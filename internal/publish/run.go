@@ -8,8 +8,9 @@ import (
 
 // The kinds of warnings that stand while the daemon cannot do its work.
 const (
-	WarningSite = "site"
-	WarningSlot = "slot"
+	WarningSite   = "site"
+	WarningSlot   = "slot"
+	WarningReview = "review" // what the author answered cannot be done
 )
 
 const (

@@ -14,8 +14,9 @@ import (
 	"threadmill/internal/site"
 )
 
-// SiteWanted tells whether an issue waits for its page, or the publication has
-// a revision that the output folder does not show yet.
+// SiteWanted tells whether an issue waits for its page, the hook after the site
+// is due, or the publication has a revision that the output folder does not show
+// yet.
 func (p *Publisher) SiteWanted(ctx context.Context) (bool, error) {
 	_, wanted, err := p.siteWanted(ctx)
 	return wanted, err
@@ -31,14 +32,18 @@ func (p *Publisher) siteWanted(ctx context.Context) (revision int64, wanted bool
 	if err != nil || len(issues) > 0 {
 		return revision, err == nil, err
 	}
+	if p.o.Hooks.AfterSite != nil {
+		if owed, err := p.o.Store.AfterSiteDue(ctx); owed || err != nil {
+			return revision, owed, err
+		}
+	}
 	state, err := p.o.Store.SiteState(ctx, p.o.Place)
 	return revision, state.Revision < revision, err
 }
 
 // WriteSite does what MirrorSite does, and lets the mail of the issues go that
 // are in the site now, once the hook after the site has ended well. A warning
-// stands while it fails. Only the holder of the
-// lock may call it, with the output folder in its hands.
+// stands while it fails. Only the holder of the lock may call it, with the output folder in its hands.
 //
 // The mail waits for this output folder and for no other: where many nodes
 // serve the site, all of them begin to write it at the same commit, and one that
@@ -46,6 +51,10 @@ func (p *Publisher) siteWanted(ctx context.Context) (revision int64, wanted bool
 func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 	due, err := p.o.Store.SiteDue(ctx) // before what is read of the site
 	var report site.Report
+	var owed bool
+	if err == nil {
+		owed, err = p.oweHook(ctx)
+	}
 	if err == nil {
 		report, err = p.MirrorSite(ctx)
 	}
@@ -53,7 +62,7 @@ func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 		return report, cmp.Or(err, ctx.Err())
 	}
 	if err == nil {
-		if hook := p.afterSite(ctx, report, due); hook != nil { // the site itself is in place
+		if hook := p.afterSite(ctx, report, due, owed); hook != nil { // the site itself is in place
 			return report, cmp.Or(ctx.Err(), errors.Join(hook, p.o.Store.Unwarn(ctx, WarningSite)))
 		}
 		err = p.o.Store.SiteWritten(ctx, due)

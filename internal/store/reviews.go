@@ -11,7 +11,7 @@ import (
 	"threadmill/internal/newsletter"
 )
 
-const reviewColumns = `SELECT due_at, slot, title, threads, mailed_at, answer FROM reviews`
+const reviewColumns = `SELECT due_at, slot, title, threads, mailed_at, answer, done_at IS NOT NULL FROM reviews`
 
 // Review returns what the author was told of the slot at a time; ErrNotFound
 // where that was nothing.
@@ -37,7 +37,7 @@ func (s *Store) reviews(ctx context.Context, query string, args ...any) (list []
 		var r newsletter.Review
 		var due, mailed sql.NullInt64
 		var threads string
-		err := rows.Scan(&due, &r.Key, &r.Title, &threads, &mailed, &r.Answer)
+		err := rows.Scan(&due, &r.Key, &r.Title, &threads, &mailed, &r.Answer, &r.Done)
 		if err == nil {
 			err = json.Unmarshal([]byte(threads), &r.Threads)
 		}

@@ -40,3 +40,14 @@ func TestReviews(t *testing.T) {
 		}
 	})
 }
+
+func TestAfterSiteDue(t *testing.T) {
+	onEach(t, func(t *testing.T, s *store.Store) {
+		for _, due := range []bool{true, false, true} { // at first nobody has set it
+			if is := got(s.AfterSiteDue(t.Context()))(t); is != due {
+				t.Errorf("due %t, want %t", is, due)
+			}
+			must(t, s.SetAfterSiteDue(t.Context(), !due))
+		}
+	})
+}

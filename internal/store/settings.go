@@ -194,6 +194,22 @@ func (s *Store) NoteServed(ctx context.Context) error {
 	return err
 }
 
+// settingAfterSite tells whether the hook after the site is due.
+const settingAfterSite = "after_site_due"
+
+// AfterSiteDue tells whether the site may have changed since the hook after it
+// ended well, if ever it did.
+func (s *Store) AfterSiteDue(ctx context.Context) (bool, error) {
+	due := true
+	err := setting(ctx, s.reader, settingAfterSite, &due)
+	return due, err
+}
+
+// SetAfterSiteDue notes whether it may.
+func (s *Store) SetAfterSiteDue(ctx context.Context, due bool) error {
+	return s.tx(ctx, func(tx *sql.Tx) error { return setSetting(ctx, tx, settingAfterSite, due) })
+}
+
 // Warning is a fault that stands in the operator's way until it is over.
 type Warning = newsletter.Alert
 
