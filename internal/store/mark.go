@@ -165,6 +165,10 @@ func recoverThread(ctx context.Context, tx *sql.Tx, r newsletter.Recovered) (int
 	if err != nil || n == 0 {
 		return 0, err
 	}
+	if r.Withdrawn {
+		_, err := tx.ExecContext(ctx, `UPDATE threads SET withdrawn_at = $2 WHERE id = $1`, r.ID, ms(at))
+		return int(n), err
+	}
 	for column, value := range map[string]string{"guid": r.Shown.GUID, "slug": r.Shown.Slug()} {
 		_, err := tx.ExecContext(ctx, `UPDATE threads SET `+column+` = $2 WHERE id = $1 AND $2 <> ''
 			AND NOT EXISTS (SELECT 1 FROM threads o WHERE o.`+column+` = $2)`, r.ID, value)

@@ -156,11 +156,40 @@ func (s Site) read(ctx context.Context, name string) ([]byte, error) {
 	switch answer.StatusCode {
 	case http.StatusOK:
 		return bounded(answer.Body)
-	case http.StatusNotFound, http.StatusGone:
+	case http.StatusGone:
+		return nil, fmt.Errorf("%s/%s: %w", s.url, name, errGone)
+	case http.StatusNotFound:
 		return nil, fmt.Errorf("%s/%s: %w", s.url, name, fs.ErrNotExist)
 	}
 	return nil, fmt.Errorf("%s/%s answers %s", s.url, name, answer.Status)
 }
+
+// Gone returns what tells of a page, such as threads/first/, whether the site says
+// that it had it and withdrew it: in the list that lies beside the pages, or with
+// 410 in the place of the page.
+func (s Site) Gone(ctx context.Context) (func(page string) (bool, error), error) {
+	list, err := s.read(ctx, ".gone")
+	if err != nil && s.url == "" && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	pages := map[string]bool{}
+	for line := range strings.Lines(string(list)) {
+		pages[strings.TrimSpace(line)] = true
+	}
+	return func(page string) (bool, error) {
+		if pages[page] || s.url == "" {
+			return pages[page], nil
+		}
+		_, err := s.read(ctx, page)
+		if errors.Is(err, errGone) {
+			return true, nil
+		}
+		return false, ctx.Err()
+	}, nil
+}
+
+// errGone says that a page was there.
+var errGone = fmt.Errorf("it was withdrawn: %w", fs.ErrNotExist)
 
 func bounded(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxFeed+1))
