@@ -35,6 +35,56 @@ func (p *publication) mayPublish(ctx context.Context) error {
 	return p.against(ctx, mark, p.facts.URL)
 }
 
+// maySend looks at the sites once more before mail leaves: another database may
+// have published since.
+func (p *publication) maySend(ctx context.Context) error {
+	if p.private {
+		return nil
+	}
+	if err := p.mayWrite(ctx); err != nil {
+		return err
+	}
+	mark, err := witness.At(ctx, p.facts.URL)
+	if err != nil { // as was told
+		return ctx.Err()
+	}
+	if err := p.against(ctx, mark, p.facts.URL); err != nil {
+		return fmt.Errorf("%w; if the issue went out there, `threadmill issues stop` it here", err)
+	}
+	return nil
+}
+
+// holdCopy holds a database that finds out that it is an older state of itself,
+// such as a snapshot of the machine that was put back, before the mail leaves again
+// that its later self sent. It is then as one that was restored.
+func (p *publication) holdCopy(ctx context.Context, sites ...string) error {
+	if p.private {
+		return nil
+	}
+	left, err := p.leftover(ctx)
+	if err != nil || left.Pending+left.Deferred == 0 {
+		return err
+	}
+	own, _, err := p.store.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	for _, where := range sites {
+		mark, err := witness.From(where).Mark(ctx)
+		if err != nil || mark.Publication != own.Publication || mark.Instance != own.Instance || mark.Issue <= own.Issue {
+			continue // what cannot be read is told before each issue
+		}
+		n, err := p.store.Restore(ctx, own.PublishedAt)
+		if err != nil {
+			return err
+		}
+		p.log.Error("this database is an older copy of the one that wrote the site; it is held, and what was to leave is in doubt: `threadmill recover`, then `threadmill resume`",
+			"site", where, "issue_there", mark.Issue, "issue_here", own.Issue, "messages", n)
+		return nil
+	}
+	return ctx.Err()
+}
+
 // mayWrite tells whether the output folder was written by a database that is
 // ahead of this one: its pages must not be lost.
 func (p *publication) mayWrite(ctx context.Context) error {

@@ -48,17 +48,20 @@ func (a *app) recover(ctx context.Context, p *publication, from string) error {
 	if err != nil {
 		return fmt.Errorf("recover from %s: %w", from, err)
 	}
+	if err := p.holdCopy(ctx, from); err != nil {
+		return err
+	}
 	c, err := p.publisher.Sync(ctx)
 	if err != nil {
 		return err
 	}
-	found, unknown := newsletter.Recall(c.Threads, shown, thread.Plain)
-	left := unseen(c.Threads, found)
-	gone, err := withdrawn(ctx, public, left)
+	gone, err := withdrawn(ctx, public, c.Threads, shown)
 	if err != nil {
 		return fmt.Errorf("recover from %s: %w", from, err)
 	}
-	fresh, err := p.store.RecoverThreads(ctx, append(found, gone...))
+	found, unknown := newsletter.Recall(unseen(c.Threads, gone), shown, thread.Plain)
+	found = append(found, gone...)
+	fresh, err := p.store.RecoverThreads(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -71,6 +74,16 @@ func (a *app) recover(ctx context.Context, p *publication, from string) error {
 		}
 	}
 	fmt.Fprintf(a.stdout, "%s shows %s; %d of them were not marked as sent, and are now.\n", from, plural(len(shown)+len(gone), "thread"), fresh)
+	a.tellUnsure(c.Threads, found, unknown)
+	restored, err := p.store.Restored(ctx)
+	if !restored.IsZero() {
+		fmt.Fprintln(a.stdout, "`threadmill resume` lets the publication go on.")
+	}
+	return err
+}
+
+// tellUnsure names what the site does not tell for sure.
+func (a *app) tellUnsure(threads []newsletter.Listed, found []newsletter.Recovered, unknown []newsletter.Shown) {
 	for i, s := range unknown {
 		if i == maxUnknown {
 			fmt.Fprintf(a.stderr, "threadmill: and %d more\n", len(unknown)-i)
@@ -78,16 +91,17 @@ func (a *app) recover(ctx context.Context, p *publication, from string) error {
 		}
 		fmt.Fprintf(a.stderr, "threadmill: no thread here is “%s” (%s)\n", s.Title, s.URL)
 	}
-	for _, t := range unseen(left, gone) {
+	for _, r := range found {
+		i := slices.IndexFunc(threads, func(t newsletter.Listed) bool { return t.ID == r.ID })
+		if i >= 0 && !r.Withdrawn && threads[i].Title != r.Shown.Title {
+			fmt.Fprintf(a.stderr, "threadmill: “%s” is taken for “%s” there\n", threads[i].Title, r.Shown.Title)
+		}
+	}
+	for _, t := range unseen(threads, found) {
 		if s := t.State(time.Now()); !t.Via(newsletter.ChannelWeb) && (s == newsletter.ThreadReady || s == newsletter.ThreadWaiting) {
 			fmt.Fprintf(a.stderr, "threadmill: “%s” goes out by mail alone, and no site tells whether it did; `threadmill archive %s` if so\n", t.Title, t.ID)
 		}
 	}
-	restored, err := p.store.Restored(ctx)
-	if !restored.IsZero() {
-		fmt.Fprintln(a.stdout, "`threadmill resume` lets the publication go on.")
-	}
-	return err
 }
 
 // maxUnknown bounds how many threads of a feed are named that are not here.
@@ -102,13 +116,17 @@ func unseen(threads []newsletter.Listed, found []newsletter.Recovered) []newslet
 
 // withdrawn are the threads that the site says it had and has no more: no feed
 // shows them, and they must not go out again.
-func withdrawn(ctx context.Context, site witness.Site, threads []newsletter.Listed) (list []newsletter.Recovered, err error) {
+func withdrawn(ctx context.Context, site witness.Site, threads []newsletter.Listed, shown []newsletter.Shown) (list []newsletter.Recovered, err error) {
 	gone, err := site.Gone(ctx)
 	if err != nil {
 		return nil, err
 	}
+	there := map[string]bool{"": true}
+	for _, s := range shown {
+		there[s.Slug()] = true
+	}
 	for _, t := range threads {
-		if t.Slug == "" || t.Out() || t.Withdrawn || !t.Via(newsletter.ChannelWeb) {
+		if there[t.Slug] || t.Out() || t.Withdrawn || t.Second || !t.Via(newsletter.ChannelWeb) {
 			continue
 		}
 		is, err := gone(t.Path())

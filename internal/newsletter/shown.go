@@ -40,7 +40,7 @@ type Recovered struct {
 // alike is from which share of common words on a text is that of a thread; under
 // the same title half of it is.
 const (
-	alike       = 0.8
+	alike       = 0.9
 	alikeTitled = 0.5
 )
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -53,15 +54,33 @@ func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 		return report, cmp.Or(err, ctx.Err())
 	}
 	if err == nil {
+		err = p.maySend(ctx, due)
+	}
+	if err == nil {
 		if hook := p.afterSite(ctx, report, due); hook != nil { // the site itself is in place
 			return report, cmp.Or(ctx.Err(), errors.Join(hook, p.o.Store.Unwarn(ctx, WarningSite)))
 		}
+		if p.o.Hooks.AfterSite != nil { // which may have taken its time
+			err = p.maySend(ctx, due)
+		}
+	}
+	if err == nil {
 		err = p.o.Store.SiteWritten(ctx, due)
 	}
 	if err != nil {
 		return report, errors.Join(err, p.o.Store.Warn(ctx, WarningSite, err.Error()))
 	}
 	return report, p.o.Store.Unwarn(ctx, WarningSite)
+}
+
+func (p *Publisher) maySend(ctx context.Context, due []int64) error {
+	if p.o.MaySend == nil || len(due) == 0 {
+		return nil
+	}
+	if err := p.o.MaySend(ctx); err != nil {
+		return fmt.Errorf("the mail of issue %d waits: %w", due[0], err)
+	}
+	return nil
 }
 
 // MirrorSite takes in what is new in the threads folder, writes pages and feeds
