@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,18 +102,25 @@ func (p *publication) against(ctx context.Context, mark newsletter.Mark, where s
 	if err != nil {
 		return err
 	}
-	return mark.Against(own, accepted, where)
+	ahead := mark.Against(own, accepted, where)
+	if ahead == nil {
+		return nil
+	}
+	former, err := p.store.Former(ctx)
+	if err == nil && mark.Against(own, former, where) == nil {
+		return nil
+	}
+	return cmp.Or(err, ahead)
 }
 
 // goOn lets the database publish again that was restored, or that another one is
 // ahead of. With takeOver it goes on where the sites stand, unless they show
 // issues that it does not know.
 func (p *publication) goOn(ctx context.Context, takeOver bool) error {
-	newest, _, err := p.store.Mark(ctx)
+	own, newest, err := p.store.Mark(ctx) // what recover accepted counts on
 	if err != nil {
 		return err
 	}
-	own := newest
 	for _, where := range []string{p.Path(p.Output), p.facts.URL} {
 		mark, err := p.markAt(ctx, where)
 		if err != nil {
@@ -124,13 +132,15 @@ func (p *publication) goOn(ctx context.Context, takeOver bool) error {
 		if err != nil && (!isAhead || !takeOver || ahead.Later()) {
 			return err
 		}
-		if isAhead || newest == own && mark.Publication != "" {
+		if other := mark.Publication != "" && mark.Instance != own.Instance; isAhead || other && newest.Publication == "" {
 			newest = mark
 		}
 	}
 	if takeOver {
-		if err := p.store.Accept(ctx, newest); err != nil {
-			return err
+		if newest.Publication != "" {
+			if err := p.store.Accept(ctx, newest); err != nil {
+				return err
+			}
 		}
 		if err := p.store.TakeOver(ctx); err != nil {
 			return err

@@ -90,7 +90,8 @@ func TestTwoTruths(t *testing.T) {
 	if out := fresh.does("recover", "--from", server.URL); !strings.Contains(out, "shows 3 threads; 2 of them were not") {
 		t.Errorf("recover tells %s", out)
 	}
-	fresh.does("resume")
+	fresh.does("build")
+	fresh.does("resume", "--take-over") // which leaves to recover what it accepted
 	fresh.does("publish", "--now")
 	r.once(t, 4, 2)
 
