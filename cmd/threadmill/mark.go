@@ -117,37 +117,55 @@ func (p *publication) against(ctx context.Context, mark newsletter.Mark, where s
 // ahead of. With takeOver it goes on where the sites stand, unless they show
 // issues that it does not know.
 func (p *publication) goOn(ctx context.Context, takeOver bool) error {
-	own, newest, err := p.store.Mark(ctx) // what recover accepted counts on
+	other, err := p.otherMark(ctx, takeOver)
 	if err != nil {
 		return err
+	}
+	if !takeOver {
+		return p.store.Release(ctx)
+	}
+	if other.Publication != "" {
+		if err := p.store.Accept(ctx, other); err != nil {
+			return err
+		}
+	}
+	if err := p.store.TakeOver(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.stderr, "threadmill: from now on this database publishes; other copies refuse to once the site is written from here")
+	return p.store.Release(ctx)
+}
+
+// otherMark is the mark that another database wrote and this one is to go on from:
+// what recover accepted, or what a site shows. It is an error where a site shows
+// what keeps this one from going on.
+func (p *publication) otherMark(ctx context.Context, takeOver bool) (newsletter.Mark, error) {
+	own, other, err := p.store.Mark(ctx)
+	if err != nil {
+		return other, err
+	}
+	restored, err := p.store.Restored(ctx)
+	if err != nil {
+		return other, err
 	}
 	for _, where := range []string{p.Path(p.Output), p.facts.URL} {
 		mark, err := p.markAt(ctx, where)
 		if err != nil {
-			fmt.Fprintf(p.stderr, "threadmill: warning: %s does not tell whether another server publishes: %v\n", where, err)
+			if takeOver || !restored.IsZero() { // of a mere pause the next slot tells
+				fmt.Fprintf(p.stderr, "threadmill: warning: %s does not tell whether another server publishes: %v\n", where, err)
+			}
 			continue
 		}
 		err = p.against(ctx, mark, where)
 		ahead, isAhead := errors.AsType[*newsletter.AheadError](err)
 		if err != nil && (!isAhead || !takeOver || ahead.Later()) {
-			return err
+			return other, err
 		}
-		if other := mark.Publication != "" && mark.Instance != own.Instance; isAhead || other && newest.Publication == "" {
-			newest = mark
+		if isAhead || other.Publication == "" && mark.Publication != "" && mark.Instance != own.Instance {
+			other = mark
 		}
 	}
-	if takeOver {
-		if newest.Publication != "" {
-			if err := p.store.Accept(ctx, newest); err != nil {
-				return err
-			}
-		}
-		if err := p.store.TakeOver(ctx); err != nil {
-			return err
-		}
-		fmt.Fprintln(p.stderr, "threadmill: from now on this database publishes; other copies refuse to once the site is written from here")
-	}
-	return p.store.Release(ctx)
+	return other, nil
 }
 
 // markAt reads the mark of a site at an address or in a folder.
