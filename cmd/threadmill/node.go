@@ -31,6 +31,9 @@ const (
 // asNode makes this process one of those that send, while work is under way
 // with its sender. On SQLite it is the only one.
 func (p *publication) asNode(ctx context.Context, work func(ctx context.Context, sender *deliver.Sender) error) error {
+	if err := p.holdCopy(ctx, p.Path(p.Output), p.facts.URL); err != nil {
+		return err
+	}
 	n, err := p.store.Join(ctx, version, p.Mail.SMTP.Connections)
 	if err != nil {
 		return err

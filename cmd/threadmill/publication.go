@@ -242,6 +242,7 @@ func (p *publication) join(ctx context.Context) error {
 		EmbedPictures:   p.Mail.Images == "embedded",
 		MayMail:         p.mayMail,
 		MayPublish:      p.mayPublish,
+		MaySend:         p.maySend,
 		MayWrite:        p.mayWrite,
 		Hooks:           p.hooks(),
 		Log:             p.log,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,32 +48,33 @@ func (a *app) recover(ctx context.Context, p *publication, from string) error {
 	if err != nil {
 		return fmt.Errorf("recover from %s: %w", from, err)
 	}
+	if err := p.holdCopy(ctx, from); err != nil {
+		return err
+	}
 	c, err := p.publisher.Sync(ctx)
 	if err != nil {
 		return err
 	}
-	found, unknown := newsletter.Recall(c.Threads, shown, thread.Plain)
+	gone, err := withdrawn(ctx, public, c.Threads, shown)
+	if err != nil {
+		return fmt.Errorf("recover from %s: %w", from, err)
+	}
+	found, unknown := newsletter.Recall(unseen(c.Threads, gone), shown, thread.Plain)
+	found = append(found, gone...)
 	fresh, err := p.store.RecoverThreads(ctx, found)
 	if err != nil {
 		return err
 	}
-	if mark.Publication != "" {
-		err = p.store.Accept(ctx, mark)
-	}
-	if err == nil { // its digest may have gone out, and nothing tells
-		err = p.store.EndMonth(ctx, time.Now().In(p.facts.Zone).AddDate(0, -1, 0).Format("2006-01"))
-	}
-	if err != nil {
+	if err := p.publisher.EndMonths(ctx); err != nil { // its digest may have gone out, and nothing tells
 		return err
 	}
-	fmt.Fprintf(a.stdout, "%s shows %s; %d of them were not marked as sent, and are now.\n", from, plural(len(shown), "thread"), fresh)
-	for i, s := range unknown {
-		if i == maxUnknown {
-			fmt.Fprintf(a.stderr, "threadmill: and %d more\n", len(unknown)-i)
-			break
+	if mark.Publication != "" { // at last: whoever was stopped before does it again
+		if err := p.store.Accept(ctx, mark); err != nil {
+			return err
 		}
-		fmt.Fprintf(a.stderr, "threadmill: no thread here is “%s” (%s)\n", s.Title, s.URL)
 	}
+	fmt.Fprintf(a.stdout, "%s shows %s; %d of them were not marked as sent, and are now.\n", from, plural(len(shown)+len(gone), "thread"), fresh)
+	a.tellUnsure(c.Threads, found, unknown)
 	restored, err := p.store.Restored(ctx)
 	if !restored.IsZero() {
 		fmt.Fprintln(a.stdout, "`threadmill resume` lets the publication go on.")
@@ -80,5 +82,60 @@ func (a *app) recover(ctx context.Context, p *publication, from string) error {
 	return err
 }
 
+// tellUnsure names what the site does not tell for sure.
+func (a *app) tellUnsure(threads []newsletter.Listed, found []newsletter.Recovered, unknown []newsletter.Shown) {
+	for i, s := range unknown {
+		if i == maxUnknown {
+			fmt.Fprintf(a.stderr, "threadmill: and %d more\n", len(unknown)-i)
+			break
+		}
+		fmt.Fprintf(a.stderr, "threadmill: no thread here is “%s” (%s)\n", s.Title, s.URL)
+	}
+	for _, r := range found {
+		i := slices.IndexFunc(threads, func(t newsletter.Listed) bool { return t.ID == r.ID })
+		if i >= 0 && !r.Withdrawn && threads[i].Title != r.Shown.Title {
+			fmt.Fprintf(a.stderr, "threadmill: “%s” is taken for “%s” there\n", threads[i].Title, r.Shown.Title)
+		}
+	}
+	for _, t := range unseen(threads, found) {
+		if s := t.State(time.Now()); !t.Via(newsletter.ChannelWeb) && (s == newsletter.ThreadReady || s == newsletter.ThreadWaiting) {
+			fmt.Fprintf(a.stderr, "threadmill: “%s” goes out by mail alone, and no site tells whether it did; `threadmill archive %s` if so\n", t.Title, t.ID)
+		}
+	}
+}
+
 // maxUnknown bounds how many threads of a feed are named that are not here.
 const maxUnknown = 20
+
+// unseen are the threads that were not found.
+func unseen(threads []newsletter.Listed, found []newsletter.Recovered) []newsletter.Listed {
+	return slices.DeleteFunc(slices.Clone(threads), func(t newsletter.Listed) bool {
+		return t.ID == "" || t.Second || slices.ContainsFunc(found, func(r newsletter.Recovered) bool { return r.ID == t.ID })
+	})
+}
+
+// withdrawn are the threads that the site says it had and has no more: no feed
+// shows them, and they must not go out again.
+func withdrawn(ctx context.Context, site witness.Site, threads []newsletter.Listed, shown []newsletter.Shown) (list []newsletter.Recovered, err error) {
+	gone, err := site.Gone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{"": true}
+	for _, s := range shown {
+		there[s.Slug()] = true
+	}
+	for _, t := range threads {
+		if there[t.Slug] || t.Out() || t.Withdrawn || t.Second || !t.Via(newsletter.ChannelWeb) {
+			continue
+		}
+		is, err := gone(t.Path())
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			list = append(list, newsletter.Recovered{ID: t.ID, Withdrawn: true})
+		}
+	}
+	return list, nil
+}

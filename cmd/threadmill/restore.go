@@ -52,12 +52,15 @@ func (a *app) restore(ctx context.Context, file, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	stage, err := os.MkdirTemp(dir, ".threadmill-restore-*")
+	if err := sweepStages(dir); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	stage, err := os.MkdirTemp(dir, stageName+"*")
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	defer os.RemoveAll(stage)
-	list, err := backup.Extract(ctx, f, stage)
+	list, err := backup.Extract(ctx, f, stage, freeSpace)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", file, err)
 	}
@@ -74,6 +77,23 @@ func (a *app) restore(ctx context.Context, file, dir string) error {
 	}
 	r.tell(doubts)
 	return nil
+}
+
+// stageName begins the names of the folders in which archives are taken apart.
+const stageName = ".threadmill-restore-"
+
+// sweepStages removes what a restore left behind that was killed: it may hold keys.
+func sweepStages(dir string) error {
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		if e.IsDir() && strings.HasPrefix(e.Name(), stageName) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // restoring is an archive on its way into a folder.
@@ -112,6 +132,9 @@ func (r *restoring) plan() error {
 	if err != nil {
 		return err
 	}
+	if err := noJournal(to); err != nil {
+		return err
+	}
 	r.moves = append(r.moves, move{database, to})
 	for _, m := range r.moves {
 		if err := inTheWay(m); err != nil {
@@ -144,6 +167,18 @@ func (r *restoring) database() (string, error) {
 		return filepath.Join(r.dir, below), nil
 	}
 	return source, nil
+}
+
+// noJournal is an error where the journal of another database lies beside the
+// place of one: SQLite would take it for that of the restored one
+// (https://www.sqlite.org/howtocorrupt.html, section 1.4).
+func noJournal(database string) error {
+	for _, end := range []string{"-wal", "-journal"} {
+		if info, err := os.Stat(database + end); err == nil && info.Size() > 0 {
+			return fmt.Errorf("%s belongs to a database that was there before and would spoil this one; move it away, or name an empty folder with --to", database+end)
+		}
+	}
+	return nil
 }
 
 // inTheWay is an error where another file stands in the place of one.
@@ -203,6 +238,8 @@ func (r *restoring) tell(doubts int) {
 		fmt.Fprintf(r.stderr, "threadmill: %s in doubt: another server may have sent them since; `threadmill status` names the issues, `threadmill resolve N --skip` or --resend settles them\n",
 			plural(doubts, "message"))
 	}
+	fmt.Fprintf(r.stderr, "threadmill: warning: whoever left or signed up after %s is not known here, nor who bounced; where the old database can still be read, `threadmill subscribers export` there and `subscribers import` here bring that over\n",
+		r.list.CreatedAt.Format("2 January 2006 15:04 MST"))
 	printLines(r.stdout, "The publication is held. Next:",
 		"  stop the old server, if there is one",
 		"  threadmill recover --from URL    marks as sent what the public site shows",

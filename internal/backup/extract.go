@@ -24,15 +24,17 @@ const (
 	maxFiles  = 1_000_000
 	maxList   = 256 << 20 // bytes of the list
 	maxWindow = 128 << 20 // bytes that Zstandard may look back
+	spare     = 16 << 20  // bytes that are left free
 )
 
 // ErrDamaged says that an archive is not as it was written.
 var ErrDamaged = errors.New("the archive is damaged or cut off")
 
 // Extract takes the files of an archive out into a folder that is empty, and
-// compares them with the list. After an error the folder holds anything; it
-// holds nothing outside of it in any case.
-func Extract(ctx context.Context, r io.Reader, dir string) (List, error) {
+// compares them with the list. A file for which there is not enough room, by what
+// free tells of the folder, is an error before it is written. After an error the
+// folder holds anything; it holds nothing outside of it in any case.
+func Extract(ctx context.Context, r io.Reader, dir string, free func(dir string) (bytes uint64, known bool)) (List, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return List{}, err
@@ -54,6 +56,9 @@ func Extract(ctx context.Context, r io.Reader, dir string) (List, error) {
 		}
 		if h.Name == listName {
 			return readList(t, found)
+		}
+		if room, known := free(dir); known && uint64(max(h.Size, 0))+spare > room { //nolint:gosec // not below zero
+			return List{}, fmt.Errorf("%q takes %d MB, and there is no room for it at %s", h.Name, h.Size>>20, dir)
 		}
 		e, err := extract(root, t, h)
 		if err != nil {

@@ -29,16 +29,18 @@ func (s Shown) Slug() string {
 	return slug
 }
 
-// Recovered is a thread that a public feed shows as gone out.
+// Recovered is a thread that a public site shows as gone out.
 type Recovered struct {
 	ID    string
 	Shown Shown
+	// Withdrawn is one that the site says it had; nothing else is known of it.
+	Withdrawn bool
 }
 
 // alike is from which share of common words on a text is that of a thread; under
 // the same title half of it is.
 const (
-	alike       = 0.8
+	alike       = 0.9
 	alikeTitled = 0.5
 )
 
@@ -53,7 +55,7 @@ func Recall(threads []Listed, feeds []Shown, plain func(markdown string) string)
 			i := slices.IndexFunc(threads, func(t Listed) bool { return t.ID != "" && !t.Second && !taken[t.ID] && same(s, t) })
 			if i >= 0 {
 				taken[threads[i].ID] = true
-				found = append(found, Recovered{threads[i].ID, s})
+				found = append(found, Recovered{ID: threads[i].ID, Shown: s})
 			}
 			return i >= 0
 		})

@@ -50,6 +50,15 @@ func (p *Publisher) PublishMonth(ctx context.Context) (Outcome, error) {
 	})
 }
 
+// EndMonths lets the months be over whose digest was due, without one.
+func (p *Publisher) EndMonths(ctx context.Context) error {
+	now, err := p.o.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	return p.o.Store.EndMonth(ctx, p.monthsOver(now).AddDate(0, -1, 0).Format(monthForm))
+}
+
 // monthsOver is the beginning of the first month whose digest is not due yet.
 func (p *Publisher) monthsOver(now time.Time) time.Time {
 	now = now.In(p.o.Publication.Zone)

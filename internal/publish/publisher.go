@@ -160,6 +160,10 @@ type Options struct {
 	// MayPublish, if not nil, tells what keeps an issue from being published, by
 	// mail or not. It is asked before one is claimed.
 	MayPublish func(context.Context) error
+	// MaySend, if not nil, tells what keeps the mail of new issues from leaving once
+	// the site is written, which it is asked before the hook after the site and
+	// behind it.
+	MaySend func(context.Context) error
 	// MayWrite, if not nil, tells what keeps the site from being written.
 	MayWrite func(context.Context) error
 	Log      *slog.Logger

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -43,7 +44,8 @@ func (p *Publisher) siteWanted(ctx context.Context) (revision int64, wanted bool
 
 // WriteSite does what MirrorSite does, and lets the mail of the issues go that
 // are in the site now, once the hook after the site has ended well. A warning
-// stands while it fails. Only the holder of the lock may call it, with the output folder in its hands.
+// stands while it fails. Only the holder of the lock may call it, with the output
+// folder in its hands.
 //
 // The mail waits for this output folder and for no other: where many nodes
 // serve the site, all of them begin to write it at the same commit, and one that
@@ -62,15 +64,39 @@ func (p *Publisher) WriteSite(ctx context.Context) (site.Report, error) {
 		return report, cmp.Or(err, ctx.Err())
 	}
 	if err == nil {
+		err = p.maySend(ctx, due)
+	}
+	if err == nil {
 		if hook := p.afterSite(ctx, report, due, owed); hook != nil { // the site itself is in place
 			return report, cmp.Or(ctx.Err(), errors.Join(hook, p.o.Store.Unwarn(ctx, WarningSite)))
 		}
-		err = p.o.Store.SiteWritten(ctx, due)
+		err = p.letGo(ctx, due)
 	}
 	if err != nil {
 		return report, errors.Join(err, p.o.Store.Warn(ctx, WarningSite, err.Error()))
 	}
 	return report, p.o.Store.Unwarn(ctx, WarningSite)
+}
+
+// letGo lets the mail of issues leave, after another look where a hook may have
+// taken its time.
+func (p *Publisher) letGo(ctx context.Context, due []int64) error {
+	if p.o.Hooks.AfterSite != nil {
+		if err := p.maySend(ctx, due); err != nil {
+			return err
+		}
+	}
+	return p.o.Store.SiteWritten(ctx, due)
+}
+
+func (p *Publisher) maySend(ctx context.Context, due []int64) error {
+	if p.o.MaySend == nil || len(due) == 0 {
+		return nil
+	}
+	if err := p.o.MaySend(ctx); err != nil {
+		return fmt.Errorf("the mail of issue %d waits: %w", due[0], err)
+	}
+	return nil
 }
 
 // MirrorSite takes in what is new in the threads folder, writes pages and feeds

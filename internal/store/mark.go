@@ -19,6 +19,8 @@ const (
 	settingAccepted = "accepted"
 	// settingBefore is the mark with the highest issue of those.
 	settingBefore = "before"
+	// settingFormer is the mark of this database before it took over.
+	settingFormer = "former"
 	// settingRestored is when the archive was made that the database comes from,
 	// until somebody says that it may go on.
 	settingRestored = "restored"
@@ -94,7 +96,14 @@ func (s *Store) Accept(ctx context.Context, m newsletter.Mark) error {
 // TakeOver gives the database a new instance, so that the site, once it is
 // written, shuts every other copy out.
 func (s *Store) TakeOver(ctx context.Context) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	own, _, err := s.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := setSetting(ctx, tx, settingFormer, own); err != nil {
+			return err
+		}
 		if err := setSetting(ctx, tx, settingInstance, newWord()); err != nil {
 			return err
 		}
@@ -105,6 +114,13 @@ func (s *Store) TakeOver(ctx context.Context) error {
 		return fmt.Errorf("take the publication over: %w", err)
 	}
 	return nil
+}
+
+// Former is the mark of this database before it took over; what it wrote until
+// then is its own.
+func (s *Store) Former(ctx context.Context) (m newsletter.Mark, err error) {
+	err = setting(ctx, s.reader, settingFormer, &m)
+	return m, err
 }
 
 // Restored is when the archive was made that the database was restored from, as
@@ -164,6 +180,10 @@ func recoverThread(ctx context.Context, tx *sql.Tx, r newsletter.Recovered) (int
 	n, err := res.RowsAffected()
 	if err != nil || n == 0 {
 		return 0, err
+	}
+	if r.Withdrawn {
+		_, err := tx.ExecContext(ctx, `UPDATE threads SET withdrawn_at = $2 WHERE id = $1`, r.ID, ms(at))
+		return int(n), err
 	}
 	for column, value := range map[string]string{"guid": r.Shown.GUID, "slug": r.Shown.Slug()} {
 		_, err := tx.ExecContext(ctx, `UPDATE threads SET `+column+` = $2 WHERE id = $1 AND $2 <> ''

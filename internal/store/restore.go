@@ -25,7 +25,7 @@ func (s *Store) BackupPlain(ctx context.Context, path string) error {
 		return err
 	}
 	err = copied.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM keys WHERE purpose = $1`, KeyTokens); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM keys WHERE purpose IN ($1, $2)`, KeyTokens, KeyCalendar); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM certificates`)
@@ -46,7 +46,8 @@ func (s *Store) BackupPlain(ctx context.Context, path string) error {
 
 // Restore makes a copy that was taken at a time a database of its own: it is held
 // until somebody resumes it, slots since then are over, and what mail was to leave
-// is in doubt, for it may have left since. Keys that the copy lacks are made anew.
+// is in doubt, for it may have left since. Letters to one person are over: they may
+// have left too, and whoever misses one asks again. Keys that the copy lacks are made anew.
 func (s *Store) Restore(ctx context.Context, at time.Time) (doubts int, err error) {
 	if err := s.createKeys(ctx); err != nil {
 		return 0, err
@@ -63,6 +64,9 @@ func (s *Store) Restore(ctx context.Context, at time.Time) (doubts int, err erro
 		doubts, err = s.settle(ctx, tx, `UPDATE deliveries SET state = 'in_doubt', doubts = doubts + 1, next_at = NULL, hold = NULL
 			WHERE state IN ('pending', 'deferred', 'sending')`)
 		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE letters SET next_at = NULL WHERE next_at IS NOT NULL`); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE author_copies SET sent_at = $1 WHERE sent_at IS NULL`, ms(at))

@@ -3,6 +3,7 @@ package witness
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -26,9 +27,12 @@ import (
 
 // The bounds of feeds that are read.
 const (
-	maxFeed     = 64 << 20 // bytes of a document
-	maxFeeds    = 10_000   // documents
+	maxFeed     = 64 << 20  // bytes of a document
+	maxFeeds    = 10_000    // documents
+	maxAll      = 512 << 20 // bytes of all of them
+	maxDepth    = 200       // elements within each other
 	feedTimeout = time.Minute
+	allTimeout  = 15 * time.Minute
 )
 
 // Site is a public site, at an address or in a folder.
@@ -71,6 +75,8 @@ var formats = []struct {
 // Shown returns all threads that the site's feed and its archive show (RFC 5005,
 // section 4; JSON Feed 1.1, next_url), the oldest first.
 func (s Site) Shown(ctx context.Context) ([]newsletter.Shown, error) {
+	ctx, cancel := context.WithTimeout(ctx, allTimeout)
+	defer cancel()
 	for _, f := range formats {
 		text, err := s.read(ctx, f.name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -88,9 +94,12 @@ func (s Site) Shown(ctx context.Context) ([]newsletter.Shown, error) {
 func (s Site) String() string { return s.url + s.dir }
 
 func (s Site) follow(ctx context.Context, name string, text []byte, read func([]byte) (page, error)) ([]newsletter.Shown, error) {
-	list, seen := []newsletter.Shown{}, map[string]bool{}
+	list, seen, bytes := []newsletter.Shown{}, map[string]bool{}, 0
 	for range maxFeeds {
 		seen[name] = true
+		if bytes += len(text); bytes > maxAll {
+			return nil, fmt.Errorf("the feeds of %s are longer than %d MB", s, maxAll>>20)
+		}
 		p, err := read(text)
 		if err != nil {
 			return nil, fmt.Errorf("read %s of %s: %w", name, s, err)
@@ -147,11 +156,40 @@ func (s Site) read(ctx context.Context, name string) ([]byte, error) {
 	switch answer.StatusCode {
 	case http.StatusOK:
 		return bounded(answer.Body)
-	case http.StatusNotFound, http.StatusGone:
+	case http.StatusGone:
+		return nil, fmt.Errorf("%s/%s: %w", s.url, name, errGone)
+	case http.StatusNotFound:
 		return nil, fmt.Errorf("%s/%s: %w", s.url, name, fs.ErrNotExist)
 	}
 	return nil, fmt.Errorf("%s/%s answers %s", s.url, name, answer.Status)
 }
+
+// Gone returns what tells of a page, such as threads/first/, whether the site says
+// that it had it and withdrew it: in the list that lies beside the pages, or with
+// 410 in the place of the page.
+func (s Site) Gone(ctx context.Context) (func(page string) (bool, error), error) {
+	list, err := s.read(ctx, ".gone")
+	if err != nil && s.url == "" && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	pages := map[string]bool{}
+	for line := range strings.Lines(string(list)) {
+		pages[strings.TrimSpace(line)] = true
+	}
+	return func(page string) (bool, error) {
+		if pages[page] || s.url == "" {
+			return pages[page], nil
+		}
+		_, err := s.read(ctx, page)
+		if errors.Is(err, errGone) {
+			return true, nil
+		}
+		return false, ctx.Err()
+	}, nil
+}
+
+// errGone says that a page was there.
+var errGone = fmt.Errorf("it was withdrawn: %w", fs.ErrNotExist)
 
 func bounded(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxFeed+1))
@@ -177,6 +215,9 @@ func readJSON(text []byte) (page, error) {
 }
 
 func readAtom(text []byte) (page, error) {
+	if err := shallow(text); err != nil {
+		return page{}, err
+	}
 	f, err := (&atom.Parser{}).Parse(bytes.NewReader(text))
 	if err != nil {
 		return page{}, err
@@ -193,6 +234,29 @@ func readAtom(text []byte) (page, error) {
 		p.shown = append(p.shown, s)
 	}
 	return p, nil
+}
+
+// shallow is an error where elements nest deeper than any feed has them: the
+// parser calls itself for each.
+func shallow(text []byte) error {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	d.Strict = false
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // tags are ASCII
+	for depth := 0; ; {
+		token, err := d.RawToken()
+		if err != nil {
+			return nil //nolint:nilerr // the parser tells what is wrong
+		}
+		switch token.(type) {
+		case xml.StartElement:
+			depth++
+		case xml.EndElement:
+			depth--
+		}
+		if depth > maxDepth {
+			return fmt.Errorf("more than %d elements within each other", maxDepth)
+		}
+	}
 }
 
 func linkTo(links []*atom.Link, rel string) string {

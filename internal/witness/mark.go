@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,9 +19,13 @@ import (
 )
 
 const (
-	// maxMark bounds a mark, in bytes, and maxID each of its ids.
-	maxMark = 16 << 10
-	maxID   = 100
+	// maxMark bounds a mark, in bytes, maxID each of its ids, and maxIssue the
+	// number of its issue, after which others have to go on.
+	maxMark  = 16 << 10
+	maxID    = 100
+	maxIssue = 1_000_000_000
+	// maxRedirects is how many redirects are followed.
+	maxRedirects = 5
 	// markTimeout bounds how long a slot waits for a site that does not answer.
 	markTimeout = 5 * time.Second
 )
@@ -31,7 +36,7 @@ var errNoMark = errors.New("what stands at " + newsletter.MarkPath + " is not th
 // ParseMark reads a mark.
 func ParseMark(text []byte) (newsletter.Mark, error) {
 	var m newsletter.Mark
-	if json.Unmarshal(text, &m) != nil || !plainID(m.Publication) || !plainID(m.Instance) || m.Issue < 0 {
+	if json.Unmarshal(text, &m) != nil || !plainID(m.Publication) || !plainID(m.Instance) || m.Issue < 0 || m.Issue > maxIssue {
 		return newsletter.Mark{}, errNoMark
 	}
 	return m, nil
@@ -92,5 +97,29 @@ func At(ctx context.Context, url string) (newsletter.Mark, error) {
 func client() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableKeepAlives = true
-	return &http.Client{Transport: t}
+	return &http.Client{Transport: t, CheckRedirect: mayFollow}
+}
+
+// mayFollow lets a site move readers to another address, but not from a public
+// one to machines that only this one reaches, such as those of a host's metadata.
+func mayFollow(r *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) > maxRedirects:
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		return fmt.Errorf("it redirects to %s:, which is not followed", r.URL.Scheme)
+	case r.URL.Hostname() != via[0].URL.Hostname() && inner(r.URL.Hostname()):
+		return fmt.Errorf("it redirects to %s, which is not followed", r.URL.Host)
+	}
+	return nil
+}
+
+// inner tells whether a host is written as an address that is not public.
+func inner(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".internal")
+	}
+	ip = ip.Unmap()
+	return !ip.IsGlobalUnicast() || ip.IsPrivate()
 }
