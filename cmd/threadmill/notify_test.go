@@ -47,6 +47,7 @@ func TestWatchdogHearsLooks(t *testing.T) {
 			})
 		}()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if looks != 3 {
 			t.Errorf("%d looks, want 3: the third hangs", looks)
 		}
