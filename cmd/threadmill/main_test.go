@@ -22,6 +22,10 @@ import (
 // done, not a second later (https://go.dev/doc/articles/race_detector#Options).
 const raceOptions = "atexit_sleep_ms=0"
 
+// noProxy stands where the program would go out to ask a public site: nobody
+// answers there, at once, and no test asks a machine that is not this one.
+const noProxy = "http://127.0.0.1:1"
+
 // TestMain lets the test binary stand for the real program.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"threadmill": main})
@@ -232,7 +236,7 @@ func (p place) read(name string) string {
 func (p place) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.t.Context(), cmp.Or(p.program, "threadmill"), args...)
 	cmd.Dir = p.dir
-	cmd.Env = slices.Concat(os.Environ(), []string{"GORACE=" + raceOptions}, p.env)
+	cmd.Env = slices.Concat(os.Environ(), []string{"GORACE=" + raceOptions, "HTTP_PROXY=" + noProxy, "HTTPS_PROXY=" + noProxy}, p.env)
 	return cmd
 }
 

@@ -10,6 +10,11 @@ import (
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: func(e *testscript.Env) error { e.Setenv("GORACE", raceOptions); return nil },
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", raceOptions)
+			e.Setenv("HTTP_PROXY", noProxy)
+			e.Setenv("HTTPS_PROXY", noProxy)
+			return nil
+		},
 	})
 }
