@@ -66,14 +66,17 @@ func (p *publication) holdCopy(ctx context.Context, sites ...string) error {
 	if err != nil || left.Pending+left.Deferred == 0 {
 		return err
 	}
-	own, _, err := p.store.Mark(ctx)
-	if err != nil {
-		return err
-	}
 	for _, where := range sites {
 		mark, err := witness.From(where).Mark(ctx)
-		if err != nil || mark.Publication != own.Publication || mark.Instance != own.Instance || mark.Issue <= own.Issue {
-			continue // what cannot be read is told before each issue
+		if err != nil {
+			continue // that is told before each issue
+		}
+		own, _, err := p.store.Mark(ctx) // after the site, which another node may write meanwhile
+		if err != nil {
+			return err
+		}
+		if mark.Publication != own.Publication || mark.Instance != own.Instance || mark.Issue <= own.Issue {
+			continue
 		}
 		n, err := p.store.Restore(ctx, own.PublishedAt)
 		if err != nil {
